@@ -1,0 +1,142 @@
+//! What a failure says: its class, where it happened, whether the server can have seen the request.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The class of an outcome, alone, so that one comparison is enough. Numbers are explicit and pinned by a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Status {
+    Ok = 0,
+    InvalidArgument = 10,
+    InvalidHandle = 11,
+    Closed = 13,
+    Timeout = 20,
+    Cancelled = 21,
+    Interrupted = 22,
+    Limit = 23,
+    Dns = 30,
+    Connect = 31,
+    Tls = 32,
+    Protocol = 33,
+    Reset = 34,
+    Body = 35,
+    TooLarge = 36,
+    Truncated = 37,
+    Unsupported = 40,
+    System = 60,
+    Panic = 61,
+}
+
+/// What within the class: which limit ran out, which thing was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Detail {
+    None = 0,
+    Evicted = 1,
+    SessionClosed = 2,
+    PoolClosed = 3,
+    TotalLimit = 10,
+    ConnectLimit = 11,
+    DrainLimit = 12,
+}
+
+/// Where in the life of a request it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Phase {
+    None = 0,
+    Dns = 1,
+    Connect = 2,
+    FirstByte = 3,
+    Body = 4,
+}
+
+/// Whether the server can have seen the request: an AI service may have billed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Delivery {
+    NotSent = 0,
+    MaybeSent = 1,
+    ResponseStarted = 2,
+}
+
+/// A failure. The message names the field and the mend, and never holds a header value, a body or a key.
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub status: Status,
+    pub detail: Detail,
+    pub phase: Phase,
+    pub delivery: Delivery,
+    pub http_status: u16,
+    pub os_error: i32,
+    pub elapsed: Duration,
+    pub retryable: bool,
+    pub message: String,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn new(status: Status, message: impl Into<String>) -> Self {
+        Error {
+            status,
+            detail: Detail::None,
+            phase: Phase::None,
+            delivery: Delivery::NotSent,
+            http_status: 0,
+            os_error: 0,
+            elapsed: Duration::ZERO,
+            retryable: false,
+            message: message.into(),
+        }
+    }
+
+    /// A bad argument: `field` is the name the caller used, `mend` what to write instead.
+    pub fn invalid(field: &str, mend: impl fmt::Display) -> Self {
+        Error::new(Status::InvalidArgument, format!("{field}: {mend}"))
+    }
+
+    /// A refusal because the session or pool is closed: nothing was sent, so a fresh session may try again.
+    pub fn closed(detail: Detail) -> Self {
+        let message = match detail {
+            Detail::Evicted => "session: evicted from its pool; get the session again",
+            Detail::PoolClosed => "pool: freed or closed; make or get a pool again",
+            _ => "session: closed; get the session again",
+        };
+        Error { detail, retryable: true, ..Error::new(Status::Closed, message) }
+    }
+
+    #[must_use]
+    pub fn detail(self, detail: Detail) -> Self {
+        Error { detail, ..self }
+    }
+
+    #[must_use]
+    pub fn phase(self, phase: Phase) -> Self {
+        Error { phase, ..self }
+    }
+
+    #[must_use]
+    pub fn delivery(self, delivery: Delivery) -> Self {
+        Error { delivery, ..self }
+    }
+
+    #[must_use]
+    pub fn os_error(self, os_error: i32) -> Self {
+        Error { os_error, ..self }
+    }
+
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        Error { retryable: true, ..self }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,218 @@
+//! What comes in and goes out: pointers with lengths, sized structs, limits. Every message names the field and the mend.
+
+use std::ffi::{CStr, c_char};
+use std::time::Duration;
+
+use super::handle::{self, Tabled};
+use crate::config::{LONGEST_LIMIT, TimeLimit};
+use crate::error::{Error, Result, Status};
+
+/// Switches a limit or a feature off. 0 is the default everywhere.
+pub const AIP_OFF: i64 = -1;
+
+/// No bound. 0 is the default everywhere.
+pub const AIP_UNLIMITED: i64 = -2;
+
+/// As a length: the text ends with a NUL.
+///
+/// cbindgen:ignore (it cannot write this value; build.rs does)
+pub const AIP_NUL_TERMINATED: usize = usize::MAX;
+
+/// The bytes of (pointer, length).
+///
+/// # Safety
+/// Where `data` is not NULL, `len` bytes at it stay readable and unchanged for `'a`.
+pub unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Result<&'a [u8]> {
+    match (data.is_null(), len) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(Error::invalid(field, "is NULL but its length is not 0")),
+        (false, len) if len > isize::MAX as usize => Err(Error::invalid(field, "has an impossible length")),
+        // SAFETY: not NULL, and the caller's promise.
+        (false, len) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+    }
+}
+
+/// The text of (pointer, length), length possibly `AIP_NUL_TERMINATED`, checked to be UTF-8.
+///
+/// # Safety
+/// As for `bytes`; with `AIP_NUL_TERMINATED` the text ends with a NUL.
+pub unsafe fn text<'a>(field: &str, data: *const c_char, len: usize) -> Result<&'a str> {
+    let bytes = match (data.is_null(), len) {
+        (true, AIP_NUL_TERMINATED) => return Err(Error::invalid(field, "is NULL but said to end with a NUL")),
+        // SAFETY: not NULL, and the caller's promise.
+        (false, AIP_NUL_TERMINATED) => unsafe { CStr::from_ptr(data) }.to_bytes(),
+        // SAFETY: the caller's promise.
+        _ => unsafe { bytes(field, data.cast(), len) }?,
+    };
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::invalid(field, format_args!("is not UTF-8 at byte {}", error.valid_up_to())))
+}
+
+/// A place for one output.
+pub struct Out<'a, T>(&'a mut std::mem::MaybeUninit<T>);
+
+impl<T> Out<'_, T> {
+    pub fn set(self, value: T) {
+        self.0.write(value);
+    }
+}
+
+/// An output pointer, which must not be NULL.
+///
+/// # Safety
+/// Where `place` is not NULL, it is writable for `'a` and nobody else's.
+pub unsafe fn out<'a, T>(field: &str, place: *mut T) -> Result<Out<'a, T>> {
+    // SAFETY: the caller's promise; nothing is read.
+    unsafe { place.cast::<std::mem::MaybeUninit<T>>().as_mut() }
+        .map(Out)
+        .ok_or_else(|| Error::invalid(field, "is NULL; pass the address of a variable"))
+}
+
+/// A place for one output handle: NULL until it is set.
+pub struct OutHandle<'a, H: Tabled>(&'a mut *mut H);
+
+impl<H: Tabled> OutHandle<'_, H> {
+    pub fn set(self, object: H::Object) -> Result<()> {
+        *self.0 = handle::insert::<H>(object)?;
+        Ok(())
+    }
+}
+
+/// An output pointer for a handle, which must not be NULL; the handle is NULL from here on.
+///
+/// # Safety
+/// As for `out`.
+pub unsafe fn out_handle<'a, H: Tabled>(field: &str, place: *mut *mut H) -> Result<OutHandle<'a, H>> {
+    // SAFETY: the caller's promise.
+    unsafe { out(field, place) }.map(|out| OutHandle(out.0.write(std::ptr::null_mut())))
+}
+
+/// A C struct that starts with its size and is valid as all zeroes.
+///
+/// # Safety
+/// `repr(C)`, first field `size: usize`, and any bytes are a valid value.
+pub unsafe trait SizedStruct {}
+
+/// A copy of a sized struct: NULL is all defaults, a newer caller's tail must be zero.
+///
+/// # Safety
+/// Where `place` is not NULL, as many bytes as its `size` says are readable.
+pub unsafe fn sized<T: SizedStruct>(field: &str, init: &str, place: *const T) -> Result<Option<T>> {
+    if place.is_null() {
+        return Ok(None);
+    }
+    let mine = size_of::<T>();
+    // SAFETY: not NULL; `size` is the first field by the trait's promise.
+    let theirs = unsafe { place.cast::<usize>().read() };
+    if theirs < mine || theirs > 4096 {
+        return Err(Error::invalid(
+            &format!("{field}.size"),
+            format_args!("is {theirs}, not {mine}; call {init}() on the struct first"),
+        ));
+    }
+    // SAFETY: the caller's promise: `theirs` bytes are readable.
+    let tail = unsafe { bytes(field, place.cast::<u8>().add(mine), theirs - mine) }?;
+    if tail.iter().any(|byte| *byte != 0) {
+        return Err(Error::new(
+            Status::Unsupported,
+            format!("{field}: uses fields that this version does not know; load a newer libaipool or leave them 0"),
+        ));
+    }
+    // SAFETY: at least `mine` bytes are readable and any bytes are a valid T.
+    Ok(Some(unsafe { place.read() }))
+}
+
+/// Makes a struct all defaults: zeroes, and its size.
+///
+/// # Safety
+/// Where `place` is not NULL, `size` bytes at it are writable.
+pub unsafe fn init<T: SizedStruct>(place: *mut T, size: usize) {
+    if place.is_null() || size < size_of::<usize>() || size > 4096 {
+        return;
+    }
+    // SAFETY: not NULL, the caller's promise, and `size` holds the first field.
+    unsafe {
+        place.cast::<u8>().write_bytes(0, size);
+        place.cast::<usize>().write(size);
+    }
+}
+
+/// Copies a growing output struct as far as the caller's `size` goes.
+///
+/// # Safety
+/// Where `place` is not NULL, `size` bytes at it are writable.
+pub unsafe fn out_sized<T: Copy>(field: &str, place: *mut T, size: usize, value: T) -> Result<()> {
+    if place.is_null() {
+        return Err(Error::invalid(field, "is NULL; pass the address of a struct"));
+    }
+    if size == 0 || size > 4096 {
+        return Err(Error::invalid(&format!("{field}_size"), format_args!("is {size}; pass sizeof of the struct")));
+    }
+    let known = size.min(size_of::<T>());
+    // SAFETY: the caller's promise; a newer caller's tail is zeroed.
+    unsafe {
+        place.cast::<u8>().write_bytes(0, size);
+        std::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), place.cast::<u8>(), known);
+    }
+    Ok(())
+}
+
+/// Copies bytes out: `needed` always says how many there are; too small a buffer is an error that wrote no bytes.
+///
+/// # Safety
+/// `needed` may be NULL; where `cap` is not 0, `cap` bytes at `buf` are writable.
+pub unsafe fn out_bytes(from: &[u8], buf: *mut u8, cap: usize, needed: *mut usize) -> Result<()> {
+    if !needed.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { needed.write(from.len()) };
+    }
+    if from.is_empty() {
+        return Ok(());
+    }
+    if cap < from.len() {
+        return Err(Error::invalid("cap", format_args!("is {cap}; {} bytes are needed", from.len())));
+    }
+    if buf.is_null() {
+        return Err(Error::invalid("buf", "is NULL but cap is not 0"));
+    }
+    // SAFETY: `buf` holds `cap >= from.len()` bytes of the caller's, apart from the library's own.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buf, from.len()) };
+    Ok(())
+}
+
+/// A time limit in milliseconds: 0 leaves the default, `AIP_OFF` and `AIP_UNLIMITED` mean none.
+pub fn time_limit(field: &str, millis: i64) -> Result<Option<TimeLimit>> {
+    match millis {
+        0 => Ok(None),
+        AIP_OFF | AIP_UNLIMITED => Ok(Some(None)),
+        1.. if millis.unsigned_abs() <= LONGEST_LIMIT.as_millis() as u64 => {
+            Ok(Some(Some(Duration::from_millis(millis.unsigned_abs()))))
+        }
+        _ => Err(out_of_range(field, millis, "1 to 2592000000 (30 days)")),
+    }
+}
+
+/// A bound in bytes: 0 leaves the default, `AIP_UNLIMITED` and `AIP_OFF` mean none.
+pub fn byte_limit(field: &str, bytes: i64) -> Result<Option<Option<u64>>> {
+    match bytes {
+        0 => Ok(None),
+        AIP_OFF | AIP_UNLIMITED => Ok(Some(None)),
+        1.. => Ok(Some(Some(bytes.unsigned_abs()))),
+        _ => Err(out_of_range(field, bytes, "1 or more")),
+    }
+}
+
+pub fn out_of_range(field: &str, value: i64, range: &str) -> Error {
+    Error::invalid(field, format_args!("is {value}; use {range}, AIP_OFF, AIP_UNLIMITED, or 0 for the default"))
+}
+
+/// Flags of which every bit is known.
+pub fn flags(field: &str, bits: u32, known: u32) -> Result<u32> {
+    match bits & !known {
+        0 => Ok(bits),
+        unknown => Err(Error::new(
+            Status::Unsupported,
+            format!("{field}: bits 0x{unknown:x} are unknown to this version; leave them 0"),
+        )),
+    }
+}

@@ -1,0 +1,29 @@
+//! What stands around every exported function: no panic leaves, no cancellation enters, failures are written once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::status::aip_error;
+use crate::error::{Error, Result, Status};
+use crate::sys::Uncancellable;
+
+/// Runs `body`; a failure goes to `error` where that is not NULL, and its class is returned.
+pub fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) -> i32 {
+    let Err(failure) = guarded(body) else { return Status::Ok as i32 };
+    if !error.is_null() {
+        // SAFETY: not NULL, and by the contract an aip_error of the caller's that nobody else touches during the call.
+        unsafe { error.write(aip_error::from(&failure)) };
+    }
+    failure.status as i32
+}
+
+/// Runs a getter; on any failure its value is `otherwise`.
+pub fn guard_value<T>(otherwise: T, body: impl FnOnce() -> Result<T>) -> T {
+    guarded(body).unwrap_or(otherwise)
+}
+
+fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _uncancellable = Uncancellable::enter();
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        Err(Error::new(Status::Panic, "bug: a panic was caught at the C boundary; please report it"))
+    })
+}

@@ -1,0 +1,163 @@
+//! Handles: tokens that look like pointers and never are. A token is kind, fork depth, generation and slot, below 2^53.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cancel::aip_cancel;
+use super::pool::aip_pool;
+use super::response::aip_response;
+use super::session::aip_session;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result, Status};
+use crate::pool::PoolHandle;
+use crate::response::Response;
+use crate::session::SessionHandle;
+use crate::slots::{ID_BITS, Slots};
+use crate::{stats, sys};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("aipool needs a 64-bit platform: its handles are 53-bit tokens in pointer-sized values");
+
+const FORK_BITS: u32 = 4;
+const KIND_SHIFT: u32 = ID_BITS + FORK_BITS;
+
+/// A C handle type and what it stands for.
+pub trait Kind {
+    const KIND: u64;
+    const NAME: &'static str;
+}
+
+/// A kind whose object lives in the handle table.
+pub trait Tabled: Kind {
+    type Object: Any + Send + Sync;
+}
+
+impl Kind for aip_pool {
+    const KIND: u64 = 1;
+    const NAME: &'static str = "pool";
+}
+
+impl Kind for aip_session {
+    const KIND: u64 = 2;
+    const NAME: &'static str = "session";
+}
+
+impl Kind for aip_response {
+    const KIND: u64 = 3;
+    const NAME: &'static str = "response";
+}
+
+impl Kind for aip_cancel {
+    const KIND: u64 = 4;
+    const NAME: &'static str = "cancel";
+}
+
+impl Tabled for aip_pool {
+    type Object = PoolHandle;
+}
+
+impl Tabled for aip_session {
+    type Object = SessionHandle;
+}
+
+impl Tabled for aip_response {
+    type Object = Response;
+}
+
+type Object = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
+
+#[derive(Default)]
+struct Table {
+    slots: Slots<Object>,
+    live: [AtomicU64; 5],
+}
+
+/// A new handle to `object`.
+pub fn insert<H: Tabled>(object: H::Object) -> Result<*mut H> {
+    let table = sys::process_state::<Table>();
+    let object: Arc<dyn Any + Send + Sync> = Arc::new(object);
+    let id = table.slots.insert(|slot| *lock(slot) = Some(object));
+    let id = id.ok_or_else(|| Error::new(Status::Limit, "handles: over a million are live; free some"))?;
+    stats::add_one(&table.live[H::KIND as usize]);
+    Ok(encode(id))
+}
+
+/// The object behind a handle.
+pub fn get<H: Tabled>(handle: *const H) -> Result<Arc<H::Object>> {
+    let find = || {
+        let id = decode(handle)?;
+        let slot = sys::existing_process_state::<Table>()?.slots.find(id)?;
+        let object = lock(&slot.value);
+        // Looked at again under the lock: a free in between has emptied or refilled the slot.
+        let object = if slot.is_live(id) { object.clone()? } else { return None };
+        object.downcast().ok()
+    };
+    find().ok_or_else(invalid::<H>)
+}
+
+/// Gives a handle up; NULL is fine. The object goes when its last user does.
+pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
+    if handle.is_null() {
+        return Ok(());
+    }
+    // The kind is checked first: a token of one kind must not free an object of another.
+    get(handle)?;
+    let table = sys::process_state::<Table>();
+    let mut object = None;
+    let freed = decode(handle).is_some_and(|id| table.slots.remove(id, |slot| object = lock(slot).take()));
+    if !freed {
+        return Err(invalid::<H>());
+    }
+    table.live[H::KIND as usize].fetch_sub(1, Ordering::Relaxed);
+    drop(object);
+    Ok(())
+}
+
+/// How many handles of a kind are live.
+pub fn live<H: Tabled>() -> u64 {
+    sys::existing_process_state::<Table>().map_or(0, |table| stats::read(&table.live[H::KIND as usize]))
+}
+
+/// The handle of a cancel flag. Flags have a table of their own, which a signal handler may use.
+pub fn of_cancel(cancel: Cancel) -> *mut aip_cancel {
+    encode(cancel.id())
+}
+
+/// The cancel flag behind a handle.
+pub fn cancel(handle: *const aip_cancel) -> Result<Cancel> {
+    let live = cancel_id(handle).map(Cancel::from_id).filter(|cancel| cancel.is_live());
+    live.ok_or_else(invalid::<aip_cancel>)
+}
+
+/// The id in a cancel handle, live or not. Neither locks nor allocates: a signal handler asks.
+pub fn cancel_id(handle: *const aip_cancel) -> Option<u64> {
+    decode(handle)
+}
+
+fn encode<H: Kind>(id: u64) -> *mut H {
+    let token = H::KIND << KIND_SHIFT | fork_tag() << ID_BITS | id;
+    std::ptr::without_provenance_mut(token as usize)
+}
+
+fn decode<H: Kind>(handle: *const H) -> Option<u64> {
+    let token = handle.addr() as u64;
+    let mine = H::KIND << FORK_BITS | fork_tag();
+    (token >> ID_BITS == mine).then_some(token & ((1 << ID_BITS) - 1))
+}
+
+fn fork_tag() -> u64 {
+    u64::from(sys::fork_depth()) % (1 << FORK_BITS)
+}
+
+fn invalid<H: Kind>() -> Error {
+    let name = H::NAME;
+    Error::new(
+        Status::InvalidHandle,
+        format!("{name}: no live {name} handle of this process; it was freed, is of another kind, or came over fork()"),
+    )
+}
+
+fn lock(slot: &Object) -> std::sync::MutexGuard<'_, Option<Arc<dyn Any + Send + Sync>>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,18 @@
+//! The C boundary: one file a noun. A function parses, calls, maps; nothing else happens here.
+//!
+//! Safety, once for every exported function: callers keep the contract on the header's first screen, that is, pointers
+//! are NULL or valid for what their documentation says, for the length of the call. Handles may be any bits.
+
+#![allow(clippy::missing_safety_doc)]
+
+pub mod args;
+pub mod cancel;
+pub mod guard;
+pub mod handle;
+pub mod library;
+pub mod pool;
+pub mod request;
+pub mod response;
+pub mod session;
+pub mod short;
+pub mod status;

@@ -1,0 +1,216 @@
+//! Requests in C: one struct, copied before the call does anything.
+
+#![allow(non_camel_case_types)]
+
+use std::ffi::c_char;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::args::{self, SizedStruct};
+use super::cancel::aip_cancel;
+use super::handle;
+use crate::config::LimitOverrides;
+use crate::error::{Error, Result};
+use crate::request::Request;
+
+/// In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
+/// AIP_INTERRUPTED. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
+/// not set it.
+pub const AIP_REQUEST_INTERRUPTIBLE: u32 = 1;
+
+/// One header.
+#[repr(C)]
+pub struct aip_header {
+    /// A token (RFC 9110, 5.6.2), any case.
+    pub name: *const c_char,
+    /// Bytes of `name`, or AIP_NUL_TERMINATED.
+    pub name_len: usize,
+    /// Bytes without CR, LF and NUL.
+    pub value: *const c_char,
+    /// Bytes of `value`, or AIP_NUL_TERMINATED.
+    pub value_len: usize,
+    /// Zero.
+    pub reserved: [u64; 2],
+}
+
+/// One request. Call aip_request_init() first; every 0 is the default. Everything is copied before the call that takes it
+/// sends anything, so all of it may be freed or reused when that call returns.
+#[repr(C)]
+pub struct aip_request {
+    /// sizeof(aip_request); set by aip_request_init().
+    pub size: usize,
+    /// A token; NULL is GET.
+    pub method: *const c_char,
+    /// Bytes of `method`, or AIP_NUL_TERMINATED.
+    pub method_len: usize,
+    /// An absolute http or https URL, or a path that is appended to the session's base URL ("chat", "/chat", "?q=1";
+    /// NULL is the base itself). No user name or password in it.
+    pub url: *const c_char,
+    /// Bytes of `url`, or AIP_NUL_TERMINATED.
+    pub url_len: usize,
+    /// Headers; names may repeat, and repeated ones keep their order.
+    pub headers: *const aip_header,
+    /// How many `headers` there are.
+    pub header_count: usize,
+    /// More headers, packed: name NUL value NUL name NUL value NUL.
+    pub packed_headers: *const c_char,
+    /// Bytes of `packed_headers`.
+    pub packed_headers_len: usize,
+    /// The body.
+    pub body: *const u8,
+    /// Bytes of `body`.
+    pub body_len: usize,
+    /// Ends the call from another thread or a signal handler; NULL is none.
+    pub cancel: *mut aip_cancel,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub connect_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub max_body_bytes: i64,
+    /// AIP_REQUEST_* bits.
+    pub flags: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), `size` first, pointers and integers only.
+unsafe impl SizedStruct for aip_request {}
+
+/// Sets all defaults: a GET of the base URL. `size` is sizeof(aip_request).
+/// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_request_init(request: *mut aip_request, size: usize) {
+    // SAFETY: the header's contract.
+    unsafe { args::init(request, size) }
+}
+
+/// The checked request.
+///
+/// # Safety
+/// The header's contract for requests.
+pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
+    // SAFETY: the header's contract.
+    let request = unsafe { args::sized("request", "aip_request_init", request)? };
+    let request = request.ok_or_else(|| Error::invalid("request", "is NULL; pass an aip_request"))?;
+    if request.reserved != 0 {
+        return Err(Error::invalid("request.reserved", "is not 0; call aip_request_init() on the struct first"));
+    }
+    let flags = args::flags("request.flags", request.flags, AIP_REQUEST_INTERRUPTIBLE)?;
+    // SAFETY: the header's contract.
+    let (method, url, headers, body) = unsafe {
+        (
+            args::text("method", request.method, request.method_len)?,
+            args::text("url", request.url, request.url_len)?,
+            headers(&request)?,
+            args::bytes("body", request.body, request.body_len)?,
+        )
+    };
+    Ok(Request {
+        method: parse_method(method)?,
+        url: url.to_owned(),
+        headers,
+        body: Bytes::copy_from_slice(body),
+        limits: LimitOverrides {
+            total: args::time_limit("timeout_ms", request.timeout_ms)?,
+            connect: args::time_limit("connect_timeout_ms", request.connect_timeout_ms)?,
+            body: args::byte_limit("max_body_bytes", request.max_body_bytes)?,
+        },
+        cancel: if request.cancel.is_null() { None } else { Some(handle::cancel(request.cancel)?) },
+        interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,
+    })
+}
+
+fn parse_method(method: &str) -> Result<Method> {
+    match method {
+        "" => Ok(Method::GET),
+        "CONNECT" => Err(Error::invalid("method", "CONNECT asks for a tunnel, which a request is not")),
+        other => other.parse().map_err(|_| Error::invalid("method", "is no HTTP token; use GET, POST, ...")),
+    }
+}
+
+/// # Safety
+/// The header's contract for requests.
+unsafe fn headers(request: &aip_request) -> Result<HeaderMap> {
+    // SAFETY: the header's contract.
+    let packed = unsafe { args::bytes("packed_headers", request.packed_headers.cast(), request.packed_headers_len)? };
+    let mut map = HeaderMap::new();
+    if request.headers.is_null() && request.header_count > 0 {
+        return Err(Error::invalid("headers", "is NULL but header_count is not 0"));
+    }
+    if request.header_count > 10_000 {
+        return Err(Error::invalid("header_count", "is over 10000"));
+    }
+    for index in 0..request.header_count {
+        // SAFETY: not NULL, and `header_count` elements are readable by the header's contract.
+        let header = unsafe { request.headers.add(index).read() };
+        let field = format!("headers[{index}]");
+        if header.reserved != [0; 2] {
+            return Err(Error::invalid(&field, "reserved is not 0; zero the struct first"));
+        }
+        // SAFETY: the header's contract.
+        let (name, value) = unsafe {
+            (args::text(&field, header.name, header.name_len)?, value_bytes(&field, header.value, header.value_len)?)
+        };
+        append(&mut map, &field, name.as_bytes(), value)?;
+    }
+    append_packed(&mut map, "packed_headers", packed)?;
+    Ok(map)
+}
+
+/// A value may hold any bytes that HTTP allows, so only its end is looked for.
+///
+/// # Safety
+/// As for `args::text`.
+unsafe fn value_bytes<'a>(field: &str, value: *const c_char, len: usize) -> Result<&'a [u8]> {
+    if len == args::AIP_NUL_TERMINATED && !value.is_null() {
+        // SAFETY: the caller's promise.
+        return Ok(unsafe { std::ffi::CStr::from_ptr(value) }.to_bytes());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { args::bytes(field, value.cast(), len) }
+}
+
+/// The headers of a packed block.
+pub fn packed_headers(field: &str, block: &[u8]) -> Result<HeaderMap> {
+    let mut map = HeaderMap::new();
+    append_packed(&mut map, field, block)?;
+    Ok(map)
+}
+
+fn append_packed(map: &mut HeaderMap, field: &str, block: &[u8]) -> Result<()> {
+    if block.is_empty() {
+        return Ok(());
+    }
+    let Some(block) = block.strip_suffix(&[0]) else {
+        return Err(Error::invalid(field, "does not end with a NUL; write name NUL value NUL for each header"));
+    };
+    let mut parts = block.split(|byte| *byte == 0);
+    let mut index = 0;
+    while let Some(name) = parts.next() {
+        let field = format!("{field}[{index}]");
+        let value = parts.next().ok_or_else(|| Error::invalid(&field, "has a name but no value"))?;
+        append(map, &field, name, value)?;
+        index += 1;
+    }
+    Ok(())
+}
+
+/// Adds one header. The message never shows the value: it may be a key.
+fn append(map: &mut HeaderMap, field: &str, name: &[u8], value: &[u8]) -> Result<()> {
+    let shown = String::from_utf8_lossy(&name[..name.len().min(40)]);
+    let name = HeaderName::from_bytes(name).map_err(|_| {
+        Error::invalid(field, format_args!("name {shown:?} is no HTTP token; use letters, digits and -"))
+    })?;
+    let bad = |byte: u8| byte != b'\t' && (byte < 32 || byte == 127);
+    let value = HeaderValue::from_bytes(value).map_err(|_| {
+        let at = value.iter().position(|byte| bad(*byte)).unwrap_or(0);
+        Error::invalid(
+            field,
+            format_args!("value of {name} has a control character (CR, LF, ...) at byte {at}; remove it"),
+        )
+    })?;
+    map.try_append(name, value).map_err(|_| Error::invalid(field, "is one header too many"))?;
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Responses in C: status, headers, body, info; borrowed until the response is freed, or copied.
+
+#![allow(non_camel_case_types)]
+
+use std::ffi::c_char;
+use std::ptr::null_mut;
+
+use http::{HeaderName, HeaderValue};
+
+use super::args::{self, OutHandle};
+use super::guard::{guard, guard_value};
+use super::handle;
+use super::status::aip_error;
+use crate::error::{Error, Result};
+use crate::request::Failure;
+use crate::response::Response;
+
+/// A whole response.
+pub struct aip_response {
+    _private: [u8; 0],
+}
+
+/// How a response came.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct aip_response_info {
+    /// 10, 11 or 20: HTTP/1.0, 1.1, 2.
+    pub http_version: u32,
+    /// 1 when it came over a connection that was open before the request; 0 when one was opened for it.
+    pub reused: u32,
+    /// Bytes of the decoded body.
+    pub body_bytes: u64,
+    /// Microseconds from the call to the response's head.
+    pub first_byte_us: u64,
+    /// Microseconds from the call to the end of the body.
+    pub total_us: u64,
+    /// The server's address and port as text, NUL-terminated; empty when unknown.
+    pub remote_address: [c_char; 64],
+}
+
+/// The HTTP status; 0 on a bad handle. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_status(response: *mut aip_response) -> u32 {
+    guard_value(0, || Ok(handle::get(response)?.status.as_u16().into()))
+}
+
+/// The first value of a header, by name in any case: borrowed until aip_response_free(), not NUL-terminated.
+/// Where there is none, `*value` is NULL and `*value_len` 0, and that is AIP_OK. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_header(
+    response: *mut aip_response,
+    name: *const c_char,
+    name_len: usize,
+    value: *mut *const c_char,
+    value_len: *mut usize,
+) -> i32 {
+    guard(null_mut(), || {
+        let response = handle::get(response)?;
+        // SAFETY: the header's contract.
+        let (name, value, len) = unsafe {
+            (args::text("name", name, name_len)?, args::out("value", value)?, args::out("value_len", value_len)?)
+        };
+        let found = response.headers.get(name).map(HeaderValue::as_bytes);
+        value.set(found.map_or(std::ptr::null(), |bytes| bytes.as_ptr().cast()));
+        len.set(found.map_or(0, <[u8]>::len));
+        Ok(())
+    })
+}
+
+/// How many headers there are, repeated ones counted each; 0 on a bad handle. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_header_count(response: *mut aip_response) -> usize {
+    guard_value(0, || Ok(handle::get(response)?.headers.len()))
+}
+
+/// The header at `index`: borrowed until aip_response_free(), not NUL-terminated, the name in lower case.
+/// Repeated names keep their order. AIP_INVALID_ARGUMENT beyond the last. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_header_at(
+    response: *mut aip_response,
+    index: usize,
+    name: *mut *const c_char,
+    name_len: *mut usize,
+    value: *mut *const c_char,
+    value_len: *mut usize,
+) -> i32 {
+    guard(null_mut(), || {
+        let response = handle::get(response)?;
+        // SAFETY: the header's contract.
+        let ((name, name_len), (value, value_len)) = unsafe {
+            (
+                (args::out("name", name)?, args::out("name_len", name_len)?),
+                (args::out("value", value)?, args::out("value_len", value_len)?),
+            )
+        };
+        let (key, bytes) = header_at(&response, index)?;
+        name.set(key.as_str().as_ptr().cast());
+        name_len.set(key.as_str().len());
+        value.set(bytes.as_bytes().as_ptr().cast());
+        value_len.set(bytes.len());
+        Ok(())
+    })
+}
+
+/// Copies all headers packed as name NUL value NUL ... `*needed` (may be NULL) is always set to their size; too small a
+/// `cap` is AIP_INVALID_ARGUMENT and writes nothing more. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_headers_copy(
+    response: *mut aip_response,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let packed = handle::get(response)?.packed_headers();
+        // SAFETY: the header's contract.
+        unsafe { args::out_bytes(&packed, buf.cast(), cap, needed) }
+    })
+}
+
+/// The decoded body: borrowed until aip_response_free(). Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_body(
+    response: *mut aip_response,
+    data: *mut *const u8,
+    len: *mut usize,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let response = handle::get(response)?;
+        // SAFETY: the header's contract.
+        let (data, len) = unsafe { (args::out("data", data)?, args::out("len", len)?) };
+        data.set(response.body.as_ptr());
+        len.set(response.body.len());
+        Ok(())
+    })
+}
+
+/// Copies the decoded body. `*needed` (may be NULL) is always set to its size; too small a `cap` is
+/// AIP_INVALID_ARGUMENT and writes nothing more. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_body_copy(
+    response: *mut aip_response,
+    buf: *mut u8,
+    cap: usize,
+    needed: *mut usize,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let response = handle::get(response)?;
+        // SAFETY: the header's contract.
+        unsafe { args::out_bytes(&response.body, buf, cap, needed) }
+    })
+}
+
+/// Copies how the response came to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_get_info(
+    response: *mut aip_response,
+    out: *mut aip_response_info,
+    out_size: usize,
+) -> i32 {
+    guard(null_mut(), || {
+        let info = info(&*handle::get(response)?);
+        // SAFETY: the header's contract.
+        unsafe { args::out_sized("out", out, out_size, info) }
+    })
+}
+
+/// Frees a response and ends what was borrowed from it. NULL is AIP_OK. Never blocks. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_free(response: *mut aip_response) -> i32 {
+    guard(null_mut(), || handle::free(response))
+}
+
+/// Hands the outcome of a request out: some failures carry an answer.
+pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Response, Failure>) -> Result<()> {
+    match outcome {
+        Ok(response) => out.set(response),
+        Err(Failure { error, response: None }) => Err(error),
+        Err(Failure { error, response: Some(response) }) => out.set(*response).and(Err(error)),
+    }
+}
+
+fn header_at(response: &Response, index: usize) -> Result<(&HeaderName, &HeaderValue)> {
+    let count = response.headers.len();
+    let missing = || Error::invalid("index", format_args!("is {index}; there are {count} headers"));
+    response.headers.iter().nth(index).ok_or_else(missing)
+}
+
+fn info(response: &Response) -> aip_response_info {
+    let mut remote_address = [0; 64];
+    let text = response.remote.map(|remote| remote.to_string()).unwrap_or_default();
+    for (to, from) in remote_address[..63].iter_mut().zip(text.bytes()) {
+        *to = from as c_char;
+    }
+    aip_response_info {
+        http_version: response.version_number(),
+        reused: response.reused.into(),
+        body_bytes: response.body.len() as u64,
+        first_byte_us: response.first_byte.as_micros() as u64,
+        total_us: response.total.as_micros() as u64,
+        remote_address,
+    }
+}

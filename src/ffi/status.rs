@@ -1,0 +1,222 @@
+//! Status, detail, phase and delivery as C sees them, and the error a caller allocates.
+
+#![allow(non_camel_case_types)]
+
+use std::ffi::{CStr, c_char};
+
+use crate::error::{Delivery, Detail, Error, Phase, Status};
+
+/// The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
+#[repr(i32)]
+pub enum aip_status {
+    /// Done.
+    AIP_OK = 0,
+    /// An argument is wrong; the message names it and says what to write instead.
+    AIP_INVALID_ARGUMENT = 10,
+    /// The handle was freed, never existed, is of another kind, or was inherited over fork().
+    AIP_INVALID_HANDLE = 11,
+    /// The session or pool is closed; detail says how. Nothing was sent: get the session again.
+    AIP_CLOSED = 13,
+    /// A time limit ran out; detail says which, phase where.
+    AIP_TIMEOUT = 20,
+    /// The request's cancel handle was fired.
+    AIP_CANCELLED = 21,
+    /// A signal handler of the host ran during a wait with AIP_REQUEST_INTERRUPTIBLE.
+    AIP_INTERRUPTED = 22,
+    /// A bound of the library is reached, such as a million live handles.
+    AIP_LIMIT = 23,
+    /// The host name does not resolve.
+    AIP_DNS = 30,
+    /// No connection: refused, unreachable.
+    AIP_CONNECT = 31,
+    /// No secure connection: untrusted, expired or wrong certificate.
+    AIP_TLS = 32,
+    /// The server broke the protocol.
+    AIP_PROTOCOL = 33,
+    /// The connection broke before a response.
+    AIP_RESET = 34,
+    /// The body cannot be decoded.
+    AIP_BODY = 35,
+    /// The body is larger than max_body_bytes; the response holds what fitted.
+    AIP_TOO_LARGE = 36,
+    /// The body ended early; the response holds what came.
+    AIP_TRUNCATED = 37,
+    /// This library cannot do that; a newer one may.
+    AIP_UNSUPPORTED = 40,
+    /// The operating system refused; os_error holds its number.
+    AIP_SYSTEM = 60,
+    /// A bug in this library; please report it. The process goes on.
+    AIP_PANIC = 61,
+}
+
+/// What within the class.
+#[repr(i32)]
+pub enum aip_detail {
+    /// Nothing more to say.
+    AIP_DETAIL_NONE = 0,
+    /// CLOSED: the pool was full and gave this session up.
+    AIP_DETAIL_EVICTED = 1,
+    /// CLOSED: somebody closed this session.
+    AIP_DETAIL_SESSION_CLOSED = 2,
+    /// CLOSED: the pool was freed or closed.
+    AIP_DETAIL_POOL_CLOSED = 3,
+    /// TIMEOUT: timeout_ms.
+    AIP_DETAIL_TOTAL_LIMIT = 10,
+    /// TIMEOUT: connect_timeout_ms.
+    AIP_DETAIL_CONNECT_LIMIT = 11,
+    /// TIMEOUT or CLOSED: drain_ms of aip_pool_close_all().
+    AIP_DETAIL_DRAIN_LIMIT = 12,
+}
+
+/// Where in the life of a request it happened.
+#[repr(i32)]
+pub enum aip_phase {
+    /// Before anything was begun.
+    AIP_PHASE_NONE = 0,
+    /// Looking up the host name.
+    AIP_PHASE_DNS = 1,
+    /// TCP and TLS.
+    AIP_PHASE_CONNECT = 2,
+    /// Sending, and waiting for the response's head.
+    AIP_PHASE_FIRST_BYTE = 3,
+    /// Reading the response's body.
+    AIP_PHASE_BODY = 4,
+}
+
+/// Whether the server can have seen the request: an AI service may have billed it.
+#[repr(i32)]
+pub enum aip_delivery {
+    /// Not one byte of it left.
+    AIP_NOT_SENT = 0,
+    /// It may have arrived.
+    AIP_MAYBE_SENT = 1,
+    /// The response had begun.
+    AIP_RESPONSE_STARTED = 2,
+}
+
+/// In `aip_error.flags`: sending the same request again is safe.
+pub const AIP_ERROR_RETRYABLE: u32 = 1;
+
+/// What went wrong. Allocated by the caller (256 bytes, for ever), may be NULL, written on failure only.
+/// The message is UTF-8, NUL-terminated, and never holds a header value, a body, a key or a token.
+#[repr(C)]
+pub struct aip_error {
+    /// One of aip_status.
+    pub status: i32,
+    /// One of aip_detail.
+    pub detail: i32,
+    /// One of aip_phase.
+    pub phase: i32,
+    /// One of aip_delivery.
+    pub delivery: i32,
+    /// The response's status, 0 where none came.
+    pub http_status: i32,
+    /// The operating system's error number, 0 where it has no part in this.
+    pub os_error: i32,
+    /// Milliseconds from the call to the failure.
+    pub elapsed_ms: u32,
+    /// AIP_ERROR_* bits.
+    pub flags: u32,
+    /// Zero.
+    pub reserved: [u32; 8],
+    /// What happened, which field, and the mend.
+    pub message: [c_char; 192],
+}
+
+const _: () = assert!(size_of::<aip_error>() == 256);
+
+impl From<&Error> for aip_error {
+    fn from(error: &Error) -> Self {
+        aip_error {
+            status: error.status as i32,
+            detail: error.detail as i32,
+            phase: error.phase as i32,
+            delivery: error.delivery as i32,
+            http_status: error.http_status.into(),
+            os_error: error.os_error,
+            elapsed_ms: error.elapsed.as_millis().try_into().unwrap_or(u32::MAX),
+            flags: if error.retryable { AIP_ERROR_RETRYABLE } else { 0 },
+            reserved: [0; 8],
+            message: message(&error.message),
+        }
+    }
+}
+
+/// As much of the text as fits with its NUL, cut between characters.
+fn message(text: &str) -> [c_char; 192] {
+    let mut out = [0; 192];
+    let mut end = text.len().min(out.len() - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    for (to, from) in out.iter_mut().zip(&text.as_bytes()[..end]) {
+        *to = *from as c_char;
+    }
+    out
+}
+
+/// The name of a status for C, such as "AIP_TIMEOUT".
+pub fn name(status: i32) -> &'static CStr {
+    STATUSES.iter().find(|(code, _)| *code as i32 == status).map_or(c"AIP_UNKNOWN", |(_, name)| name)
+}
+
+/// Every status this library returns.
+pub const STATUSES: [(Status, &CStr); 19] = [
+    (Status::Ok, c"AIP_OK"),
+    (Status::InvalidArgument, c"AIP_INVALID_ARGUMENT"),
+    (Status::InvalidHandle, c"AIP_INVALID_HANDLE"),
+    (Status::Closed, c"AIP_CLOSED"),
+    (Status::Timeout, c"AIP_TIMEOUT"),
+    (Status::Cancelled, c"AIP_CANCELLED"),
+    (Status::Interrupted, c"AIP_INTERRUPTED"),
+    (Status::Limit, c"AIP_LIMIT"),
+    (Status::Dns, c"AIP_DNS"),
+    (Status::Connect, c"AIP_CONNECT"),
+    (Status::Tls, c"AIP_TLS"),
+    (Status::Protocol, c"AIP_PROTOCOL"),
+    (Status::Reset, c"AIP_RESET"),
+    (Status::Body, c"AIP_BODY"),
+    (Status::TooLarge, c"AIP_TOO_LARGE"),
+    (Status::Truncated, c"AIP_TRUNCATED"),
+    (Status::Unsupported, c"AIP_UNSUPPORTED"),
+    (Status::System, c"AIP_SYSTEM"),
+    (Status::Panic, c"AIP_PANIC"),
+];
+
+// The C numbers and the core's are the same numbers.
+const _: () = {
+    assert!(aip_status::AIP_OK as i32 == Status::Ok as i32);
+    assert!(aip_status::AIP_INVALID_ARGUMENT as i32 == Status::InvalidArgument as i32);
+    assert!(aip_status::AIP_INVALID_HANDLE as i32 == Status::InvalidHandle as i32);
+    assert!(aip_status::AIP_CLOSED as i32 == Status::Closed as i32);
+    assert!(aip_status::AIP_TIMEOUT as i32 == Status::Timeout as i32);
+    assert!(aip_status::AIP_CANCELLED as i32 == Status::Cancelled as i32);
+    assert!(aip_status::AIP_INTERRUPTED as i32 == Status::Interrupted as i32);
+    assert!(aip_status::AIP_LIMIT as i32 == Status::Limit as i32);
+    assert!(aip_status::AIP_DNS as i32 == Status::Dns as i32);
+    assert!(aip_status::AIP_CONNECT as i32 == Status::Connect as i32);
+    assert!(aip_status::AIP_TLS as i32 == Status::Tls as i32);
+    assert!(aip_status::AIP_PROTOCOL as i32 == Status::Protocol as i32);
+    assert!(aip_status::AIP_RESET as i32 == Status::Reset as i32);
+    assert!(aip_status::AIP_BODY as i32 == Status::Body as i32);
+    assert!(aip_status::AIP_TOO_LARGE as i32 == Status::TooLarge as i32);
+    assert!(aip_status::AIP_TRUNCATED as i32 == Status::Truncated as i32);
+    assert!(aip_status::AIP_UNSUPPORTED as i32 == Status::Unsupported as i32);
+    assert!(aip_status::AIP_SYSTEM as i32 == Status::System as i32);
+    assert!(aip_status::AIP_PANIC as i32 == Status::Panic as i32);
+    assert!(aip_detail::AIP_DETAIL_NONE as i32 == Detail::None as i32);
+    assert!(aip_detail::AIP_DETAIL_EVICTED as i32 == Detail::Evicted as i32);
+    assert!(aip_detail::AIP_DETAIL_SESSION_CLOSED as i32 == Detail::SessionClosed as i32);
+    assert!(aip_detail::AIP_DETAIL_POOL_CLOSED as i32 == Detail::PoolClosed as i32);
+    assert!(aip_detail::AIP_DETAIL_TOTAL_LIMIT as i32 == Detail::TotalLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_CONNECT_LIMIT as i32 == Detail::ConnectLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_DRAIN_LIMIT as i32 == Detail::DrainLimit as i32);
+    assert!(aip_phase::AIP_PHASE_NONE as i32 == Phase::None as i32);
+    assert!(aip_phase::AIP_PHASE_DNS as i32 == Phase::Dns as i32);
+    assert!(aip_phase::AIP_PHASE_CONNECT as i32 == Phase::Connect as i32);
+    assert!(aip_phase::AIP_PHASE_FIRST_BYTE as i32 == Phase::FirstByte as i32);
+    assert!(aip_phase::AIP_PHASE_BODY as i32 == Phase::Body as i32);
+    assert!(aip_delivery::AIP_NOT_SENT as i32 == Delivery::NotSent as i32);
+    assert!(aip_delivery::AIP_MAYBE_SENT as i32 == Delivery::MaybeSent as i32);
+    assert!(aip_delivery::AIP_RESPONSE_STARTED as i32 == Delivery::ResponseStarted as i32);
+};

@@ -1,0 +1,22 @@
+//! A warm, bounded, observable pool of HTTP sessions for AI clients, behind a C ABI.
+//!
+//! The modules, top to ground; none imports from above itself:
+//! `ffi` | `pool`, `session`, `request`, `response`, `base_url` | `transport` | `runtime`, `cancel`, `workers` |
+//! `config`, `error` | `stats`, `slots`, `sys`.
+//! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
+
+pub mod base_url;
+pub mod cancel;
+pub mod config;
+pub mod error;
+pub mod ffi;
+pub mod pool;
+pub mod request;
+pub mod response;
+pub mod runtime;
+pub mod session;
+pub mod slots;
+pub mod stats;
+pub mod sys;
+pub mod transport;
+pub mod workers;

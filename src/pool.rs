@@ -1,0 +1,352 @@
+//! The pool: sessions by key, least recently used first out, leases passed over; one global pool a process.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use lru::LruCache;
+
+use crate::base_url::BaseUrl;
+use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig};
+use crate::error::{Detail, Error, Result, Status};
+use crate::request::{Failure, Request};
+use crate::response::Response;
+use crate::runtime::Runtime;
+use crate::session::{Lease, Registry, Session, SessionHandle};
+use crate::stats::{Driving, PoolCounters, add_one, read};
+use crate::sys;
+use crate::transport::Transport;
+
+/// How often `request` tries again on a fresh session when the one it got was just closed.
+const FRESH_SESSIONS: usize = 3;
+
+/// A pool of sessions.
+pub struct ConnectionPool {
+    config: PoolConfig,
+    runtime: Runtime,
+    closed: AtomicBool,
+    table: Mutex<Table>,
+    /// Connections are shared by sessions of one origin and identity.
+    transports: Mutex<HashMap<TransportKey, Weak<Transport>>>,
+    registry: Arc<Registry>,
+    counters: Arc<PoolCounters>,
+}
+
+type Table = LruCache<SessionKey, Arc<Session>>;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct SessionKey {
+    base: BaseUrl,
+    partition: String,
+}
+
+type TransportKey = (String, String, ConnectionConfig);
+
+/// A pool's numbers now.
+pub struct PoolStats {
+    pub sessions: u64,
+    pub leased: u64,
+    pub over_limit: u64,
+    pub in_flight: u64,
+    pub sessions_created: u64,
+    pub evictions: u64,
+    pub requests: u64,
+    pub failures: u64,
+    pub connections_opened: u64,
+    pub requests_reused: u64,
+}
+
+/// The process's shared pool.
+#[derive(Default)]
+struct Global(Mutex<Option<Arc<ConnectionPool>>>);
+
+impl ConnectionPool {
+    pub fn new(config: PoolConfig) -> Result<Arc<ConnectionPool>> {
+        let driving = sys::process_state::<Arc<Driving>>().clone();
+        Ok(Arc::new(ConnectionPool {
+            runtime: Runtime::start(config.threads, driving)?,
+            config,
+            closed: AtomicBool::new(false),
+            table: Mutex::new(LruCache::unbounded()),
+            transports: Mutex::default(),
+            registry: Arc::default(),
+            counters: Arc::default(),
+        }))
+    }
+
+    /// The global pool. The first use sets its options.
+    pub fn global(config: Option<PoolConfig>) -> Result<Arc<ConnectionPool>> {
+        let mut global = lock(&sys::process_state::<Global>().0);
+        if let Some(pool) = &*global {
+            return match config {
+                Some(config) if config != pool.config => Err(Error::invalid(
+                    "options",
+                    "differ from those the global pool was made with; pass NULL, or close the global pool first",
+                )),
+                _ => Ok(pool.clone()),
+            };
+        }
+        let pool = ConnectionPool::new(config.unwrap_or_default())?;
+        *global = Some(pool.clone());
+        Ok(pool)
+    }
+
+    /// Ends the global pool; the next use makes a new one.
+    pub fn close_global(drain_ms: u32) -> Result<()> {
+        let Some(pool) = lock(&sys::process_state::<Global>().0).take() else { return Ok(()) };
+        pool.closed.store(true, Ordering::SeqCst);
+        let drained = pool.close_sessions(Detail::PoolClosed, drain_ms);
+        pool.runtime.stop();
+        drained
+    }
+
+    pub fn get_session(self: &Arc<Self>, key: &str, config: Option<SessionConfig>) -> Result<SessionHandle> {
+        self.handle(key, config, false)
+    }
+
+    /// As `get_session`, and the session is not evicted while the handle lives.
+    pub fn acquire(self: &Arc<Self>, key: &str, config: Option<SessionConfig>) -> Result<SessionHandle> {
+        self.handle(key, config, true)
+    }
+
+    /// Gets and sends, again on a fresh session when this one was closed meanwhile.
+    pub fn request(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Response, Failure> {
+        for _ in 1..FRESH_SESSIONS {
+            match self.get_session(key, None)?.request(request.clone()) {
+                Err(failure) if is_stale(&failure.error) => {}
+                outcome => return outcome,
+            }
+        }
+        self.get_session(key, None)?.request(request)
+    }
+
+    /// Closes the session of this key in every partition.
+    pub fn close_session(&self, key: &str) -> Result<()> {
+        let base = BaseUrl::parse(key)?;
+        let mut table = lock(&self.table);
+        let matching: Vec<_> = table.iter().filter(|(key, _)| key.base == base).map(|(key, _)| key.clone()).collect();
+        let closing: Vec<_> = matching.iter().filter_map(|key| table.pop(key)).collect();
+        drop(table);
+        for session in closing {
+            session.close(Detail::SessionClosed);
+        }
+        Ok(())
+    }
+
+    /// Closes every session; requests under way have `drain_ms` to finish.
+    pub fn close_all(&self, drain_ms: u32) -> Result<()> {
+        self.close_sessions(Detail::SessionClosed, drain_ms)
+    }
+
+    pub fn stats(&self) -> PoolStats {
+        let table = lock(&self.table);
+        let sessions = table.len();
+        let leased = table.iter().filter(|(_, session)| session.is_leased()).count();
+        drop(table);
+        let PoolCounters { sessions_created, evictions, requests } = &*self.counters;
+        PoolStats {
+            sessions: sessions as u64,
+            leased: leased as u64,
+            over_limit: sessions.saturating_sub(self.limit()) as u64,
+            in_flight: self.live_sessions().iter().map(|session| session.in_flight()).sum(),
+            sessions_created: read(sessions_created),
+            evictions: read(evictions),
+            requests: read(&requests.requests),
+            failures: read(&requests.failures),
+            connections_opened: read(&requests.connections_opened),
+            requests_reused: read(&requests.requests_reused),
+        }
+    }
+
+    fn handle(self: &Arc<Self>, key: &str, config: Option<SessionConfig>, leased: bool) -> Result<SessionHandle> {
+        let base = BaseUrl::parse(key)?;
+        let wanted = config.as_ref().map(|config| &config.connection);
+        let key =
+            SessionKey { base, partition: config.as_ref().map_or_else(String::new, |config| config.partition.clone()) };
+        let (session, lease) = {
+            let mut table = lock(&self.table);
+            let session = self.session(&mut table, key, wanted)?;
+            // Leased under the lock: nobody can evict it in between.
+            let lease = leased.then(|| self.lease(&session));
+            (session, lease)
+        };
+        Ok(SessionHandle {
+            session,
+            runtime: self.runtime.clone(),
+            pool_limits: self.config.limits,
+            defaults: config.map(|config| config.defaults).unwrap_or_default(),
+            lease,
+        })
+    }
+
+    /// The open session of this key, made and entered if need be.
+    fn session(&self, table: &mut Table, key: SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::closed(Detail::PoolClosed));
+        }
+        if self.config.max_size == MaxSize::Off {
+            return Ok(self.new_session(&key, wanted));
+        }
+        let found = match self.config.eviction {
+            Eviction::Lru => table.get_mut(&key),
+            Eviction::Fifo => table.peek_mut(&key),
+        };
+        if let Some(session) = found {
+            if session.is_closed() {
+                *session = self.new_session(&key, wanted);
+            } else if let Some(wanted) = wanted {
+                session.connection.must_equal(wanted)?;
+            }
+            return Ok(session.clone());
+        }
+        let session = self.new_session(&key, wanted);
+        table.push(key, session.clone());
+        // The newcomer is in use by whoever asked: it is not the one to go.
+        self.shrink(table, Some(&session));
+        Ok(session)
+    }
+
+    fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Arc<Session> {
+        let connection = wanted.cloned().unwrap_or_default();
+        let transport = self.transport(key, &connection);
+        Session::new(key.base.clone(), connection, transport, self.counters.clone(), self.registry.clone())
+    }
+
+    /// The connections of the key's origin and identity, shared with other sessions that have both in common.
+    fn transport(&self, key: &SessionKey, connection: &ConnectionConfig) -> Arc<Transport> {
+        let origin = match &key.base {
+            BaseUrl::Http(url) => url[..url::Position::BeforePath].to_owned(),
+            BaseUrl::Opaque(text) => text.clone(),
+        };
+        let transport_key = (origin, key.partition.clone(), connection.clone());
+        let mut transports = lock(&self.transports);
+        if let Some(transport) = transports.get(&transport_key).and_then(Weak::upgrade) {
+            return transport;
+        }
+        // Swept when it has doubled, so that dead entries never outnumber live ones for long.
+        if transports.len() == transports.capacity() {
+            transports.retain(|_, transport| transport.strong_count() > 0);
+        }
+        let transport = Arc::new(Transport::new(connection.clone()));
+        transports.insert(transport_key, Arc::downgrade(&transport));
+        transport
+    }
+
+    fn lease(self: &Arc<Self>, session: &Arc<Session>) -> Lease {
+        let pool = Arc::downgrade(self);
+        Lease::new(session.clone(), move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.shrink(&mut lock(&pool.table), None);
+            }
+        })
+    }
+
+    /// Evicts until the pool fits, passing over leased sessions and `kept`.
+    fn shrink(&self, table: &mut Table, kept: Option<&Arc<Session>>) {
+        while table.len() > self.limit() {
+            let free =
+                |session: &Arc<Session>| !session.is_leased() && !kept.is_some_and(|kept| Arc::ptr_eq(kept, session));
+            let oldest_free = table.iter().rev().find(|(_, session)| free(session)).map(|(key, _)| key.clone());
+            let Some(session) = oldest_free.and_then(|key| table.pop(&key)) else { return };
+            session.close(Detail::Evicted);
+            add_one(&self.counters.evictions);
+        }
+    }
+
+    fn limit(&self) -> usize {
+        match self.config.max_size {
+            MaxSize::Limit(limit) => limit,
+            MaxSize::Off | MaxSize::Unlimited => usize::MAX,
+        }
+    }
+
+    fn live_sessions(&self) -> Vec<Arc<Session>> {
+        lock(&self.registry).values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn close_sessions(&self, why: Detail, drain_ms: u32) -> Result<()> {
+        let table = std::mem::replace(&mut *lock(&self.table), LruCache::unbounded());
+        drop(table);
+        let closing = self.live_sessions();
+        for session in &closing {
+            session.close(why);
+        }
+        if closing.iter().all(|session| session.in_flight() == 0) {
+            return Ok(());
+        }
+        self.drain(&closing, Duration::from_millis(drain_ms.into()))
+    }
+
+    fn drain(&self, closing: &[Arc<Session>], limit: Duration) -> Result<()> {
+        let all = async {
+            for session in closing {
+                session.drained().await;
+            }
+        };
+        let drained = self.runtime.wait(async { tokio::time::timeout(limit, all).await })?;
+        if drained.is_ok() {
+            return Ok(());
+        }
+        let left: u64 = closing.iter().map(|session| session.in_flight()).sum();
+        for session in closing {
+            session.cut();
+        }
+        let message = format!("drain_ms: {} ms ran out; {left} requests were cut off", limit.as_millis());
+        Err(Error::new(Status::Timeout, message).detail(Detail::DrainLimit))
+    }
+}
+
+impl Drop for ConnectionPool {
+    fn drop(&mut self) {
+        self.runtime.stop();
+    }
+}
+
+/// A handle to a pool. The owner's last breath closes a pool of its own, never the global one.
+pub struct PoolHandle {
+    pool: Arc<ConnectionPool>,
+    owner: bool,
+}
+
+impl PoolHandle {
+    pub fn owner(pool: Arc<ConnectionPool>) -> Self {
+        PoolHandle { pool, owner: true }
+    }
+
+    pub fn guest(pool: Arc<ConnectionPool>) -> Self {
+        PoolHandle { pool, owner: false }
+    }
+}
+
+impl std::ops::Deref for PoolHandle {
+    type Target = Arc<ConnectionPool>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.pool
+    }
+}
+
+impl Drop for PoolHandle {
+    fn drop(&mut self) {
+        if !self.owner {
+            return;
+        }
+        let pool = &self.pool;
+        pool.closed.store(true, Ordering::SeqCst);
+        let table = std::mem::replace(&mut *lock(&pool.table), LruCache::unbounded());
+        for session in pool.live_sessions() {
+            session.close(Detail::PoolClosed);
+        }
+        drop(table);
+        pool.runtime.stop();
+    }
+}
+
+fn is_stale(error: &Error) -> bool {
+    error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

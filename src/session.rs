@@ -1,0 +1,299 @@
+//! Sessions: a base URL, an identity, and the connections behind them, shared by handles.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+
+use crate::base_url::BaseUrl;
+use crate::cancel::Cancel;
+use crate::config::{ConnectionConfig, Limits, RequestDefaults};
+use crate::error::{Detail, Error, Result};
+use crate::request::{Exchange, Failure, Request};
+use crate::response::Response;
+use crate::runtime::Runtime;
+use crate::stats::{PoolCounters, RequestCounters, add_one, read};
+use crate::transport::{Outgoing, Transport};
+
+/// Every session of a pool that is still alive, in the table or not.
+pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
+
+/// What all handles of one session share.
+pub struct Session {
+    pub id: u64,
+    pub base: BaseUrl,
+    pub connection: ConnectionConfig,
+    /// Given up when the session closes, so that idle connections close unless another session shares them.
+    transport: Mutex<Option<Arc<Transport>>>,
+    /// 0 while open, then the detail of its end.
+    closed: AtomicI32,
+    in_flight: AtomicU64,
+    leases: AtomicU64,
+    drained: Notify,
+    cut: AtomicBool,
+    cut_now: Notify,
+    counters: RequestCounters,
+    pool_counters: Arc<PoolCounters>,
+    registry: Arc<Registry>,
+}
+
+/// A session's numbers now.
+pub struct SessionStats {
+    pub in_flight: u64,
+    pub leases: u64,
+    pub requests: u64,
+    pub failures: u64,
+    pub connections_opened: u64,
+    pub requests_reused: u64,
+}
+
+impl Session {
+    pub fn new(
+        base: BaseUrl,
+        connection: ConnectionConfig,
+        transport: Arc<Transport>,
+        pool_counters: Arc<PoolCounters>,
+        registry: Arc<Registry>,
+    ) -> Arc<Session> {
+        static LAST_ID: AtomicU64 = AtomicU64::new(0);
+        let session = Arc::new(Session {
+            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
+            base,
+            connection,
+            transport: Mutex::new(Some(transport)),
+            closed: AtomicI32::new(0),
+            in_flight: AtomicU64::new(0),
+            leases: AtomicU64::new(0),
+            drained: Notify::new(),
+            cut: AtomicBool::new(false),
+            cut_now: Notify::new(),
+            counters: RequestCounters::default(),
+            pool_counters,
+            registry,
+        });
+        add_one(&session.pool_counters.sessions_created);
+        lock(&session.registry).insert(session.id, Arc::downgrade(&session));
+        session
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) != 0
+    }
+
+    /// Refuses new requests from here on; those under way finish. The first reason stays.
+    pub fn close(&self, why: Detail) {
+        let _ = self.closed.compare_exchange(0, why as i32, Ordering::SeqCst, Ordering::SeqCst);
+        drop(lock(&self.transport).take());
+    }
+
+    /// Ends the requests under way.
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.cut_now.notify_waiters();
+    }
+
+    /// Ends when no request is under way.
+    pub async fn drained(&self) {
+        loop {
+            let mut drained = std::pin::pin!(self.drained.notified());
+            drained.as_mut().enable();
+            if self.in_flight() == 0 {
+                return;
+            }
+            drained.await;
+        }
+    }
+
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub fn is_leased(&self) -> bool {
+        self.leases.load(Ordering::SeqCst) > 0
+    }
+
+    fn closed_error(&self) -> Option<Error> {
+        let detail = match self.closed.load(Ordering::SeqCst) {
+            0 => return None,
+            n if n == Detail::Evicted as i32 => Detail::Evicted,
+            n if n == Detail::PoolClosed as i32 => Detail::PoolClosed,
+            _ => Detail::SessionClosed,
+        };
+        Some(Error::closed(detail))
+    }
+
+    async fn cut_off(&self) {
+        let mut cut = std::pin::pin!(self.cut_now.notified());
+        cut.as_mut().enable();
+        if !self.cut.load(Ordering::SeqCst) {
+            cut.await;
+        }
+    }
+
+    fn count(&self, of: impl Fn(&RequestCounters) -> &AtomicU64) {
+        add_one(of(&self.counters));
+        add_one(of(&self.pool_counters.requests));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        lock(&self.registry).remove(&self.id);
+    }
+}
+
+/// A request under way: counted from before the closed check, so that a drain never misses one.
+struct InFlight(Arc<Session>);
+
+impl InFlight {
+    fn begin(session: &Arc<Session>) -> Result<Self> {
+        session.in_flight.fetch_add(1, Ordering::SeqCst);
+        let begun = InFlight(session.clone());
+        session.closed_error().map_or(Ok(begun), Err)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
+            self.0.drained.notify_waiters();
+        }
+    }
+}
+
+/// A lease: its session is never evicted while it lives.
+pub struct Lease {
+    session: Arc<Session>,
+    /// Told when the lease has ended: a pool beyond its size shrinks then.
+    ended: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Lease {
+    pub fn new(session: Arc<Session>, ended: impl Fn() + Send + Sync + 'static) -> Self {
+        session.leases.fetch_add(1, Ordering::SeqCst);
+        Lease { session, ended: Box::new(ended) }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.session.leases.fetch_sub(1, Ordering::SeqCst);
+        (self.ended)();
+    }
+}
+
+/// One handle to a shared session, with request defaults of its own.
+pub struct SessionHandle {
+    pub session: Arc<Session>,
+    pub runtime: Runtime,
+    pub pool_limits: Limits,
+    pub defaults: RequestDefaults,
+    pub lease: Option<Lease>,
+}
+
+impl SessionHandle {
+    pub fn id(&self) -> u64 {
+        self.session.id
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.session.is_closed()
+    }
+
+    pub fn close(&self) {
+        self.session.close(Detail::SessionClosed);
+    }
+
+    pub fn stats(&self) -> SessionStats {
+        let Session { counters, leases, .. } = &*self.session;
+        SessionStats {
+            in_flight: self.session.in_flight(),
+            leases: leases.load(Ordering::SeqCst),
+            requests: read(&counters.requests),
+            failures: read(&counters.failures),
+            connections_opened: read(&counters.connections_opened),
+            requests_reused: read(&counters.requests_reused),
+        }
+    }
+
+    /// Sends a request and waits for the whole response.
+    pub fn request(&self, request: Request) -> std::result::Result<Response, Failure> {
+        let begun = InFlight::begin(&self.session)?;
+        let interruptible = request.interruptible;
+        let mut exchange = self.exchange(request)?;
+        self.session.count(|counters| &counters.requests);
+        if exchange.cancel.is_some() || interruptible {
+            self.runtime.watch_cancels();
+        }
+        let outcome = if interruptible {
+            let interrupt = Interrupt(Cancel::new()?);
+            exchange.interrupt = Some(interrupt.0);
+            let running = run(begun, exchange);
+            self.runtime.wait_interruptibly(running, interrupt.0)
+        } else {
+            self.runtime.wait(run(begun, exchange))
+        };
+        let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
+        match &outcome {
+            Ok(response) if response.reused => self.session.count(|counters| &counters.requests_reused),
+            Ok(_) => {}
+            Err(_) => self.session.count(|counters| &counters.failures),
+        }
+        outcome
+    }
+
+    fn exchange(&self, request: Request) -> Result<Exchange> {
+        let session = &self.session;
+        let transport = lock(&session.transport).clone();
+        let transport =
+            transport.ok_or_else(|| session.closed_error().unwrap_or_else(|| Error::closed(Detail::SessionClosed)))?;
+        transport.prepare()?;
+        let limits = self.pool_limits.with(self.defaults.limits).with(request.limits);
+        let counted = session.clone();
+        let opened = move || counted.count(|counters| &counters.connections_opened);
+        Ok(Exchange {
+            attempt: transport.attempt(limits.connect, opened),
+            transport,
+            outgoing: Outgoing {
+                method: request.method,
+                url: session.base.join(&request.url)?,
+                headers: with_defaults(request.headers, &self.defaults.headers),
+                body: request.body,
+            },
+            limits,
+            cancel: request.cancel,
+            interrupt: None,
+            started: Instant::now(),
+        })
+    }
+}
+
+async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Response, Failure> {
+    exchange.run(begun.0.cut_off()).await
+}
+
+/// The library's own flag for one interruptible wait.
+struct Interrupt(Cancel);
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.0.free();
+    }
+}
+
+/// The request's headers, and the handle's where the request has none of that name.
+fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> HeaderMap {
+    for name in defaults.keys().filter(|name| !headers.contains_key(*name)).cloned().collect::<Vec<_>>() {
+        for value in defaults.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,332 @@
+//! The little that needs the operating system's own words: the process root and fork, guests' threads, signals, wake-ups.
+
+use std::any::{Any, TypeId};
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+
+// ---- The process root ----
+
+/// The one static that holds process-wide state: nulled in a forked child, where the old root is leaked and never touched.
+static ROOT: AtomicPtr<Root> = AtomicPtr::new(ptr::null_mut());
+static FORKS: AtomicU32 = AtomicU32::new(0);
+static FORK_HANDLER: AtomicBool = AtomicBool::new(false);
+
+struct Root {
+    states: AtomicPtr<State>,
+}
+
+struct State {
+    id: TypeId,
+    value: &'static (dyn Any + Send + Sync),
+    next: *const State,
+}
+
+/// This process's one `T`, made on first use. No lock: a fork can hit any thread at any instruction.
+pub fn process_state<T: Default + Send + Sync + 'static>() -> &'static T {
+    if let Some(found) = existing_process_state() {
+        return found;
+    }
+    let value: &'static T = Box::leak(Box::default());
+    let head = &root().states;
+    let mine = Box::into_raw(Box::new(State { id: TypeId::of::<T>(), value, next: ptr::null() }));
+    loop {
+        let first = head.load(Ordering::Acquire);
+        // Somebody may have been quicker: theirs is the one, mine is a small leak that happens once.
+        if let Some(found) = find_state(first) {
+            return found;
+        }
+        // SAFETY: `mine` was made above and is shared only by the exchange that succeeds.
+        unsafe { (*mine).next = first };
+        if head.compare_exchange(first, mine, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return value;
+        }
+    }
+}
+
+/// This process's `T` if it was made already: never allocates, so a signal handler may ask.
+pub fn existing_process_state<T: 'static>() -> Option<&'static T> {
+    // SAFETY: a root is leaked on purpose, so a pointer read here is valid for ever.
+    let root = unsafe { ROOT.load(Ordering::Acquire).as_ref() }?;
+    find_state(root.states.load(Ordering::Acquire))
+}
+
+fn find_state<T: 'static>(mut node: *const State) -> Option<&'static T> {
+    // SAFETY: nodes are leaked on purpose and immutable once they are in the list.
+    while let Some(state) = unsafe { node.as_ref() } {
+        if state.id == TypeId::of::<T>() {
+            return state.value.downcast_ref();
+        }
+        node = state.next;
+    }
+    None
+}
+
+fn root() -> &'static Root {
+    register_fork_handler();
+    let fresh = Box::into_raw(Box::new(Root { states: AtomicPtr::new(ptr::null_mut()) }));
+    let root = match ROOT.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => fresh,
+        Err(other) => {
+            // SAFETY: `fresh` lost the race and was never shared.
+            drop(unsafe { Box::from_raw(fresh) });
+            other
+        }
+    };
+    // SAFETY: a root is never freed.
+    unsafe { &*root }
+}
+
+/// How often this process descends from a fork of one that used the library: part of every handle.
+pub fn fork_depth() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+#[cfg(unix)]
+fn register_fork_handler() {
+    extern "C" fn in_child() {
+        ROOT.store(ptr::null_mut(), Ordering::Release);
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    if !FORK_HANDLER.swap(true, Ordering::AcqRel) {
+        // SAFETY: the handler only stores to two atomics, and the library is never unloaded (-z nodelete).
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+#[cfg(not(unix))]
+fn register_fork_handler() {
+    FORK_HANDLER.store(true, Ordering::Release);
+}
+
+// ---- Guests' threads ----
+
+/// While this lives, a cancellation of the calling thread waits: an unwind through Rust frames would be undefined.
+pub struct Uncancellable {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    before: libc::c_int,
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+impl Uncancellable {
+    pub fn enter() -> Self {
+        const DISABLE: libc::c_int = if cfg!(target_os = "linux") { 1 } else { 0 };
+        let mut before = 0;
+        // SAFETY: POSIX; writes one int.
+        unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
+        Uncancellable { before }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+impl Drop for Uncancellable {
+    fn drop(&mut self) {
+        // SAFETY: POSIX; restores what `enter` read; Linux accepts NULL for the old state, Apple too.
+        unsafe { pthread_setcancelstate(self.before, ptr::null_mut()) };
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+impl Uncancellable {
+    pub fn enter() -> Self {
+        Uncancellable {}
+    }
+}
+
+/// While this lives, a write to a closed socket raises no signal on the calling thread.
+///
+/// Rust's own socket writes pass `MSG_NOSIGNAL`, but vectored ones (`writev`) cannot; so SIGPIPE is blocked and, if one
+/// came, taken away before the mask is restored. Apple's sockets carry `SO_NOSIGPIPE` and need nothing.
+pub struct NoSigpipe {
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    before: Option<libc::sigset_t>,
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+impl NoSigpipe {
+    pub fn enter() -> Self {
+        let pipe = sigpipe_set();
+        let mut before = empty_set();
+        // SAFETY: both sets are initialised; the call touches this thread's mask only.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before) };
+        // SAFETY: as above. A host that blocks SIGPIPE itself may have one pending that is its own.
+        let hosts_own = unsafe { libc::sigismember(&raw const before, libc::SIGPIPE) } == 1 && sigpipe_pending();
+        NoSigpipe { before: (!hosts_own).then_some(before) }
+    }
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+impl Drop for NoSigpipe {
+    fn drop(&mut self) {
+        let Some(before) = &self.before else { return };
+        let pipe = sigpipe_set();
+        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: initialised sets and a zero timeout: takes a pending SIGPIPE or returns at once.
+        unsafe {
+            while libc::sigtimedwait(&raw const pipe, ptr::null_mut(), &raw const at_once) == libc::SIGPIPE {}
+            libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut());
+        }
+    }
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn sigpipe_set() -> libc::sigset_t {
+    let mut set = empty_set();
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
+    set
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn sigpipe_pending() -> bool {
+    let mut pending = empty_set();
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
+}
+
+#[cfg(unix)]
+fn empty_set() -> libc::sigset_t {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the whole set.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    }
+}
+
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+impl NoSigpipe {
+    pub fn enter() -> Self {
+        NoSigpipe {}
+    }
+}
+
+/// Starts a thread of the library's own: it takes no signal from its first instruction on, and so do its children.
+pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let _masked = AllSignalsBlocked::enter();
+    std::thread::Builder::new().name(name.into()).spawn(body)
+}
+
+struct AllSignalsBlocked {
+    #[cfg(unix)]
+    before: libc::sigset_t,
+}
+
+#[cfg(unix)]
+impl AllSignalsBlocked {
+    fn enter() -> Self {
+        let mut all = empty_set();
+        let mut before = empty_set();
+        // SAFETY: both sets are initialised; the call touches this thread's mask only.
+        unsafe {
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        }
+        AllSignalsBlocked { before }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for AllSignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: restores the mask that `enter` read.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
+}
+
+#[cfg(not(unix))]
+impl AllSignalsBlocked {
+    fn enter() -> Self {
+        AllSignalsBlocked {}
+    }
+}
+
+// ---- Wake-ups ----
+
+/// A descriptor that becomes readable: rung from any thread or signal handler.
+#[cfg(unix)]
+pub struct Bell {
+    read: std::os::fd::OwnedFd,
+    #[cfg(not(target_os = "linux"))]
+    write: std::os::fd::OwnedFd,
+}
+
+#[cfg(unix)]
+impl Bell {
+    #[cfg(target_os = "linux")]
+    pub fn new() -> io::Result<Self> {
+        use std::os::fd::{FromRawFd, OwnedFd};
+        // SAFETY: a plain system call.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is fresh and nobody else's.
+        Ok(Bell { read: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn new() -> io::Result<Self> {
+        use std::os::unix::net::UnixStream;
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        Ok(Bell { read: read.into(), write: write.into() })
+    }
+
+    /// Makes the descriptor readable. Async-signal-safe: one write, errno kept.
+    pub fn ring(&self) {
+        use std::os::fd::AsRawFd;
+        #[cfg(target_os = "linux")]
+        let fd = self.read.as_raw_fd();
+        #[cfg(not(target_os = "linux"))]
+        let fd = self.write.as_raw_fd();
+        let one = 1u64.to_ne_bytes();
+        let errno = errno();
+        // SAFETY: eight bytes of ours to a descriptor of ours; a full one is readable already.
+        unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+        set_errno(errno);
+    }
+
+    /// For a task that waits for rings: registered with the current runtime, as it is with every other that watches.
+    pub fn watch(&'static self) -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::BorrowedFd<'static>>> {
+        use std::os::fd::AsFd;
+        // SAFETY: a borrowed descriptor names the same open one for as long as the registration can live.
+        unsafe { tokio::io::unix::AsyncFd::register_with_interest(self.read.as_fd(), tokio::io::Interest::READABLE) }
+            .map_err(io::Error::from)
+    }
+
+    /// Sleeps until the bell rings: false when a signal handler of the host ran instead.
+    pub fn wait(&self) -> bool {
+        use std::os::fd::AsRawFd;
+        let mut poll = libc::pollfd { fd: self.read.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd of ours.
+        unsafe { libc::poll(&raw mut poll, 1, -1) > 0 }
+    }
+}
+
+#[cfg(unix)]
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+#[cfg(target_os = "linux")]
+fn set_errno(value: i32) {
+    // SAFETY: the thread's own errno.
+    unsafe { *libc::__errno_location() = value };
+}
+
+#[cfg(target_vendor = "apple")]
+fn set_errno(value: i32) {
+    // SAFETY: the thread's own errno.
+    unsafe { *libc::__error() = value };
+}
+
+#[cfg(all(unix, not(target_os = "linux"), not(target_vendor = "apple")))]
+fn set_errno(_value: i32) {}

@@ -1,0 +1,196 @@
+//! One reqwest client for the connections of one origin and identity, and what each attempt over it knows of itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use once_cell::sync::OnceCell;
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+use super::failure::{self, ConnectLimitRanOut};
+use super::resolve::SystemResolver;
+use super::tls;
+use super::{Head, Outgoing};
+use crate::config::{ConnectionConfig, HttpVersion, TimeLimit};
+use crate::error::{Delivery, Error, Phase, Result, Status};
+
+tokio::task_local! {
+    static ATTEMPT: Arc<Attempt>;
+}
+
+/// How far a request got, told by the connector to whoever has to explain a failure.
+pub struct Attempt {
+    connect_limit: TimeLimit,
+    phase: AtomicI32,
+    /// A connection was opened for this request, and this request was first to use it.
+    connected: AtomicBool,
+    /// Whether the transport has ever had a connection, which this request may then have been sent over.
+    ever_connected: Arc<AtomicBool>,
+    opened: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Attempt {
+    /// The attempt whose task runs now.
+    pub fn current() -> Option<Arc<Attempt>> {
+        ATTEMPT.try_with(Arc::clone).ok()
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as i32, Ordering::Relaxed);
+    }
+
+    pub fn phase(&self) -> Phase {
+        let is = |phase: &Phase| *phase as i32 == self.phase.load(Ordering::Relaxed);
+        [Phase::Dns, Phase::Connect, Phase::Body].into_iter().find(is).unwrap_or(Phase::FirstByte)
+    }
+
+    /// What is certain when the caller gives up. While a connection is opened, another that fell idle may have taken the
+    /// request, so only a transport that never had one knows that nothing was sent.
+    pub fn delivery(&self) -> Delivery {
+        match self.phase() {
+            Phase::Body => Delivery::ResponseStarted,
+            Phase::Dns | Phase::Connect if !self.ever_connected.load(Ordering::SeqCst) => Delivery::NotSent,
+            _ => Delivery::MaybeSent,
+        }
+    }
+
+    /// Whether the request went over a connection that was open already.
+    pub fn reused(&self) -> bool {
+        !self.connected.load(Ordering::Relaxed)
+    }
+}
+
+/// The connections of one origin and identity. The client is made on first use: it may have to read root certificates.
+pub struct Transport {
+    connection: ConnectionConfig,
+    client: OnceCell<reqwest::Client>,
+    ever_connected: Arc<AtomicBool>,
+}
+
+impl Transport {
+    pub fn new(connection: ConnectionConfig) -> Self {
+        Transport { connection, client: OnceCell::new(), ever_connected: Arc::default() }
+    }
+
+    /// The record of one request's way; `opened` is told of each connection that was opened for it.
+    pub fn attempt(&self, connect_limit: TimeLimit, opened: impl Fn() + Send + Sync + 'static) -> Arc<Attempt> {
+        Arc::new(Attempt {
+            connect_limit,
+            phase: AtomicI32::new(Phase::FirstByte as i32),
+            connected: AtomicBool::new(false),
+            ever_connected: self.ever_connected.clone(),
+            opened: Box::new(opened),
+        })
+    }
+
+    /// Makes the client if need be. Reads files, so it is called before the driver's seat is taken.
+    pub fn prepare(&self) -> Result<()> {
+        self.client.get_or_try_init(|| client(&self.connection)).map(|_| ())
+    }
+
+    /// Sends a request and waits for the response's head.
+    pub async fn send(&self, outgoing: Outgoing, attempt: Arc<Attempt>) -> Result<(Head, Body)> {
+        let client =
+            self.client.get().ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
+        let Outgoing { method, url, headers, body } = outgoing;
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        }
+        let sent = ATTEMPT.scope(attempt.clone(), client.execute(request)).await;
+        let response = sent.map_err(|error| failure::before_head(&error, &attempt))?;
+        attempt.enter(Phase::Body);
+        let head = Head {
+            status: response.status(),
+            version: response.version(),
+            headers: response.headers().clone(),
+            remote: response.remote_addr(),
+        };
+        Ok((head, Body(response)))
+    }
+}
+
+/// The rest of a response, decoded.
+pub struct Body(reqwest::Response);
+
+impl Body {
+    /// The next bytes, or `None` at a proper end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.0.chunk().await.map_err(|error| failure::in_body(&error))
+    }
+
+    /// How many bytes are to come, where the server said so.
+    pub fn length(&self) -> Option<u64> {
+        self.0.content_length()
+    }
+}
+
+fn client(connection: &ConnectionConfig) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config(connection)?)
+        .dns_resolver(SystemResolver)
+        .connector_layer(layer_fn(Dial))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .pool_idle_timeout(IDLE_LIMIT)
+        .tcp_nodelay(true);
+    builder = match connection.http_version {
+        HttpVersion::Auto => builder,
+        HttpVersion::Http1 => builder.http1_only(),
+        HttpVersion::Http2 => builder.http2_prior_knowledge(),
+    };
+    builder.build().map_err(|error| Error::new(Status::System, format!("session: cannot make its client: {error}")))
+}
+
+/// Below the 60 s after which common load balancers close a silent connection.
+const IDLE_LIMIT: Duration = Duration::from_secs(50);
+
+/// Around reqwest's connector: keeps the connect limit of the request that dials, and tells its attempt how it went.
+#[derive(Clone)]
+struct Dial<S>(S);
+
+impl<S, R> Service<R> for Dial<S>
+where
+    S: Service<R, Error = Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: R) -> Self::Future {
+        let connecting = self.0.call(target);
+        let attempt = Attempt::current();
+        Box::pin(async move {
+            let Some(attempt) = attempt else { return connecting.await };
+            attempt.enter(Phase::Connect);
+            let connected = match attempt.connect_limit {
+                None => connecting.await,
+                Some(limit) => match tokio::time::timeout(limit, connecting).await {
+                    Ok(connected) => connected,
+                    Err(_) => return Err(ConnectLimitRanOut(limit).into()),
+                },
+            };
+            if connected.is_ok() {
+                (attempt.opened)();
+                attempt.ever_connected.store(true, Ordering::SeqCst);
+                // Outside its request's task the connection is a spare: the request went over another.
+                let mine = Attempt::current().is_some();
+                attempt.connected.store(mine, Ordering::Relaxed);
+                attempt.enter(Phase::FirstByte);
+            }
+            connected
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Name look-ups: the system's own, on worker threads, never on the thread that drives the I/O.
+
+use std::net::ToSocketAddrs;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::failure::NotResolved;
+use super::reqwest::Attempt;
+use crate::error::Phase;
+use crate::workers;
+
+/// getaddrinfo(3).
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let attempt = Attempt::current();
+        Box::pin(async move {
+            if let Some(attempt) = &attempt {
+                attempt.enter(Phase::Dns);
+            }
+            let host = name.as_str().to_owned();
+            let found = workers::offload(move || (host.as_str(), 0).to_socket_addrs().map(Vec::from_iter)).await;
+            if let Some(attempt) = &attempt {
+                attempt.enter(Phase::Connect);
+            }
+            match found.and_then(|found| found) {
+                Ok(addresses) if !addresses.is_empty() => Ok(Box::new(addresses.into_iter()) as Addrs),
+                Ok(_) => Err(NotResolved("it has no address".into()).into()),
+                Err(error) => Err(NotResolved(error.to_string()).into()),
+            }
+        })
+    }
+}

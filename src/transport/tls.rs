@@ -1,0 +1,90 @@
+//! TLS configurations: the system's roots, loaded once a process, and a session's own beside them.
+
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::{ConnectionConfig, HttpVersion};
+use crate::error::{Error, Result, Status};
+use crate::sys;
+
+/// The system's roots: loading them takes milliseconds and can fail, so success is kept and a failure tried again.
+#[derive(Default)]
+struct SystemRoots(OnceCell<Arc<RootCertStore>>);
+
+/// A configuration for connections of this identity. Reads files on first use, so never called on the driver.
+pub fn client_config(connection: &ConnectionConfig) -> Result<ClientConfig> {
+    let roots = roots(&connection.extra_roots)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Status::Tls, format!("tls: no protocol versions: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = match connection.http_version {
+        HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
+        HttpVersion::Http2 => vec![b"h2".to_vec()],
+    };
+    Ok(config)
+}
+
+fn roots(extra: &[Vec<u8>]) -> Result<Arc<RootCertStore>> {
+    let system = sys::process_state::<SystemRoots>().0.get_or_try_init(load_system_roots);
+    match system {
+        Ok(system) if extra.is_empty() => Ok(system.clone()),
+        Err(error) if extra.is_empty() => Err(error),
+        // A host without system roots still trusts the ones it was given.
+        system => {
+            let mut store = system.map_or_else(|_| RootCertStore::empty(), |system| RootCertStore::clone(system));
+            store.add_parsable_certificates(extra.iter().map(|der| CertificateDer::from_slice(der)));
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+fn load_system_roots() -> Result<Arc<RootCertStore>> {
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(loaded.certs);
+    if store.is_empty() {
+        let why = loaded.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+        let mend = "install ca-certificates, set SSL_CERT_FILE, or give ca_file";
+        return Err(Error::new(Status::Tls, format!("tls: no system roots ({why}); {mend}")));
+    }
+    Ok(Arc::new(store))
+}
+
+/// The certificates of a file and of bytes, each PEM or DER, checked, in DER.
+pub fn certificates(file: &str, bytes: &[u8]) -> Result<Arc<[Vec<u8>]>> {
+    let mut all = Vec::new();
+    if !file.is_empty() {
+        let content = std::fs::read(file).map_err(|error| {
+            Error::new(Status::System, format!("ca_file: cannot read {file}: {error}"))
+                .os_error(error.raw_os_error().unwrap_or(0))
+        })?;
+        all.extend(parse("ca_file", &content)?);
+    }
+    if !bytes.is_empty() {
+        all.extend(parse("ca_bytes", bytes)?);
+    }
+    Ok(all.into())
+}
+
+fn parse(field: &str, content: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let pem = CertificateDer::pem_slice_iter(content).collect::<std::result::Result<Vec<_>, _>>();
+    let certificates = match pem {
+        Ok(certificates) if !certificates.is_empty() => certificates,
+        Ok(_) => vec![CertificateDer::from(content)],
+        Err(error) => return Err(Error::invalid(field, format_args!("is broken PEM: {error}"))),
+    };
+    for certificate in &certificates {
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|_| Error::invalid(field, "holds no X.509 certificate; give PEM or DER of a CA certificate"))?;
+    }
+    Ok(certificates.into_iter().map(|certificate| certificate.to_vec()).collect())
+}
