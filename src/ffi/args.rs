@@ -68,6 +68,24 @@ pub unsafe fn out<'a, T>(field: &str, place: *mut T) -> Result<Out<'a, T>> {
         .ok_or_else(|| Error::invalid(field, "is NULL; pass the address of a variable"))
 }
 
+/// A place for borrowed text: a pointer and a length.
+pub struct OutText<'a>(Out<'a, *const c_char>, Out<'a, usize>);
+
+impl OutText<'_> {
+    /// # Safety
+    /// As for `out`, for both.
+    pub unsafe fn new(field: &str, text: *mut *const c_char, len: *mut usize) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        Ok(OutText(unsafe { out(field, text) }?, unsafe { out(&format!("{field}_len"), len) }?))
+    }
+
+    /// NULL and 0 where there is none.
+    pub fn set(self, text: Option<&[u8]>) {
+        self.0.set(text.map_or(std::ptr::null(), |text| text.as_ptr().cast()));
+        self.1.set(text.map_or(0, <[u8]>::len));
+    }
+}
+
 /// A place for one output handle: NULL until it is set.
 pub struct OutHandle<'a, H: Tabled>(&'a mut *mut H);
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::sys::Uncancellable;
 
 /// Runs `body`; a failure goes to `error` where that is not NULL, and its class is returned.
-pub fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) -> i32 {
+pub(super) fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) -> i32 {
     let Err(failure) = guarded(body) else { return Status::Ok as i32 };
     if !error.is_null() {
         // SAFETY: not NULL, and by the contract an aip_error of the caller's that nobody else touches during the call.
@@ -17,7 +17,7 @@ pub fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) -> i32 {
 }
 
 /// Runs a getter; on any failure its value is `otherwise`.
-pub fn guard_value<T>(otherwise: T, body: impl FnOnce() -> Result<T>) -> T {
+pub(super) fn guard_value<T>(otherwise: T, body: impl FnOnce() -> Result<T>) -> T {
     guarded(body).unwrap_or(otherwise)
 }
 

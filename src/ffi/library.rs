@@ -66,18 +66,21 @@ pub extern "C" fn aip_status_name(status: i32) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_stats(out: *mut aip_library_stats, out_size: usize) -> i32 {
     guard(std::ptr::null_mut(), || {
-        let driving = sys::process_state::<std::sync::Arc<Driving>>();
-        let stats = aip_library_stats {
-            pools: handle::live::<aip_pool>(),
-            sessions: handle::live::<aip_session>(),
-            responses: handle::live::<aip_response>(),
-            cancels: Cancel::live() as u64,
-            guards: read(&driving.guards),
-            hand_offs: read(&driving.hand_offs),
-            guard_drives: read(&driving.guard_drives),
-            guard_looks: read(&driving.looks),
-        };
         // SAFETY: the header's contract.
-        unsafe { args::out_sized("out", out, out_size, stats) }
+        unsafe { args::out_sized("out", out, out_size, stats()) }
     })
+}
+
+fn stats() -> aip_library_stats {
+    let driving = sys::process_state::<std::sync::Arc<Driving>>();
+    aip_library_stats {
+        pools: handle::live::<aip_pool>(),
+        sessions: handle::live::<aip_session>(),
+        responses: handle::live::<aip_response>(),
+        cancels: Cancel::live() as u64,
+        guards: read(&driving.guards),
+        hand_offs: read(&driving.hand_offs),
+        guard_drives: read(&driving.guard_drives),
+        guard_looks: read(&driving.looks),
+    }
 }

@@ -13,7 +13,7 @@ use super::session::{self, aip_session, aip_session_options};
 use super::status::aip_error;
 use crate::config::{Eviction, LARGEST_POOL, LimitOverrides, MOST_THREADS, MaxSize, PoolConfig};
 use crate::error::{Error, Result};
-use crate::pool::{ConnectionPool, PoolHandle};
+use crate::pool::{ConnectionPool, PoolHandle, PoolStats};
 
 /// A pool of sessions keyed by base URL.
 pub struct aip_pool {
@@ -71,6 +71,23 @@ pub struct aip_pool_stats {
     pub connections_opened: u64,
     /// Requests answered over a connection that was open already.
     pub requests_reused: u64,
+}
+
+impl From<PoolStats> for aip_pool_stats {
+    fn from(stats: PoolStats) -> Self {
+        aip_pool_stats {
+            sessions: stats.sessions,
+            leased: stats.leased,
+            over_limit: stats.over_limit,
+            in_flight: stats.in_flight,
+            sessions_created: stats.sessions_created,
+            evictions: stats.evictions,
+            requests: stats.requests,
+            failures: stats.failures,
+            connections_opened: stats.connections_opened,
+            requests_reused: stats.requests_reused,
+        }
+    }
 }
 
 /// Sets all defaults. `size` is sizeof(aip_pool_options).
@@ -221,19 +238,7 @@ pub unsafe extern "C" fn aip_pool_get_stats(
     error: *mut aip_error,
 ) -> i32 {
     guard(error, || {
-        let stats = handle::get(pool)?.stats();
-        let stats = aip_pool_stats {
-            sessions: stats.sessions,
-            leased: stats.leased,
-            over_limit: stats.over_limit,
-            in_flight: stats.in_flight,
-            sessions_created: stats.sessions_created,
-            evictions: stats.evictions,
-            requests: stats.requests,
-            failures: stats.failures,
-            connections_opened: stats.connections_opened,
-            requests_reused: stats.requests_reused,
-        };
+        let stats = handle::get(pool)?.stats().into();
         // SAFETY: the header's contract.
         unsafe { args::out_sized("out", out, out_size, stats) }
     })

@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 
 use http::{HeaderName, HeaderValue};
 
-use super::args::{self, OutHandle};
+use super::args::{self, OutHandle, OutText};
 use super::guard::{guard, guard_value};
 use super::handle;
 use super::status::aip_error;
@@ -57,12 +57,8 @@ pub unsafe extern "C" fn aip_response_header(
     guard(null_mut(), || {
         let response = handle::get(response)?;
         // SAFETY: the header's contract.
-        let (name, value, len) = unsafe {
-            (args::text("name", name, name_len)?, args::out("value", value)?, args::out("value_len", value_len)?)
-        };
-        let found = response.headers.get(name).map(HeaderValue::as_bytes);
-        value.set(found.map_or(std::ptr::null(), |bytes| bytes.as_ptr().cast()));
-        len.set(found.map_or(0, <[u8]>::len));
+        let (name, out) = unsafe { (args::text("name", name, name_len)?, OutText::new("value", value, value_len)?) };
+        out.set(response.headers.get(name).map(HeaderValue::as_bytes));
         Ok(())
     })
 }
@@ -87,17 +83,11 @@ pub unsafe extern "C" fn aip_response_header_at(
     guard(null_mut(), || {
         let response = handle::get(response)?;
         // SAFETY: the header's contract.
-        let ((name, name_len), (value, value_len)) = unsafe {
-            (
-                (args::out("name", name)?, args::out("name_len", name_len)?),
-                (args::out("value", value)?, args::out("value_len", value_len)?),
-            )
-        };
+        let (name, value) =
+            unsafe { (OutText::new("name", name, name_len)?, OutText::new("value", value, value_len)?) };
         let (key, bytes) = header_at(&response, index)?;
-        name.set(key.as_str().as_ptr().cast());
-        name_len.set(key.as_str().len());
-        value.set(bytes.as_bytes().as_ptr().cast());
-        value_len.set(bytes.len());
+        name.set(Some(key.as_str().as_bytes()));
+        value.set(Some(bytes.as_bytes()));
         Ok(())
     })
 }

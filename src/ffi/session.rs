@@ -12,6 +12,7 @@ use super::response::{self, aip_response};
 use super::status::aip_error;
 use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig};
 use crate::error::{Error, Result};
+use crate::session::SessionStats;
 use crate::transport;
 
 /// A handle of yours to a shared session: a base URL and warm connections.
@@ -81,6 +82,19 @@ pub struct aip_session_stats {
     pub requests_reused: u64,
 }
 
+impl From<SessionStats> for aip_session_stats {
+    fn from(stats: SessionStats) -> Self {
+        aip_session_stats {
+            in_flight: stats.in_flight,
+            leases: stats.leases,
+            requests: stats.requests,
+            failures: stats.failures,
+            connections_opened: stats.connections_opened,
+            requests_reused: stats.requests_reused,
+        }
+    }
+}
+
 /// Sets all defaults. `size` is sizeof(aip_session_options).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
 #[unsafe(no_mangle)]
@@ -142,15 +156,7 @@ pub unsafe extern "C" fn aip_session_get_stats(
     error: *mut aip_error,
 ) -> i32 {
     guard(error, || {
-        let stats = handle::get(session)?.stats();
-        let stats = aip_session_stats {
-            in_flight: stats.in_flight,
-            leases: stats.leases,
-            requests: stats.requests,
-            failures: stats.failures,
-            connections_opened: stats.connections_opened,
-            requests_reused: stats.requests_reused,
-        };
+        let stats = handle::get(session)?.stats().into();
         // SAFETY: the header's contract.
         unsafe { args::out_sized("out", out, out_size, stats) }
     })

@@ -1,0 +1,629 @@
+//! The behaviours of tests/behaviours.txt through the Rust door, with the waiting thread driving and with two threads.
+
+mod support;
+
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aipool::cancel::Cancel;
+use aipool::config::{ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig};
+use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::pool::{ConnectionPool, PoolHandle};
+use aipool::session::SessionHandle;
+use aipool::transport;
+use support::{
+    Held, Listener, faulty, get, post, refused_url, sandbox, session, trusting, unique, wait_gone, wait_held,
+};
+
+/// One test for each behaviour and number of threads; passing writes the behaviour's name for the table.
+macro_rules! behaviours {
+    ($($name:ident)*) => {
+        mod threads_0 { $(#[test] fn $name() { super::$name(0); super::passed(0, stringify!($name)); })* }
+        mod threads_2 { $(#[test] fn $name() { super::$name(2); super::passed(2, stringify!($name)); })* }
+    };
+}
+
+behaviours! {
+    request_answers_over_http1
+    request_answers_over_http2_tls
+    warm_connection_is_reused
+    headers_keep_duplicates_and_order
+    body_round_trips_binary
+    relative_url_is_appended_to_base
+    absolute_url_goes_to_another_host
+    opaque_key_takes_absolute_urls_only
+    status_400_is_a_response
+    gzip_br_zstd_are_decoded
+    body_over_cap_is_too_large_with_what_fitted
+    cut_body_is_truncated_with_what_came
+    reset_before_response_is_reset_maybe_sent
+    refused_connection_is_connect_not_sent
+    unresolvable_host_is_dns_not_sent
+    untrusted_certificate_is_tls_not_sent
+    extra_ca_is_trusted
+    total_limit_is_timeout
+    cancel_from_another_thread_ends_the_call
+    fired_cancel_is_sticky
+    same_key_is_same_session
+    keys_are_normalised
+    lru_evicts_least_recently_used
+    fifo_evicts_first_inserted
+    lease_is_passed_over
+    all_leased_exceeds_max_size
+    evicted_handle_is_closed_not_sent
+    eviction_lets_in_flight_finish
+    close_session_lets_in_flight_finish
+    close_all_lets_in_flight_finish
+    close_all_cuts_after_drain
+    pool_is_usable_after_close_all
+    closed_session_is_recreated
+    pool_request_recreates
+    max_size_off_gives_own_sessions
+    other_connection_options_are_refused_by_name
+    partition_makes_another_session
+    default_headers_and_limits_belong_to_the_handle
+    global_pool_is_one
+    global_pool_refuses_other_options
+    closed_global_pool_is_made_anew
+    pool_free_closes_sessions
+    bad_url_names_the_field
+    bad_header_names_the_field
+    stale_handle_is_refused
+}
+
+fn passed(threads: usize, name: &str) {
+    use std::io::Write;
+    let dir = support::root().join("target/behaviours");
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join(format!("rust-{threads}.txt"));
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    writeln!(file, "{name}").unwrap();
+}
+
+fn config(threads: usize) -> PoolConfig {
+    PoolConfig { threads, ..PoolConfig::default() }
+}
+
+fn pool(threads: usize) -> PoolHandle {
+    pool_with(config(threads))
+}
+
+fn pool_with(config: PoolConfig) -> PoolHandle {
+    PoolHandle::owner(ConnectionPool::new(config).unwrap())
+}
+
+fn small_pool(threads: usize, size: usize, eviction: Eviction) -> PoolHandle {
+    pool_with(PoolConfig { max_size: MaxSize::Limit(size), eviction, ..config(threads) })
+}
+
+fn request_answers_over_http1(threads: usize) {
+    let pool = pool(threads);
+    let response = session(&pool, &sandbox().http).request(post("/echo", "hello")).unwrap();
+    assert_eq!((response.status.as_u16(), response.version_number()), (200, 11));
+    assert!(response.body.starts_with(b"POST /echo HTTP/1.1\n") && response.body.ends_with(b"\n\nhello"));
+    assert!(response.remote.is_some_and(|remote| remote.ip().is_loopback()));
+}
+
+fn request_answers_over_http2_tls(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let session = pool.get_session(&listener.https, Some(trusting())).unwrap();
+    let response = session.request(post("/echo", "hello")).unwrap();
+    assert_eq!((response.status.as_u16(), response.version_number()), (200, 20));
+    assert_eq!(listener.count("http2_requests"), 1);
+}
+
+fn warm_connection_is_reused(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let session = session(&pool, &listener.http);
+    let reused: Vec<_> = (0..5).map(|_| session.request(post("/echo", "x")).unwrap().reused).collect();
+    assert_eq!(reused, [false, true, true, true, true]);
+    assert_eq!((listener.count("connections_opened"), listener.count("requests")), (1, 5));
+    let stats = session.stats();
+    assert_eq!((stats.connections_opened, stats.requests, stats.requests_reused), (1, 5, 4));
+}
+
+fn headers_keep_duplicates_and_order(threads: usize) {
+    let pool = pool(threads);
+    let mut request = get("/echo");
+    for value in ["one", "two", "three"] {
+        request.headers.append("x-many", value.parse().unwrap());
+    }
+    let response = session(&pool, &sandbox().http).request(request).unwrap();
+    let body = String::from_utf8(response.body.to_vec()).unwrap();
+    assert!(body.contains("x-many: one\nx-many: two\nx-many: three\n"), "{body}");
+    let dups: Vec<_> = response.headers.get_all("x-dup").iter().collect();
+    assert_eq!(dups, ["one", "two"]);
+}
+
+fn body_round_trips_binary(threads: usize) {
+    let pool = pool(threads);
+    let body: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let response = session(&pool, &sandbox().http).request(post("/echo", body.clone())).unwrap();
+    assert!(response.body.ends_with(&body));
+}
+
+fn relative_url_is_appended_to_base(threads: usize) {
+    let pool = pool(threads);
+    for (path, url, status) in [("/status/", "/201", 201), ("/status", "202", 202), ("/status/203", "", 203)] {
+        let session = session(&pool, &format!("{}{path}", sandbox().http));
+        assert_eq!(session.request(get(url)).unwrap().status, status, "{path} {url}");
+    }
+    let response = session(&pool, &format!("{}/echo", sandbox().http)).request(get("?q=1")).unwrap();
+    assert!(response.body.starts_with(b"GET /echo?q=1 "), "{response:?}");
+}
+
+fn absolute_url_goes_to_another_host(threads: usize) {
+    let (pool, other) = (pool(threads), Listener::open());
+    let session = session(&pool, &sandbox().http);
+    assert_eq!(session.request(get(&format!("{}/echo", other.http))).unwrap().status, 200);
+    assert_eq!(other.count("requests"), 1);
+}
+
+fn opaque_key_takes_absolute_urls_only(threads: usize) {
+    let pool = pool(threads);
+    for key in ["", "my service"] {
+        let session = session(&pool, key);
+        assert_eq!(session.request(get(&format!("{}/echo", sandbox().http))).unwrap().status, 200);
+        let error = session.request(get("/echo")).unwrap_err().error;
+        assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent));
+        assert!(error.message.starts_with("url: "), "{error}");
+    }
+}
+
+fn status_400_is_a_response(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &sandbox().http);
+    for status in [400, 404, 429, 500, 503] {
+        assert_eq!(session.request(get(&format!("/status/{status}"))).unwrap().status, status);
+    }
+}
+
+fn gzip_br_zstd_are_decoded(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &sandbox().http);
+    for encoding in ["gzip", "br", "zstd"] {
+        let response = session.request(get(&format!("/encoded/{encoding}"))).unwrap();
+        assert_eq!(response.body, "hello from the sandbox\n".repeat(1000), "{encoding}");
+        assert!(!response.headers.contains_key("content-encoding"));
+    }
+}
+
+fn body_over_cap_is_too_large_with_what_fitted(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &sandbox().http);
+    for url in ["/bytes/100000", "/bytes/100000?chunked=1"] {
+        let mut request = get(url);
+        request.limits.body = Some(Some(1000));
+        let failure = session.request(request.clone()).unwrap_err();
+        assert_eq!((failure.error.status, failure.error.delivery), (Status::TooLarge, Delivery::ResponseStarted));
+        let response = failure.response.unwrap();
+        assert_eq!((response.status.as_u16(), response.body.len()), (200, 1000));
+        request.limits.body = Some(Some(100_000));
+        assert_eq!(session.request(request).unwrap().body.len(), 100_000);
+    }
+}
+
+fn cut_body_is_truncated_with_what_came(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let plain = pool.get_session(&listener.http, None).unwrap();
+    let tls = pool.get_session(&listener.https, Some(trusting())).unwrap();
+    for session in [plain, tls] {
+        let failure = session.request(faulty("/bytes/1000", "truncate=40")).unwrap_err();
+        assert_eq!((failure.error.status, failure.error.phase), (Status::Truncated, Phase::Body), "{failure:?}");
+        assert_eq!((failure.error.http_status, failure.response.unwrap().body.len()), (200, 40));
+    }
+}
+
+fn reset_before_response_is_reset_maybe_sent(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &Listener::open().http);
+    for fault in ["reset", "close"] {
+        let error = session.request(faulty("/echo", fault)).unwrap_err().error;
+        assert_eq!((error.status, error.delivery), (Status::Reset, Delivery::MaybeSent), "{fault}: {error:?}");
+        assert!(!error.retryable);
+    }
+}
+
+fn refused_connection_is_connect_not_sent(threads: usize) {
+    let pool = pool(threads);
+    let error = session(&pool, &refused_url()).request(post("/", "x")).unwrap_err().error;
+    assert_eq!((error.status, error.phase), (Status::Connect, Phase::Connect), "{error:?}");
+    assert_eq!((error.delivery, error.retryable), (Delivery::NotSent, true));
+    assert_ne!(error.os_error, 0);
+}
+
+fn unresolvable_host_is_dns_not_sent(threads: usize) {
+    let pool = pool(threads);
+    let error = session(&pool, "http://nope.invalid").request(get("/")).unwrap_err().error;
+    assert_eq!((error.status, error.phase, error.delivery), (Status::Dns, Phase::Dns, Delivery::NotSent), "{error:?}");
+}
+
+fn untrusted_certificate_is_tls_not_sent(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let error = session(&pool, &listener.https).request(get("/echo")).unwrap_err().error;
+    assert_eq!(
+        (error.status, error.phase, error.delivery),
+        (Status::Tls, Phase::Connect, Delivery::NotSent),
+        "{error:?}"
+    );
+    assert!(error.message.contains("ca_file"));
+    assert_eq!(listener.count("requests"), 0);
+}
+
+fn extra_ca_is_trusted(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let [pem, der] = [&sandbox().ca_pem, &sandbox().ca_der].map(|path| std::fs::read(path).unwrap());
+    let file = sandbox().ca_pem.to_str().unwrap();
+    for (partition, file, bytes) in [("file", file, &[] as &[u8]), ("pem", "", &pem), ("der", "", &der)] {
+        let connection =
+            ConnectionConfig { extra_roots: transport::certificates(file, bytes).unwrap(), ..Default::default() };
+        let config = SessionConfig { partition: partition.to_owned(), connection, ..Default::default() };
+        let session = pool.get_session(&listener.https, Some(config)).unwrap();
+        assert_eq!(session.request(get("/echo")).unwrap().status, 200, "{partition}");
+    }
+}
+
+fn total_limit_is_timeout(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let session = session(&pool, &listener.http);
+    for (fault, phase, delivery) in
+        [("stall-head", Phase::FirstByte, Delivery::MaybeSent), ("stall=10", Phase::Body, Delivery::ResponseStarted)]
+    {
+        let mut request = faulty("/bytes/100", fault);
+        request.limits.total = Some(Some(Duration::from_millis(150)));
+        let error = session.request(request).unwrap_err().error;
+        assert_eq!((error.status, error.detail), (Status::Timeout, Detail::TotalLimit));
+        assert_eq!((error.phase, error.delivery), (phase, delivery));
+        assert!(error.elapsed >= Duration::from_millis(150));
+    }
+}
+
+fn cancel_from_another_thread_ends_the_call(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &sandbox().http);
+    let (cancel, name) = (Cancel::new().unwrap(), unique("cancel"));
+    let mut request = get(&format!("/hold/{name}"));
+    request.cancel = Some(cancel);
+    let call = std::thread::spawn(move || session.request(request));
+    wait_held(&name, 1);
+    assert!(cancel.fire());
+    let error = call.join().unwrap().unwrap_err().error;
+    assert_eq!((error.status, error.delivery), (Status::Cancelled, Delivery::MaybeSent));
+    // The server notices: the request is gone there too.
+    wait_gone(&name);
+    assert!(cancel.free() && !cancel.free());
+}
+
+fn fired_cancel_is_sticky(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let cancel = Cancel::new().unwrap();
+    assert!(cancel.fire() && cancel.fire());
+    for _ in 0..2 {
+        let mut request = get("/echo");
+        request.cancel = Some(cancel);
+        let error = session(&pool, &listener.http).request(request).unwrap_err().error;
+        assert_eq!(error.status, Status::Cancelled);
+    }
+    assert_eq!(listener.count("requests"), 0);
+    assert!(cancel.free());
+}
+
+fn same_key_is_same_session(threads: usize) {
+    let pool = pool(threads);
+    let barrier = Barrier::new(50);
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let get = || {
+            barrier.wait();
+            session(&pool, "http://one.example").id()
+        };
+        let threads: Vec<_> = (0..50).map(|_| scope.spawn(get)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(pool.stats().sessions_created, 1);
+}
+
+fn keys_are_normalised(threads: usize) {
+    let pool = pool(threads);
+    let id = session(&pool, "https://api.example.com").id();
+    for key in ["HTTPS://API.Example.com:443/", "https://api.example.com/", "https://api.example.com:443#x"] {
+        assert_eq!(session(&pool, key).id(), id, "{key}");
+    }
+    for key in ["http://api.example.com", "https://api.example.com/v1", "https://api.example.com:444"] {
+        assert_ne!(session(&pool, key).id(), id, "{key}");
+    }
+}
+
+/// Fills a pool of two with a and b, touches a, adds c: which of a and b is closed?
+fn after_touching_a_and_adding_c(threads: usize, eviction: Eviction) -> (bool, bool) {
+    let pool = small_pool(threads, 2, eviction);
+    let [a, b] = ["http://a.example", "http://b.example"].map(|key| session(&pool, key));
+    session(&pool, "http://a.example");
+    session(&pool, "http://c.example");
+    assert_eq!((pool.stats().evictions, pool.stats().sessions), (1, 2));
+    (a.is_closed(), b.is_closed())
+}
+
+fn lru_evicts_least_recently_used(threads: usize) {
+    assert_eq!(after_touching_a_and_adding_c(threads, Eviction::Lru), (false, true));
+}
+
+fn fifo_evicts_first_inserted(threads: usize) {
+    assert_eq!(after_touching_a_and_adding_c(threads, Eviction::Fifo), (true, false));
+}
+
+fn lease_is_passed_over(threads: usize) {
+    let pool = small_pool(threads, 2, Eviction::Lru);
+    let leased = pool.acquire("http://a.example", None).unwrap();
+    let other = session(&pool, "http://b.example");
+    session(&pool, "http://c.example");
+    assert_eq!((leased.is_closed(), other.is_closed()), (false, true));
+    let held = session(&pool, "http://a.example");
+    drop(leased);
+    session(&pool, "http://d.example");
+    session(&pool, "http://e.example");
+    assert!(held.is_closed());
+}
+
+fn all_leased_exceeds_max_size(threads: usize) {
+    let pool = small_pool(threads, 2, Eviction::Lru);
+    let leases = ["a", "b", "c"].map(|host| pool.acquire(&format!("http://{host}.example"), None).unwrap());
+    let stats = pool.stats();
+    assert_eq!((stats.sessions, stats.leased, stats.over_limit, stats.evictions), (3, 3, 1, 0));
+    let [first, ..] = leases;
+    let session = session(&pool, "http://a.example");
+    drop(first);
+    assert!(session.is_closed());
+    let stats = pool.stats();
+    assert_eq!((stats.sessions, stats.over_limit, stats.evictions), (2, 0, 1));
+}
+
+fn evicted_handle_is_closed_not_sent(threads: usize) {
+    let (pool, listener) = (small_pool(threads, 1, Eviction::Lru), Listener::open());
+    let evicted = session(&pool, &listener.http);
+    session(&pool, "http://other.example");
+    let error = evicted.request(get("/echo")).unwrap_err().error;
+    assert_eq!((error.status, error.detail), (Status::Closed, Detail::Evicted));
+    assert_eq!((error.delivery, error.retryable, listener.count("requests")), (Delivery::NotSent, true, 0));
+    let fresh = session(&pool, &listener.http);
+    assert_ne!(fresh.id(), evicted.id());
+    assert_eq!(fresh.request(get("/echo")).unwrap().status, 200);
+}
+
+fn eviction_lets_in_flight_finish(threads: usize) {
+    let (pool, listener) = (small_pool(threads, 1, Eviction::Lru), Listener::open());
+    let evicted = session(&pool, &listener.http);
+    let held = Held::begin(evicted.clone(), &unique("evicted"));
+    session(&pool, "http://other.example");
+    assert!(evicted.is_closed());
+    assert_eq!(held.release().unwrap().status, 200);
+    // Nobody refers to the connection any more: it closes.
+    listener.wait_connections_open(0);
+}
+
+fn close_session_lets_in_flight_finish(threads: usize) {
+    let pool = pool(threads);
+    let closing = session(&pool, &Listener::open().http);
+    let held = Held::begin(closing.clone(), &unique("closed"));
+    pool.close_session("http://unknown.example").unwrap();
+    pool.close_session(&closing_key(&closing)).unwrap();
+    assert_eq!(closing.request(get("/echo")).unwrap_err().error.detail, Detail::SessionClosed);
+    assert_eq!(held.release().unwrap().status, 200);
+}
+
+fn closing_key(session: &SessionHandle) -> String {
+    match &session.session.base {
+        aipool::base_url::BaseUrl::Http(url) => url.to_string(),
+        aipool::base_url::BaseUrl::Opaque(text) => text.clone(),
+    }
+}
+
+fn close_all_lets_in_flight_finish(threads: usize) {
+    let pool = Arc::new(pool(threads));
+    let closing = session(&pool, &Listener::open().http);
+    let held = Held::begin(closing.clone(), &unique("drained"));
+    let closer = pool.clone();
+    let close_all = std::thread::spawn(move || closer.close_all(20_000));
+    while !closing.is_closed() {
+        std::thread::yield_now();
+    }
+    assert_eq!(held.release().unwrap().status, 200);
+    close_all.join().unwrap().unwrap();
+    assert_eq!(pool.stats().in_flight, 0);
+}
+
+fn close_all_cuts_after_drain(threads: usize) {
+    let pool = pool(threads);
+    let name = unique("cut");
+    let held = Held::begin(session(&pool, &Listener::open().http), &name);
+    let error = pool.close_all(0).unwrap_err();
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::DrainLimit));
+    let error = held.end().unwrap_err().error;
+    assert_eq!((error.status, error.detail), (Status::Closed, Detail::DrainLimit));
+    assert_eq!(error.delivery, Delivery::MaybeSent);
+    wait_gone(&name);
+}
+
+fn pool_is_usable_after_close_all(threads: usize) {
+    let pool = pool(threads);
+    let before = session(&pool, &sandbox().http);
+    pool.close_all(0).unwrap();
+    pool.close_all(0).unwrap();
+    assert!(before.is_closed());
+    assert_eq!(session(&pool, &sandbox().http).request(get("/echo")).unwrap().status, 200);
+}
+
+fn closed_session_is_recreated(threads: usize) {
+    for eviction in [Eviction::Lru, Eviction::Fifo] {
+        let pool = small_pool(threads, 2, eviction);
+        let closed = session(&pool, &sandbox().http);
+        closed.close();
+        closed.close();
+        assert_eq!(closed.request(get("/echo")).unwrap_err().error.detail, Detail::SessionClosed);
+        let fresh = session(&pool, &sandbox().http);
+        assert_ne!(fresh.id(), closed.id());
+        assert_eq!(fresh.request(get("/echo")).unwrap().status, 200);
+        assert_eq!((pool.stats().sessions, pool.stats().evictions), (1, 0));
+    }
+}
+
+fn pool_request_recreates(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
+    session(&pool, &listener.http).close();
+    assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
+    assert_eq!((pool.stats().sessions_created, listener.count("requests")), (2, 2));
+}
+
+fn max_size_off_gives_own_sessions(threads: usize) {
+    let pool = pool_with(PoolConfig { max_size: MaxSize::Off, ..config(threads) });
+    let [one, two] = [(); 2].map(|()| session(&pool, &sandbox().http));
+    assert_ne!(one.id(), two.id());
+    assert_eq!(one.request(get("/echo")).unwrap().status, 200);
+    drop(one);
+    assert!(!two.is_closed());
+    assert_eq!(pool.stats().sessions, 0);
+    pool.close_all(0).unwrap();
+    assert!(two.is_closed());
+}
+
+fn other_connection_options_are_refused_by_name(threads: usize) {
+    let pool = pool(threads);
+    let existing = session(&pool, "https://x.example");
+    let options = SessionConfig {
+        connection: ConnectionConfig { http_version: HttpVersion::Http1, ..Default::default() },
+        ..Default::default()
+    };
+    let refused = |options| pool.get_session("https://x.example", Some(options)).err().unwrap();
+    assert!(refused(options).message.starts_with("http_version: "));
+    assert!(refused(trusting()).message.starts_with("ca_file/ca_bytes: "));
+    assert_eq!(pool.get_session("https://x.example", None).unwrap().id(), existing.id());
+    let same = pool.get_session("https://x.example", Some(SessionConfig::default())).unwrap();
+    assert_eq!(same.id(), existing.id());
+}
+
+fn partition_makes_another_session(threads: usize) {
+    let (pool, listener) = (pool(threads), Listener::open());
+    let plain = session(&pool, &listener.https);
+    let config = SessionConfig { partition: "trusting".to_owned(), ..trusting() };
+    let trusting = pool.get_session(&listener.https, Some(config)).unwrap();
+    assert_ne!(plain.id(), trusting.id());
+    assert_eq!(trusting.request(get("/echo")).unwrap().status, 200);
+    pool.close_session(&listener.https).unwrap();
+    assert!(plain.is_closed() && trusting.is_closed());
+}
+
+fn default_headers_and_limits_belong_to_the_handle(threads: usize) {
+    let pool = pool(threads);
+    let mut options = SessionConfig::default();
+    options.defaults.headers.insert("authorization", "Bearer one".parse().unwrap());
+    options.defaults.headers.insert("x-kept", "yes".parse().unwrap());
+    options.defaults.limits.body = Some(Some(10));
+    let with = pool.get_session(&sandbox().http, Some(options)).unwrap();
+    let without = session(&pool, &sandbox().http);
+    assert_eq!(with.id(), without.id());
+    let mut request = get("/echo");
+    request.limits.body = Some(None);
+    request.headers.insert("authorization", "Bearer two".parse().unwrap());
+    let body = String::from_utf8(with.request(request).unwrap().body.to_vec()).unwrap();
+    assert!(body.contains("authorization: Bearer two\n") && body.contains("x-kept: yes\n"), "{body}");
+    assert_eq!(with.request(get("/echo")).unwrap_err().error.status, Status::TooLarge);
+    let body = String::from_utf8(without.request(get("/echo")).unwrap().body.to_vec()).unwrap();
+    assert!(!body.contains("authorization") && !body.contains("x-kept"));
+}
+
+/// The global pool is the process's: its tests take turns.
+fn the_global_pool() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    ConnectionPool::close_global(0).unwrap();
+    turn
+}
+
+fn global_pool_is_one(threads: usize) {
+    let _turn = the_global_pool();
+    let pools: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..20).map(|_| scope.spawn(|| ConnectionPool::global(Some(config(threads))).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(pools.iter().all(|pool| Arc::ptr_eq(pool, &pools[0])));
+    // A handle's end is not the pool's.
+    drop(PoolHandle::guest(pools[0].clone()));
+    let handle = PoolHandle::guest(ConnectionPool::global(None).unwrap());
+    assert_eq!(session(&handle, &sandbox().http).request(get("/echo")).unwrap().status, 200);
+    ConnectionPool::close_global(1000).unwrap();
+}
+
+fn global_pool_refuses_other_options(threads: usize) {
+    let _turn = the_global_pool();
+    let pool = ConnectionPool::global(Some(config(threads))).unwrap();
+    let other = PoolConfig { max_size: MaxSize::Limit(3), ..config(threads) };
+    let error = ConnectionPool::global(Some(other)).err().unwrap();
+    assert!(error.message.starts_with("options: "), "{error}");
+    assert!(Arc::ptr_eq(&pool, &ConnectionPool::global(Some(config(threads))).unwrap()));
+    ConnectionPool::close_global(0).unwrap();
+}
+
+fn closed_global_pool_is_made_anew(threads: usize) {
+    let _turn = the_global_pool();
+    let old = PoolHandle::guest(ConnectionPool::global(Some(config(threads))).unwrap());
+    let held = session(&old, &sandbox().http);
+    ConnectionPool::close_global(0).unwrap();
+    ConnectionPool::close_global(0).unwrap();
+    assert_eq!(old.get_session("http://x.example", None).err().unwrap().detail, Detail::PoolClosed);
+    assert_eq!(held.request(get("/echo")).unwrap_err().error.detail, Detail::PoolClosed);
+    let new = ConnectionPool::global(None).unwrap();
+    assert!(!Arc::ptr_eq(&new, &old));
+    ConnectionPool::close_global(0).unwrap();
+}
+
+fn pool_free_closes_sessions(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &Listener::open().http);
+    let held = Held::begin(session.clone(), &unique("freed"));
+    drop(pool);
+    assert_eq!(session.request(get("/echo")).unwrap_err().error.detail, Detail::PoolClosed);
+    assert_eq!(held.release().unwrap().status, 200);
+}
+
+fn bad_url_names_the_field(threads: usize) {
+    let pool = pool(threads);
+    let session = session(&pool, &sandbox().http);
+    for url in ["http://", "http://[::1", "ftp://host/x", "//host/x", "http://user:secret@host/"] {
+        let error = session.request(get(url)).unwrap_err().error;
+        assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent), "{url}");
+        assert!(error.message.starts_with("url: ") && !error.message.contains("secret"), "{error}");
+    }
+    let error = pool.get_session("http://user:secret@host", None).err().unwrap();
+    assert!(error.message.starts_with("key: ") && !error.message.contains("secret"), "{error}");
+}
+
+fn bad_header_names_the_field(_threads: usize) {
+    for (block, starts) in [
+        (&b"x-a\0ok\0x-b\0two\r\nlines\0"[..], "headers[1]: value of x-b "),
+        (b"bad name\0v\0", "headers[0]: name "),
+        (b"x-a\0", "headers[0]: has a name but no value"),
+        (b"x-a\0v", "headers: does not end with a NUL"),
+    ] {
+        let error = aipool::ffi::request::packed_headers("headers", block).unwrap_err();
+        assert!(error.message.starts_with(starts) && !error.message.contains("lines"), "{error}");
+    }
+}
+
+fn stale_handle_is_refused(threads: usize) {
+    use aipool::ffi::{handle, pool::aip_pool};
+    let handle = handle::insert::<aip_pool>(pool(threads)).unwrap();
+    assert!(handle::get(handle).is_ok());
+    handle::free(handle).unwrap();
+    assert_eq!(handle::get(handle).err().unwrap().status, Status::InvalidHandle);
+    assert_eq!(handle::free(handle).unwrap_err().status, Status::InvalidHandle);
+}
+
+#[test]
+fn every_behaviour_of_the_list_is_here() {
+    let here = include_str!("behaviours.rs");
+    for name in include_str!("behaviours.txt").lines() {
+        assert!(here.contains(&format!("fn {name}(")), "{name}");
+    }
+}

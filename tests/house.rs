@@ -1,0 +1,161 @@
+//! The house rules: what may import what, where `unsafe` lives, how long files and functions may be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, top to ground. A module may use its own floor and those below.
+const FLOORS: &[&[&str]] = &[
+    &["ffi"],
+    &["pool", "session", "request", "response", "base_url"],
+    &["transport"],
+    &["runtime", "cancel", "workers"],
+    &["config", "error"],
+    &["stats", "slots", "sys"],
+];
+
+/// Every source file by its path below src, comments and tests cut away.
+fn sources() -> BTreeMap<String, String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&src, &mut files);
+    let name = |path: &PathBuf| path.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+    files.iter().map(|path| (name(path), code(&fs::read_to_string(path).unwrap()))).collect()
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        match entry.path() {
+            path if path.is_dir() => collect(&path, files),
+            path if path.extension().is_some_and(|extension| extension == "rs") => files.push(path),
+            _ => {}
+        }
+    }
+}
+
+fn code(text: &str) -> String {
+    let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap()
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// The modules that a file names as `crate::module`, also in grouped imports.
+fn imports(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let first =
+            |name: &str| name.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = &group[..group.find('}').unwrap()];
+            found.extend(group.split(',').map(first).filter(|name| !name.is_empty()));
+        } else {
+            found.push(first(rest));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_import_runs_up() {
+    for (file, code) in sources().iter().filter(|(file, _)| *file != "lib.rs") {
+        let own = floor(module(file)).unwrap_or_else(|| panic!("src/{file} has no floor; add it to FLOORS"));
+        for import in imports(code) {
+            let Some(its) = floor(&import) else { panic!("src/{file} imports crate::{import}, which has no floor") };
+            assert!(its >= own, "src/{file} imports crate::{import} from above");
+        }
+    }
+}
+
+#[test]
+fn no_imports_in_a_circle() {
+    let mut uses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, code) in sources() {
+        let own = module(&file).to_owned();
+        let others = imports(&code).into_iter().filter(|other| *other != own);
+        uses.entry(own.clone()).or_default().extend(others);
+    }
+    // Modules that only use finished ones are finished; a circle never is.
+    let mut left = uses;
+    while !left.is_empty() {
+        let names: Vec<_> = left.keys().cloned().collect();
+        left.retain(|_, others| others.iter().any(|other| names.contains(other)));
+        assert!(left.len() < names.len(), "a circle among {names:?}");
+    }
+}
+
+#[test]
+fn unsafe_extern_and_libc_live_in_ffi_and_sys() {
+    for (file, code) in sources().iter().filter(|(file, _)| !file.starts_with("ffi/") && *file != "sys.rs") {
+        for word in ["unsafe", "extern", "libc"] {
+            let words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            assert!(!words.into_iter().any(|found| found == word), "src/{file} says {word}");
+        }
+    }
+}
+
+#[test]
+fn only_transport_names_reqwest_and_hyper() {
+    for (file, code) in sources().iter().filter(|(file, _)| !file.starts_with("transport/")) {
+        for name in ["reqwest", "hyper", "rustls"] {
+            assert!(!code.contains(name), "src/{file} names {name}");
+        }
+    }
+}
+
+#[test]
+fn statics_hold_no_locks() {
+    for (file, code) in sources() {
+        for line in code.lines().filter(|line| line.trim_start().trim_start_matches("pub ").starts_with("static ")) {
+            let plain = line.contains("Atomic") || line.contains("ATTEMPT");
+            assert!(plain, "src/{file}: {line}: process state hangs off sys::process_state, a fork must find no lock");
+        }
+    }
+}
+
+#[test]
+fn files_and_functions_fit_a_screen() {
+    for (file, code) in sources() {
+        let lines = code.lines().count();
+        assert!(lines <= 600, "src/{file} has {lines} lines");
+        let mut begun = None;
+        for (number, line) in code.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_fn = line.trim_start().split("fn ").next().is_some_and(|before| {
+                line.contains("fn ")
+                    && before
+                        .split(' ')
+                        .all(|word| matches!(word, "" | "pub" | "async" | "unsafe" | "const" | "extern" | "\"C\""))
+            });
+            if is_fn {
+                begun = Some((number, indent, line.trim().to_owned()));
+            } else if let Some((first, its, name)) = &begun
+                && line.trim() == "}"
+                && indent == *its
+            {
+                assert!(number - first <= 60, "src/{file}: {name} has {} lines", number - first);
+                begun = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn exported_functions_parse_call_and_map() {
+    for (file, code) in sources().iter().filter(|(file, _)| file.starts_with("ffi/")) {
+        for body in code.split("#[unsafe(no_mangle)]").skip(1) {
+            let function = &body[..body.find("\n}").unwrap()];
+            let statements =
+                function.lines().skip_while(|line| !line.ends_with('{')).filter(|line| !line.trim().is_empty()).count();
+            let name = function.split("fn ").nth(1).unwrap().split('(').next().unwrap();
+            assert!(statements <= 15, "src/{file}: {name} has {statements} lines");
+        }
+    }
+}
