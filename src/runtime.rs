@@ -144,6 +144,11 @@ impl Runtime {
         }
     }
 
+    /// Whether many wait now and the guard drives for them.
+    pub fn guard_drives_a_crowd(&self) -> bool {
+        self.0.mode() == CROWD
+    }
+
     fn inside<T>(&self, body: impl FnOnce(&tokio::runtime::Runtime) -> T) -> Result<T> {
         if Handle::try_current().is_ok() {
             return Err(Error::invalid(
@@ -151,9 +156,13 @@ impl Runtime {
                 "is inside a tokio runtime; call blocking functions from another thread",
             ));
         }
+        let closed = || Error::closed(Detail::PoolClosed);
+        if self.0.stopping() {
+            return Err(closed());
+        }
         // A writer waits or is done: the runtime is going away.
-        let Ok(tokio) = self.0.tokio.try_read() else { return Err(Error::closed(Detail::PoolClosed)) };
-        let tokio = tokio.as_ref().ok_or_else(|| Error::closed(Detail::PoolClosed))?;
+        let tokio = self.0.tokio.try_read().map_err(|_| closed())?;
+        let tokio = tokio.as_ref().ok_or_else(closed)?;
         Ok(body(tokio))
     }
 }
