@@ -266,16 +266,22 @@ impl ConnectionPool {
     }
 
     fn close_sessions(&self, why: Detail, drain_ms: u32) -> Result<()> {
-        let table = std::mem::replace(&mut *lock(&self.table), LruCache::unbounded());
-        drop(table);
-        let closing = self.live_sessions();
-        for session in &closing {
-            session.close(why);
-        }
+        let closing = self.end_sessions(why);
         if closing.iter().all(|session| session.in_flight() == 0) {
             return Ok(());
         }
         self.drain(&closing, Duration::from_millis(drain_ms.into()))
+    }
+
+    /// Empties the table and closes every session alive, in the table or not.
+    fn end_sessions(&self, why: Detail) -> Vec<Arc<Session>> {
+        let table = std::mem::replace(&mut *lock(&self.table), LruCache::unbounded());
+        let closing = self.live_sessions();
+        for session in &closing {
+            session.close(why);
+        }
+        drop(table);
+        closing
     }
 
     fn drain(&self, closing: &[Arc<Session>], limit: Duration) -> Result<()> {
@@ -303,7 +309,7 @@ impl Drop for ConnectionPool {
     }
 }
 
-/// A handle to a pool. The owner's last breath closes a pool of its own, never the global one.
+/// A handle to a pool: its owner's ends the pool, a guest's never the global one.
 pub struct PoolHandle {
     pool: Arc<ConnectionPool>,
     owner: bool,
@@ -317,6 +323,14 @@ impl PoolHandle {
     pub fn guest(pool: Arc<ConnectionPool>) -> Self {
         PoolHandle { pool, owner: false }
     }
+
+    /// What freeing the handle means, at once, even while other threads are inside calls on it.
+    pub fn end(&self) {
+        if self.owner && !self.pool.closed.swap(true, Ordering::SeqCst) {
+            self.pool.end_sessions(Detail::PoolClosed);
+            self.pool.runtime.stop();
+        }
+    }
 }
 
 impl std::ops::Deref for PoolHandle {
@@ -329,17 +343,7 @@ impl std::ops::Deref for PoolHandle {
 
 impl Drop for PoolHandle {
     fn drop(&mut self) {
-        if !self.owner {
-            return;
-        }
-        let pool = &self.pool;
-        pool.closed.store(true, Ordering::SeqCst);
-        let table = std::mem::replace(&mut *lock(&pool.table), LruCache::unbounded());
-        for session in pool.live_sessions() {
-            session.close(Detail::PoolClosed);
-        }
-        drop(table);
-        pool.runtime.stop();
+        self.end();
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who drives the I/O: the thread that waits, or the guard thread when nobody waits or too many do.
 //!
 //! The guard is in one of four modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
-//! drives; the guard looks in once a millisecond and goes back to WATCH after a quiet one, so a serial loop of requests
-//! hands nothing over. PARKED: the same waiter was there at two looks; no timer runs, and the last waiter to leave wakes
+//! drives; the guard looks in once a millisecond and goes back to WATCH after ten quiet ones, so a serial loop of requests
+//! hands nothing over, even when its thread loses the processor for a while. PARKED: the same waiter was there at two looks; no timer runs, and the last waiter to leave wakes
 //! the guard. CROWD: many wait; handing the driver round would cost more than it saves, so the guard drives.
 
 use std::future::Future;
@@ -23,6 +23,8 @@ use crate::sys;
 const CROWD_BEGINS: u64 = 4;
 const CROWD_ENDS: u64 = 2;
 const LOOK: Duration = Duration::from_millis(1);
+/// How long nobody may wait before the guard drives again. Operations on board do not wait for it: they wake the guard.
+const QUIET: Duration = Duration::from_millis(10);
 
 const WATCH: u8 = 0;
 const STANDBY: u8 = 1;
@@ -217,7 +219,7 @@ impl Shared {
     fn stand_by(&self) -> u64 {
         let mut seen = self.traffic();
         loop {
-            thread::park_timeout(LOOK);
+            thread::park_timeout(if waiters(seen) == 0 { QUIET } else { LOOK });
             self.driving.looks.fetch_add(1, Ordering::Relaxed);
             let now = self.traffic();
             let same = now == seen;

@@ -250,7 +250,8 @@ impl SessionHandle {
         let transport = lock(&session.transport).clone();
         let transport =
             transport.ok_or_else(|| session.closed_error().unwrap_or_else(|| Error::closed(Detail::SessionClosed)))?;
-        transport.prepare()?;
+        let url = session.base.join(&request.url)?;
+        transport.prepare(&url)?;
         let limits = self.pool_limits.with(self.defaults.limits).with(request.limits);
         let counted = session.clone();
         let opened = move || counted.count(|counters| &counters.connections_opened);
@@ -259,7 +260,7 @@ impl SessionHandle {
             transport,
             outgoing: Outgoing {
                 method: request.method,
-                url: session.base.join(&request.url)?,
+                url,
                 headers: with_defaults(request.headers, &self.defaults.headers),
                 body: request.body,
             },

@@ -34,15 +34,6 @@ fn round_trip(runtime: &Runtime) {
 }
 
 #[test]
-fn a_serial_loop_hands_nothing_over() {
-    let (runtime, driving) = start(0);
-    for _ in 0..30_000 {
-        round_trip(&runtime);
-    }
-    assert!(read(&driving.hand_offs) <= 2, "{driving:?}");
-}
-
-#[test]
 fn a_spawn_starts_without_a_waiter() {
     for threads in [0, 2] {
         let (runtime, _) = start(threads);

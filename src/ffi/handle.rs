@@ -31,6 +31,9 @@ pub trait Kind {
 /// A kind whose object lives in the handle table.
 pub trait Tabled: Kind {
     type Object: Any + Send + Sync;
+
+    /// The handle was freed; other threads may still be inside calls on it.
+    fn freed(_object: &Self::Object) {}
 }
 
 impl Kind for aip_pool {
@@ -55,6 +58,10 @@ impl Kind for aip_cancel {
 
 impl Tabled for aip_pool {
     type Object = PoolHandle;
+
+    fn freed(pool: &PoolHandle) {
+        pool.end();
+    }
 }
 
 impl Tabled for aip_session {
@@ -102,7 +109,7 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
         return Ok(());
     }
     // The kind is checked first: a token of one kind must not free an object of another.
-    get(handle)?;
+    let held = get(handle)?;
     let table = sys::process_state::<Table>();
     let mut object = None;
     let freed = decode(handle).is_some_and(|id| table.slots.remove(id, |slot| object = lock(slot).take()));
@@ -111,6 +118,7 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
     }
     table.live[H::KIND as usize].fetch_sub(1, Ordering::Relaxed);
     drop(object);
+    H::freed(&held);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use once_cell::sync::OnceCell;
 use tower_layer::layer_fn;
 use tower_service::Service;
+use url::Url;
 
 use super::failure::{self, ConnectLimitRanOut};
 use super::resolve::SystemResolver;
@@ -65,16 +66,17 @@ impl Attempt {
     }
 }
 
-/// The connections of one origin and identity. The client is made on first use: it may have to read root certificates.
+/// The connections of one origin and identity. Clients are made on first use: the one for https reads root certificates.
 pub struct Transport {
     connection: ConnectionConfig,
-    client: OnceCell<reqwest::Client>,
+    plain: OnceCell<reqwest::Client>,
+    secure: OnceCell<reqwest::Client>,
     ever_connected: Arc<AtomicBool>,
 }
 
 impl Transport {
     pub fn new(connection: ConnectionConfig) -> Self {
-        Transport { connection, client: OnceCell::new(), ever_connected: Arc::default() }
+        Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), ever_connected: Arc::default() }
     }
 
     /// The record of one request's way; `opened` is told of each connection that was opened for it.
@@ -88,15 +90,25 @@ impl Transport {
         })
     }
 
-    /// Makes the client if need be. Reads files, so it is called before the driver's seat is taken.
-    pub fn prepare(&self) -> Result<()> {
-        self.client.get_or_try_init(|| client(&self.connection)).map(|_| ())
+    /// Makes the client for this URL if need be. Reads files, so it is called before the driver's seat is taken.
+    pub fn prepare(&self, url: &Url) -> Result<()> {
+        let make = || match url.scheme() {
+            "https" => client(&self.connection, tls::client_config(&self.connection)?),
+            _ => client(&self.connection, tls::no_roots()?),
+        };
+        self.client(url).get_or_try_init(make).map(|_| ())
+    }
+
+    fn client(&self, url: &Url) -> &OnceCell<reqwest::Client> {
+        if url.scheme() == "https" { &self.secure } else { &self.plain }
     }
 
     /// Sends a request and waits for the response's head.
     pub async fn send(&self, outgoing: Outgoing, attempt: Arc<Attempt>) -> Result<(Head, Body)> {
-        let client =
-            self.client.get().ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
+        let client = self
+            .client(&outgoing.url)
+            .get()
+            .ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
         let Outgoing { method, url, headers, body } = outgoing;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
@@ -104,7 +116,7 @@ impl Transport {
             *request.body_mut() = Some(body.into());
         }
         let sent = ATTEMPT.scope(attempt.clone(), client.execute(request)).await;
-        let response = sent.map_err(|error| failure::before_head(&error, &attempt))?;
+        let response = sent.map_err(|error| failure::before_head(&error.without_url(), &attempt))?;
         attempt.enter(Phase::Body);
         let head = Head {
             status: response.status(),
@@ -122,7 +134,7 @@ pub struct Body(reqwest::Response);
 impl Body {
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.0.chunk().await.map_err(|error| failure::in_body(&error))
+        self.0.chunk().await.map_err(|error| failure::in_body(&error.without_url()))
     }
 
     /// How many bytes are to come, where the server said so.
@@ -131,9 +143,9 @@ impl Body {
     }
 }
 
-fn client(connection: &ConnectionConfig) -> Result<reqwest::Client> {
+fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::client_config(connection)?)
+        .tls_backend_preconfigured(tls)
         .dns_resolver(SystemResolver)
         .connector_layer(layer_fn(Dial))
         .redirect(reqwest::redirect::Policy::none())

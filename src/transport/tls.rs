@@ -17,19 +17,26 @@ struct SystemRoots(OnceCell<Arc<RootCertStore>>);
 
 /// A configuration for connections of this identity. Reads files on first use, so never called on the driver.
 pub fn client_config(connection: &ConnectionConfig) -> Result<ClientConfig> {
-    let roots = roots(&connection.extra_roots)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Status::Tls, format!("tls: no protocol versions: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = trusting(roots(&connection.extra_roots)?)?;
     config.alpn_protocols = match connection.http_version {
         HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
         HttpVersion::Http2 => vec![b"h2".to_vec()],
     };
     Ok(config)
+}
+
+/// For a client that never speaks TLS: trusts nobody, reads nothing.
+pub fn no_roots() -> Result<ClientConfig> {
+    trusting(Arc::new(RootCertStore::empty()))
+}
+
+fn trusting(roots: Arc<RootCertStore>) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Status::Tls, format!("tls: no protocol versions: {error}")))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn roots(extra: &[Vec<u8>]) -> Result<Arc<RootCertStore>> {
