@@ -777,7 +777,8 @@ AIP_API int32_t aip_pool_close_global(uint32_t drain_ms, struct aip_error *error
  * http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists; connection
  * options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
  * Each call gives a handle of its own to the shared session, the caller's until aip_session_free(). Any thread; the same
- * key gives the same session, also to many threads at once. AIP_CLOSED when the pool is. Since 0.1.
+ * key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when `ca_file` cannot
+ * be read. Since 0.1.
  */
 AIP_API
 int32_t aip_pool_get_session(struct aip_pool *pool,
@@ -952,7 +953,7 @@ int32_t aip_response_headers_copy(struct aip_response *response,
                                   struct aip_error *error);
 
 /**
- * The decoded body: borrowed until aip_response_free(). Any thread. Since 0.1.
+ * The decoded body: borrowed until aip_response_free(); NULL and 0 when it is empty. Any thread. Since 0.1.
  */
 AIP_API
 int32_t aip_response_body(struct aip_response *response,

@@ -302,7 +302,8 @@ fn fired_cancel_is_sticky(threads: usize) {
         let mut request = get("/echo");
         request.cancel = Some(cancel);
         let error = session(&pool, &listener.http).request(request).unwrap_err().error;
-        assert_eq!(error.status, Status::Cancelled);
+        assert_eq!((error.status, error.phase), (Status::Cancelled, Phase::None));
+        assert_eq!(error.delivery, Delivery::NotSent);
     }
     assert_eq!(listener.count("requests"), 0);
     assert!(cancel.free());

@@ -143,7 +143,8 @@ pub unsafe extern "C" fn aip_pool_close_global(drain_ms: u32, error: *mut aip_er
 /// http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists; connection
 /// options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
 /// Each call gives a handle of its own to the shared session, the caller's until aip_session_free(). Any thread; the same
-/// key gives the same session, also to many threads at once. AIP_CLOSED when the pool is. Since 0.1.
+/// key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when `ca_file` cannot
+/// be read. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_pool_get_session(
     pool: *mut aip_pool,

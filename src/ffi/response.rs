@@ -109,7 +109,7 @@ pub unsafe extern "C" fn aip_response_headers_copy(
     })
 }
 
-/// The decoded body: borrowed until aip_response_free(). Any thread. Since 0.1.
+/// The decoded body: borrowed until aip_response_free(); NULL and 0 when it is empty. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_response_body(
     response: *mut aip_response,
@@ -121,7 +121,8 @@ pub unsafe extern "C" fn aip_response_body(
         let response = handle::get(response)?;
         // SAFETY: the header's contract.
         let (data, len) = unsafe { (args::out("data", data)?, args::out("len", len)?) };
-        data.set(response.body.as_ptr());
+        // An empty body has no address worth giving: foreign collectors dislike dangling ones.
+        data.set(if response.body.is_empty() { std::ptr::null() } else { response.body.as_ptr() });
         len.set(response.body.len());
         Ok(())
     })

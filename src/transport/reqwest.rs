@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,9 +30,17 @@ pub struct Attempt {
     phase: AtomicI32,
     /// A connection was opened for this request, and this request was first to use it.
     connected: AtomicBool,
-    /// Whether the transport has ever had a connection, which this request may then have been sent over.
-    ever_connected: Arc<AtomicBool>,
+    /// How many connections the transport has opened: this request may have been sent over any.
+    connections: Arc<AtomicUsize>,
+    /// How many requests of the transport are under way, this one included.
+    under_way: Arc<AtomicUsize>,
     opened: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Attempt {
@@ -47,17 +55,23 @@ impl Attempt {
 
     pub fn phase(&self) -> Phase {
         let is = |phase: &Phase| *phase as i32 == self.phase.load(Ordering::Relaxed);
-        [Phase::Dns, Phase::Connect, Phase::Body].into_iter().find(is).unwrap_or(Phase::FirstByte)
+        [Phase::None, Phase::Dns, Phase::Connect, Phase::Body].into_iter().find(is).unwrap_or(Phase::FirstByte)
     }
 
     /// What is certain when the caller gives up. While a connection is opened, another that fell idle may have taken the
     /// request, so only a transport that never had one knows that nothing was sent.
     pub fn delivery(&self) -> Delivery {
         match self.phase() {
+            Phase::None => Delivery::NotSent,
             Phase::Body => Delivery::ResponseStarted,
-            Phase::Dns | Phase::Connect if !self.ever_connected.load(Ordering::SeqCst) => Delivery::NotSent,
+            Phase::Dns | Phase::Connect if self.connections.load(Ordering::SeqCst) == 0 => Delivery::NotSent,
             _ => Delivery::MaybeSent,
         }
+    }
+
+    /// Whether a connection that this request could use must be falling idle just now.
+    fn may_reuse_soon(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) <= self.connections.load(Ordering::SeqCst)
     }
 
     /// Whether the request went over a connection that was open already.
@@ -71,21 +85,30 @@ pub struct Transport {
     connection: ConnectionConfig,
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
-    ever_connected: Arc<AtomicBool>,
+    connections: Arc<AtomicUsize>,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Transport {
     pub fn new(connection: ConnectionConfig) -> Self {
-        Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), ever_connected: Arc::default() }
+        Transport {
+            connection,
+            plain: OnceCell::new(),
+            secure: OnceCell::new(),
+            connections: Arc::default(),
+            under_way: Arc::default(),
+        }
     }
 
     /// The record of one request's way; `opened` is told of each connection that was opened for it.
     pub fn attempt(&self, connect_limit: TimeLimit, opened: impl Fn() + Send + Sync + 'static) -> Arc<Attempt> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
         Arc::new(Attempt {
             connect_limit,
-            phase: AtomicI32::new(Phase::FirstByte as i32),
+            phase: AtomicI32::new(Phase::None as i32),
             connected: AtomicBool::new(false),
-            ever_connected: self.ever_connected.clone(),
+            connections: self.connections.clone(),
+            under_way: self.under_way.clone(),
             opened: Box::new(opened),
         })
     }
@@ -115,6 +138,7 @@ impl Transport {
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
+        attempt.enter(Phase::FirstByte);
         let sent = ATTEMPT.scope(attempt.clone(), client.execute(request)).await;
         let response = sent.map_err(|error| failure::before_head(&error.without_url(), &attempt))?;
         attempt.enter(Phase::Body);
@@ -164,6 +188,9 @@ fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<re
 /// Below the 60 s after which common load balancers close a silent connection.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
+/// How long a dial waits for a connection that must be falling idle: the shortest time the timer knows.
+const FALLS_IDLE: Duration = Duration::from_millis(1);
+
 /// Around reqwest's connector: keeps the connect limit of the request that dials, and tells its attempt how it went.
 #[derive(Clone)]
 struct Dial<S>(S);
@@ -186,6 +213,14 @@ where
         let attempt = Attempt::current();
         Box::pin(async move {
             let Some(attempt) = attempt else { return connecting.await };
+            // With runtime threads a body can end before its connection is back in reqwest's list. The request gets it then,
+            // and goes on without this future, which ends up outside of its task.
+            if attempt.may_reuse_soon() {
+                tokio::time::sleep(FALLS_IDLE).await;
+                if Attempt::current().is_none() {
+                    return Err("not needed any more".into());
+                }
+            }
             attempt.enter(Phase::Connect);
             let connected = match attempt.connect_limit {
                 None => connecting.await,
@@ -196,7 +231,7 @@ where
             };
             if connected.is_ok() {
                 (attempt.opened)();
-                attempt.ever_connected.store(true, Ordering::SeqCst);
+                attempt.connections.fetch_add(1, Ordering::SeqCst);
                 // Outside its request's task the connection is a spare: the request went over another.
                 let mine = Attempt::current().is_some();
                 attempt.connected.store(mine, Ordering::Relaxed);

@@ -1,0 +1,1044 @@
+/*
+ * libaipool: a warm, bounded, observable pool of HTTP sessions for AI clients.
+ * Generated from src/ffi by cbindgen; edit there, then: make header
+ *
+ * The contract
+ *
+ * Handles (aip_pool, aip_session, aip_response, aip_cancel) look like pointers and are tokens: a freed, forged, foreign or
+ *   fork-inherited one is AIP_INVALID_HANDLE, never undefined. You free handles, never memory; any order is legal, NULL is
+ *   fine, and free does no I/O.
+ * Status is the result of every call that can fail, alone: if (status == AIP_TIMEOUT). An aip_error of yours (or NULL) says
+ *   more, and is written on failure only. On failure an out-handle is NULL unless said otherwise; other outputs stay.
+ * Inputs are copied before the call returns. Text is UTF-8 as (pointer, length); AIP_NUL_TERMINATED as length for C strings;
+ *   (NULL, 0) is empty. Outputs are copied to you, or borrowed until a named point and then have a copying twin.
+ * Zero is the default in every option struct; AIP_OFF switches off, AIP_UNLIMITED lifts a bound. Start structs with their
+ *   _init function. drain_ms arguments are literal: 0 waits not at all.
+ * Threads: any function from any thread, many at once. The thread that waits drives the I/O. No signal is raised on it,
+ *   its cancellation waits until the call returns, and library threads take no signals. Nothing but aip_cancel_fire() may be
+ *   called in a signal handler; never longjmp out of a call.
+ * Fork: the child starts afresh; handles from before are AIP_INVALID_HANDLE there, new pools work, inherited sockets stay
+ *   open until exec or exit.
+ * Every wait has a bound unless you switch it off. No panic leaves the library (AIP_PANIC).
+ */
+
+#ifndef AIPOOL_H
+#define AIPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AIP_VERSION_MAJOR 0
+#define AIP_VERSION_MINOR 1
+#define AIP_VERSION_PATCH 0
+#define AIP_VERSION "0.1.0"
+
+/** As a length: the text ends with a NUL. */
+#define AIP_NUL_TERMINATED SIZE_MAX
+
+#ifndef AIP_API
+#if defined(_WIN32) && !defined(AIP_STATIC)
+#define AIP_API __declspec(dllimport)
+#else
+#define AIP_API
+#endif
+#endif
+
+/**
+ * What aip_abi_version() of a matching library returns.
+ */
+#define AIP_ABI_VERSION 1
+
+/**
+ * In `aip_error.flags`: sending the same request again is safe.
+ */
+#define AIP_ERROR_RETRYABLE 1
+
+/**
+ * Switches a limit or a feature off. 0 is the default everywhere.
+ */
+#define AIP_OFF -1
+
+/**
+ * No bound. 0 is the default everywhere.
+ */
+#define AIP_UNLIMITED -2
+
+
+
+/**
+ * The least recently used session goes first (the default).
+ */
+#define AIP_EVICT_LRU 1
+
+/**
+ * The session that was inserted first goes first, however recently it was used.
+ */
+#define AIP_EVICT_FIFO 2
+
+/**
+ * HTTP/2 where the server offers it by ALPN, HTTP/1.1 otherwise (the default).
+ */
+#define AIP_HTTP_AUTO 0
+
+/**
+ * HTTP/1.1 only.
+ */
+#define AIP_HTTP_1 1
+
+/**
+ * HTTP/2 only; over plain http by prior knowledge.
+ */
+#define AIP_HTTP_2 2
+
+/**
+ * In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
+ * AIP_INTERRUPTED. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
+ * not set it.
+ */
+#define AIP_REQUEST_INTERRUPTIBLE 1
+
+/**
+ * The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
+ */
+enum aip_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Done.
+     */
+    AIP_OK = 0,
+    /**
+     * An argument is wrong; the message names it and says what to write instead.
+     */
+    AIP_INVALID_ARGUMENT = 10,
+    /**
+     * The handle was freed, never existed, is of another kind, or was inherited over fork().
+     */
+    AIP_INVALID_HANDLE = 11,
+    /**
+     * The session or pool is closed; detail says how. Nothing was sent: get the session again.
+     */
+    AIP_CLOSED = 13,
+    /**
+     * A time limit ran out; detail says which, phase where.
+     */
+    AIP_TIMEOUT = 20,
+    /**
+     * The request's cancel handle was fired.
+     */
+    AIP_CANCELLED = 21,
+    /**
+     * A signal handler of the host ran during a wait with AIP_REQUEST_INTERRUPTIBLE.
+     */
+    AIP_INTERRUPTED = 22,
+    /**
+     * A bound of the library is reached, such as a million live handles.
+     */
+    AIP_LIMIT = 23,
+    /**
+     * The host name does not resolve.
+     */
+    AIP_DNS = 30,
+    /**
+     * No connection: refused, unreachable.
+     */
+    AIP_CONNECT = 31,
+    /**
+     * No secure connection: untrusted, expired or wrong certificate.
+     */
+    AIP_TLS = 32,
+    /**
+     * The server broke the protocol.
+     */
+    AIP_PROTOCOL = 33,
+    /**
+     * The connection broke before a response.
+     */
+    AIP_RESET = 34,
+    /**
+     * The body cannot be decoded.
+     */
+    AIP_BODY = 35,
+    /**
+     * The body is larger than max_body_bytes; the response holds what fitted.
+     */
+    AIP_TOO_LARGE = 36,
+    /**
+     * The body ended early; the response holds what came.
+     */
+    AIP_TRUNCATED = 37,
+    /**
+     * This library cannot do that; a newer one may.
+     */
+    AIP_UNSUPPORTED = 40,
+    /**
+     * The operating system refused; os_error holds its number.
+     */
+    AIP_SYSTEM = 60,
+    /**
+     * A bug in this library; please report it. The process goes on.
+     */
+    AIP_PANIC = 61,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum aip_status aip_status;
+#else
+typedef int32_t aip_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What within the class.
+ */
+enum aip_detail
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Nothing more to say.
+     */
+    AIP_DETAIL_NONE = 0,
+    /**
+     * CLOSED: the pool was full and gave this session up.
+     */
+    AIP_DETAIL_EVICTED = 1,
+    /**
+     * CLOSED: somebody closed this session.
+     */
+    AIP_DETAIL_SESSION_CLOSED = 2,
+    /**
+     * CLOSED: the pool was freed or closed.
+     */
+    AIP_DETAIL_POOL_CLOSED = 3,
+    /**
+     * TIMEOUT: timeout_ms.
+     */
+    AIP_DETAIL_TOTAL_LIMIT = 10,
+    /**
+     * TIMEOUT: connect_timeout_ms.
+     */
+    AIP_DETAIL_CONNECT_LIMIT = 11,
+    /**
+     * TIMEOUT or CLOSED: drain_ms of aip_pool_close_all().
+     */
+    AIP_DETAIL_DRAIN_LIMIT = 12,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum aip_detail aip_detail;
+#else
+typedef int32_t aip_detail;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Where in the life of a request it happened.
+ */
+enum aip_phase
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Before anything was begun.
+     */
+    AIP_PHASE_NONE = 0,
+    /**
+     * Looking up the host name.
+     */
+    AIP_PHASE_DNS = 1,
+    /**
+     * TCP and TLS.
+     */
+    AIP_PHASE_CONNECT = 2,
+    /**
+     * Sending, and waiting for the response's head.
+     */
+    AIP_PHASE_FIRST_BYTE = 3,
+    /**
+     * Reading the response's body.
+     */
+    AIP_PHASE_BODY = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum aip_phase aip_phase;
+#else
+typedef int32_t aip_phase;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether the server can have seen the request: an AI service may have billed it.
+ */
+enum aip_delivery
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Not one byte of it left.
+     */
+    AIP_NOT_SENT = 0,
+    /**
+     * It may have arrived.
+     */
+    AIP_MAYBE_SENT = 1,
+    /**
+     * The response had begun.
+     */
+    AIP_RESPONSE_STARTED = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum aip_delivery aip_delivery;
+#else
+typedef int32_t aip_delivery;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Ends requests from another thread or a signal handler.
+ */
+typedef struct aip_cancel aip_cancel;
+
+/**
+ * A pool of sessions keyed by base URL.
+ */
+typedef struct aip_pool aip_pool;
+
+/**
+ * A whole response.
+ */
+typedef struct aip_response aip_response;
+
+/**
+ * A handle of yours to a shared session: a base URL and warm connections.
+ */
+typedef struct aip_session aip_session;
+
+/**
+ * What this process has of the library: live handles by kind, and how I/O was driven.
+ */
+typedef struct aip_library_stats {
+    /**
+     * Live pool handles.
+     */
+    uint64_t pools;
+    /**
+     * Live session handles, leases included.
+     */
+    uint64_t sessions;
+    /**
+     * Live response handles.
+     */
+    uint64_t responses;
+    /**
+     * Live cancel handles.
+     */
+    uint64_t cancels;
+    /**
+     * Guard threads alive: one a pool, until its last request has ended.
+     */
+    uint64_t guards;
+    /**
+     * Times a waiting thread had to take the driving over from a guard.
+     */
+    uint64_t hand_offs;
+    /**
+     * Times a guard began to drive.
+     */
+    uint64_t guard_drives;
+    /**
+     * Times a guard woke only to see who drives.
+     */
+    uint64_t guard_looks;
+} aip_library_stats;
+
+/**
+ * How a pool is made. Call aip_pool_options_init() first; every 0 is the default.
+ */
+typedef struct aip_pool_options {
+    /**
+     * sizeof(aip_pool_options); set by aip_pool_options_init().
+     */
+    size_t size;
+    /**
+     * Sessions kept, 1 to 1000000; 0 is 10. AIP_OFF: every get is a session of its own. AIP_UNLIMITED: no eviction.
+     */
+    int64_t max_size;
+    /**
+     * Milliseconds from a request's start to the end of its body; 0 is 60000. AIP_OFF: no limit.
+     */
+    int64_t timeout_ms;
+    /**
+     * Milliseconds for name, TCP and TLS of a new connection; 0 is 10000. AIP_OFF: no limit.
+     */
+    int64_t connect_timeout_ms;
+    /**
+     * Most bytes of a buffered, decoded body; 0 is 67108864 (64 MiB). AIP_UNLIMITED: no limit.
+     */
+    int64_t max_body_bytes;
+    /**
+     * Whom a full pool gives up: AIP_EVICT_LRU (also 0) or AIP_EVICT_FIFO.
+     */
+    uint32_t eviction;
+    /**
+     * 0: the threads that wait drive the I/O, on one core at a time. 1 to 256: that many threads of the library's own do.
+     */
+    uint32_t threads;
+} aip_pool_options;
+
+/**
+ * What went wrong. Allocated by the caller (256 bytes, for ever), may be NULL, written on failure only.
+ * The message is UTF-8, NUL-terminated, and never holds a header value, a body, a key or a token.
+ */
+typedef struct aip_error {
+    /**
+     * One of aip_status.
+     */
+    int32_t status;
+    /**
+     * One of aip_detail.
+     */
+    int32_t detail;
+    /**
+     * One of aip_phase.
+     */
+    int32_t phase;
+    /**
+     * One of aip_delivery.
+     */
+    int32_t delivery;
+    /**
+     * The response's status, 0 where none came.
+     */
+    int32_t http_status;
+    /**
+     * The operating system's error number, 0 where it has no part in this.
+     */
+    int32_t os_error;
+    /**
+     * Milliseconds from the call to the failure.
+     */
+    uint32_t elapsed_ms;
+    /**
+     * AIP_ERROR_* bits.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint32_t reserved[8];
+    /**
+     * What happened, which field, and the mend.
+     */
+    char message[192];
+} aip_error;
+
+/**
+ * What a session is asked for with. Call aip_session_options_init() first; every 0 is the default.
+ * `ca_*` and `http_version` shape connections: they are the session's identity. The rest belongs to the handle.
+ */
+typedef struct aip_session_options {
+    /**
+     * sizeof(aip_session_options); set by aip_session_options_init().
+     */
+    size_t size;
+    /**
+     * Another partition is another session under the same key. UTF-8.
+     */
+    const char *partition;
+    /**
+     * Bytes of `partition`, or AIP_NUL_TERMINATED.
+     */
+    size_t partition_len;
+    /**
+     * A file of certificates, PEM or DER, trusted besides the system's. UTF-8 path.
+     */
+    const char *ca_file;
+    /**
+     * Bytes of `ca_file`, or AIP_NUL_TERMINATED.
+     */
+    size_t ca_file_len;
+    /**
+     * Certificates, PEM or DER, trusted besides the system's.
+     */
+    const uint8_t *ca_bytes;
+    /**
+     * Bytes of `ca_bytes`.
+     */
+    size_t ca_bytes_len;
+    /**
+     * Headers sent with every request that does not carry the same name, packed: name NUL value NUL name NUL value NUL.
+     */
+    const char *headers;
+    /**
+     * Bytes of `headers`.
+     */
+    size_t headers_len;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t connect_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t max_body_bytes;
+    /**
+     * AIP_HTTP_AUTO, AIP_HTTP_1 or AIP_HTTP_2.
+     */
+    uint32_t http_version;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} aip_session_options;
+
+/**
+ * One header.
+ */
+typedef struct aip_header {
+    /**
+     * A token (RFC 9110, 5.6.2), any case.
+     */
+    const char *name;
+    /**
+     * Bytes of `name`, or AIP_NUL_TERMINATED.
+     */
+    size_t name_len;
+    /**
+     * Bytes without CR, LF and NUL.
+     */
+    const char *value;
+    /**
+     * Bytes of `value`, or AIP_NUL_TERMINATED.
+     */
+    size_t value_len;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} aip_header;
+
+/**
+ * One request. Call aip_request_init() first; every 0 is the default. Everything is copied before the call that takes it
+ * sends anything, so all of it may be freed or reused when that call returns.
+ */
+typedef struct aip_request {
+    /**
+     * sizeof(aip_request); set by aip_request_init().
+     */
+    size_t size;
+    /**
+     * A token; NULL is GET.
+     */
+    const char *method;
+    /**
+     * Bytes of `method`, or AIP_NUL_TERMINATED.
+     */
+    size_t method_len;
+    /**
+     * An absolute http or https URL, or a path that is appended to the session's base URL ("chat", "/chat", "?q=1";
+     * NULL is the base itself). No user name or password in it.
+     */
+    const char *url;
+    /**
+     * Bytes of `url`, or AIP_NUL_TERMINATED.
+     */
+    size_t url_len;
+    /**
+     * Headers; names may repeat, and repeated ones keep their order.
+     */
+    const struct aip_header *headers;
+    /**
+     * How many `headers` there are.
+     */
+    size_t header_count;
+    /**
+     * More headers, packed: name NUL value NUL name NUL value NUL.
+     */
+    const char *packed_headers;
+    /**
+     * Bytes of `packed_headers`.
+     */
+    size_t packed_headers_len;
+    /**
+     * The body.
+     */
+    const uint8_t *body;
+    /**
+     * Bytes of `body`.
+     */
+    size_t body_len;
+    /**
+     * Ends the call from another thread or a signal handler; NULL is none.
+     */
+    struct aip_cancel *cancel;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t connect_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t max_body_bytes;
+    /**
+     * AIP_REQUEST_* bits.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} aip_request;
+
+/**
+ * A pool's state and counters since it was made.
+ */
+typedef struct aip_pool_stats {
+    /**
+     * Sessions in the pool now.
+     */
+    uint64_t sessions;
+    /**
+     * Of these, held by leases.
+     */
+    uint64_t leased;
+    /**
+     * How many sessions are beyond max_size because all are leased.
+     */
+    uint64_t over_limit;
+    /**
+     * Requests under way now.
+     */
+    uint64_t in_flight;
+    /**
+     * Sessions ever made.
+     */
+    uint64_t sessions_created;
+    /**
+     * Sessions given up because the pool was full.
+     */
+    uint64_t evictions;
+    /**
+     * Requests begun.
+     */
+    uint64_t requests;
+    /**
+     * Requests that ended without a whole response.
+     */
+    uint64_t failures;
+    /**
+     * Connections opened.
+     */
+    uint64_t connections_opened;
+    /**
+     * Requests answered over a connection that was open already.
+     */
+    uint64_t requests_reused;
+} aip_pool_stats;
+
+/**
+ * A session's state and counters since it was made.
+ */
+typedef struct aip_session_stats {
+    /**
+     * Requests under way now.
+     */
+    uint64_t in_flight;
+    /**
+     * Live leases.
+     */
+    uint64_t leases;
+    /**
+     * Requests begun.
+     */
+    uint64_t requests;
+    /**
+     * Requests that ended without a whole response.
+     */
+    uint64_t failures;
+    /**
+     * Connections opened.
+     */
+    uint64_t connections_opened;
+    /**
+     * Requests answered over a connection that was open already.
+     */
+    uint64_t requests_reused;
+} aip_session_stats;
+
+/**
+ * How a response came.
+ */
+typedef struct aip_response_info {
+    /**
+     * 10, 11 or 20: HTTP/1.0, 1.1, 2.
+     */
+    uint32_t http_version;
+    /**
+     * 1 when it came over a connection that was open before the request; 0 when one was opened for it.
+     */
+    uint32_t reused;
+    /**
+     * Bytes of the decoded body.
+     */
+    uint64_t body_bytes;
+    /**
+     * Microseconds from the call to the response's head.
+     */
+    uint64_t first_byte_us;
+    /**
+     * Microseconds from the call to the end of the body.
+     */
+    uint64_t total_us;
+    /**
+     * The server's address and port as text, NUL-terminated; empty when unknown.
+     */
+    char remote_address[64];
+} aip_response_info;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The number of the ABI, which a binding compares with the header's AIP_ABI_VERSION. Any thread. Since 0.1.
+ */
+AIP_API uint32_t aip_abi_version(void);
+
+/**
+ * The version as text, such as "0.1.0": static, never NULL. Any thread. Since 0.1.
+ */
+AIP_API const char *aip_version(void);
+
+/**
+ * The name of a status, such as "AIP_TIMEOUT": static, never NULL; "AIP_UNKNOWN" for other numbers. Any thread. Since 0.1.
+ */
+AIP_API
+const char *aip_status_name(int32_t status);
+
+/**
+ * Copies this process's counters to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_stats(struct aip_library_stats *out,
+                  size_t out_size);
+
+/**
+ * Sets all defaults. `size` is sizeof(aip_pool_options).
+ * The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+ */
+AIP_API void aip_pool_options_init(struct aip_pool_options *options, size_t size);
+
+/**
+ * Makes a pool. `options` may be NULL: all defaults.
+ * The handle in `*pool` is the caller's until aip_pool_free(). Any thread.
+ * AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_new(const struct aip_pool_options *options,
+                     struct aip_pool **pool,
+                     struct aip_error *error);
+
+/**
+ * Gets a handle to the process's one shared pool, making it on first use.
+ * The first use sets the options; later, NULL accepts what exists and different options are AIP_INVALID_ARGUMENT.
+ * Each handle is freed with aip_pool_free(), which never ends the global pool. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_global(const struct aip_pool_options *options,
+                        struct aip_pool **pool,
+                        struct aip_error *error);
+
+/**
+ * Ends the global pool: as aip_pool_close_all(), and its handles say AIP_CLOSED from then on. The next
+ * aip_pool_global() makes a new one. AIP_OK where there is none.
+ * Blocks for `drain_ms` at most. Any thread. AIP_TIMEOUT when requests had to be cut off. Since 0.1.
+ */
+AIP_API int32_t aip_pool_close_global(uint32_t drain_ms, struct aip_error *error);
+
+/**
+ * Gets the session of a base URL, making it when there is none or when it is closed.
+ * `key` is compared normalised (case of scheme and host, default port, trailing slash, no fragment); a key that is no
+ * http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists; connection
+ * options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
+ * Each call gives a handle of its own to the shared session, the caller's until aip_session_free(). Any thread; the same
+ * key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when `ca_file` cannot
+ * be read. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_get_session(struct aip_pool *pool,
+                             const char *key,
+                             size_t key_len,
+                             const struct aip_session_options *options,
+                             struct aip_session **session,
+                             struct aip_error *error);
+
+/**
+ * As aip_pool_get_session(), and a lease: while this handle lives, its session is never evicted.
+ * When every session is leased the pool exceeds max_size until a lease ends, and says so in its stats. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_acquire(struct aip_pool *pool,
+                         const char *key,
+                         size_t key_len,
+                         const struct aip_session_options *options,
+                         struct aip_session **session,
+                         struct aip_error *error);
+
+/**
+ * Gets the session of `key` and sends a request over it, again on a fresh session when that one was just closed.
+ * Blocks within the request's limits. Otherwise as aip_pool_get_session() and aip_session_request(). Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_request(struct aip_pool *pool,
+                         const char *key,
+                         size_t key_len,
+                         const struct aip_request *request,
+                         struct aip_response **response,
+                         struct aip_error *error);
+
+/**
+ * Closes the session of `key` in every partition and forgets it; AIP_OK where there is none. Requests under way finish,
+ * later ones on its handles are AIP_CLOSED, the next get makes a fresh session. Never blocks. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_close_session(struct aip_pool *pool,
+                               const char *key,
+                               size_t key_len,
+                               struct aip_error *error);
+
+/**
+ * Closes every session and waits up to `drain_ms` for requests under way; what is left then ends with AIP_CLOSED.
+ * The pool stays usable: the next get makes a fresh session. 0 cuts at once.
+ * Any thread. AIP_TIMEOUT when requests had to be cut off; the message counts them. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_close_all(struct aip_pool *pool,
+                           uint32_t drain_ms,
+                           struct aip_error *error);
+
+/**
+ * Copies the pool's counters to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_get_stats(struct aip_pool *pool,
+                           struct aip_pool_stats *out,
+                           size_t out_size,
+                           struct aip_error *error);
+
+/**
+ * Gives a pool handle up. For a pool of aip_pool_new() its sessions become AIP_CLOSED; requests under way finish.
+ * NULL is AIP_OK. Never blocks, does no I/O. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_free(struct aip_pool *pool);
+
+/**
+ * Sets all defaults. `size` is sizeof(aip_session_options).
+ * The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+ */
+AIP_API void aip_session_options_init(struct aip_session_options *options, size_t size);
+
+/**
+ * Sends a request and waits for the whole response; this thread drives the I/O meanwhile.
+ * `*response` is the caller's until aip_response_free(). Inputs are copied before anything is sent.
+ * Blocks within timeout_ms. Any thread, many at once. An HTTP status of 400 or more is AIP_OK.
+ * AIP_TOO_LARGE and AIP_TRUNCATED also set `*response`, to what came. Any other failure leaves NULL there, and `error`
+ * says class, phase, and whether the server can have seen the request. Since 0.1.
+ */
+AIP_API
+int32_t aip_session_request(struct aip_session *session,
+                            const struct aip_request *request,
+                            struct aip_response **response,
+                            struct aip_error *error);
+
+/**
+ * A number that names the shared session behind the handle: equal for two handles of one session, never used again.
+ * 0 on a bad handle. Any thread. Since 0.1.
+ */
+AIP_API
+uint64_t aip_session_id(struct aip_session *session);
+
+/**
+ * 1 when the session is closed or evicted, or the handle is bad; else 0. Any thread. Since 0.1.
+ */
+AIP_API int32_t aip_session_is_closed(struct aip_session *session);
+
+/**
+ * Closes the shared session for everybody: requests under way finish, later ones are AIP_CLOSED, the next get makes a
+ * fresh session. Closing twice is AIP_OK. Never blocks. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_session_close(struct aip_session *session,
+                          struct aip_error *error);
+
+/**
+ * Copies the session's counters to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_session_get_stats(struct aip_session *session,
+                              struct aip_session_stats *out,
+                              size_t out_size,
+                              struct aip_error *error);
+
+/**
+ * Gives a session handle up, and the lease where it is one. The session stays in its pool for others.
+ * NULL is AIP_OK. Never blocks, does no I/O. Any thread. Since 0.1.
+ */
+AIP_API int32_t aip_session_free(struct aip_session *session);
+
+/**
+ * Sets all defaults: a GET of the base URL. `size` is sizeof(aip_request).
+ * The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+ */
+AIP_API void aip_request_init(struct aip_request *request, size_t size);
+
+/**
+ * The HTTP status; 0 on a bad handle. Any thread. Since 0.1.
+ */
+AIP_API uint32_t aip_response_status(struct aip_response *response);
+
+/**
+ * The first value of a header, by name in any case: borrowed until aip_response_free(), not NUL-terminated.
+ * Where there is none, `*value` is NULL and `*value_len` 0, and that is AIP_OK. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_header(struct aip_response *response,
+                            const char *name,
+                            size_t name_len,
+                            const char **value,
+                            size_t *value_len);
+
+/**
+ * How many headers there are, repeated ones counted each; 0 on a bad handle. Any thread. Since 0.1.
+ */
+AIP_API size_t aip_response_header_count(struct aip_response *response);
+
+/**
+ * The header at `index`: borrowed until aip_response_free(), not NUL-terminated, the name in lower case.
+ * Repeated names keep their order. AIP_INVALID_ARGUMENT beyond the last. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_header_at(struct aip_response *response,
+                               size_t index,
+                               const char **name,
+                               size_t *name_len,
+                               const char **value,
+                               size_t *value_len);
+
+/**
+ * Copies all headers packed as name NUL value NUL ... `*needed` (may be NULL) is always set to their size; too small a
+ * `cap` is AIP_INVALID_ARGUMENT and writes nothing more. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_headers_copy(struct aip_response *response,
+                                  char *buf,
+                                  size_t cap,
+                                  size_t *needed,
+                                  struct aip_error *error);
+
+/**
+ * The decoded body: borrowed until aip_response_free(); NULL and 0 when it is empty. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_body(struct aip_response *response,
+                          const uint8_t **data,
+                          size_t *len,
+                          struct aip_error *error);
+
+/**
+ * Copies the decoded body. `*needed` (may be NULL) is always set to its size; too small a `cap` is
+ * AIP_INVALID_ARGUMENT and writes nothing more. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_body_copy(struct aip_response *response,
+                               uint8_t *buf,
+                               size_t cap,
+                               size_t *needed,
+                               struct aip_error *error);
+
+/**
+ * Copies how the response came to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_get_info(struct aip_response *response,
+                              struct aip_response_info *out,
+                              size_t out_size);
+
+/**
+ * Frees a response and ends what was borrowed from it. NULL is AIP_OK. Never blocks. Any thread. Since 0.1.
+ */
+AIP_API int32_t aip_response_free(struct aip_response *response);
+
+/**
+ * Makes a cancel handle: the caller's until aip_cancel_free(). Put it into aip_request.cancel, into many if you like.
+ * Any thread. AIP_LIMIT, AIP_SYSTEM. Since 0.1.
+ */
+AIP_API
+int32_t aip_cancel_new(struct aip_cancel **cancel,
+                       struct aip_error *error);
+
+/**
+ * Ends every request that carries the handle, now and later, with AIP_CANCELLED. Firing twice is AIP_OK.
+ * Any thread, and async-signal-safe. Since 0.1.
+ */
+AIP_API int32_t aip_cancel_fire(struct aip_cancel *cancel);
+
+/**
+ * Gives the handle up; requests that carry it go on. NULL is AIP_OK. Any thread. Since 0.1.
+ */
+AIP_API int32_t aip_cancel_free(struct aip_cancel *cancel);
+
+/**
+ * aip_pool_new() under a short name. Since 0.1.
+ */
+AIP_API
+int32_t pool_new(const struct aip_pool_options *options,
+                 struct aip_pool **pool,
+                 struct aip_error *error);
+
+/**
+ * aip_pool_get_session() under a short name. Since 0.1.
+ */
+AIP_API
+int32_t pool_get_session(struct aip_pool *pool,
+                         const char *key,
+                         size_t key_len,
+                         const struct aip_session_options *options,
+                         struct aip_session **session,
+                         struct aip_error *error);
+
+/**
+ * aip_session_request() under a short name. Since 0.1.
+ */
+AIP_API
+int32_t session_request(struct aip_session *session,
+                        const struct aip_request *request,
+                        struct aip_response **response,
+                        struct aip_error *error);
+
+/**
+ * aip_pool_close_all() under a short name. Since 0.1.
+ */
+AIP_API int32_t pool_close_all(struct aip_pool *pool, uint32_t drain_ms, struct aip_error *error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* AIPOOL_H */

@@ -1,0 +1,42 @@
+// Package aipool is a pool of warm HTTP sessions for AI clients: the Go door to libaipool.
+//
+// A [Pool] keeps one [Session] for each base URL, with its connections open, and gives up the least recently used one when
+// it is full. A request goes over a session you hold, or over the pool by key:
+//
+//	pool, err := aipool.New(aipool.Options{})
+//	...
+//	defer pool.Close()
+//	response, err := pool.Do(ctx, "https://api.example.com/v1", &aipool.Request{
+//		Method:  "POST",
+//		URL:     "/chat/completions",
+//		Headers: aipool.Headers{{Name: "content-type", Value: "application/json"}},
+//		Body:    body,
+//	})
+//
+// Everything here may be used from many goroutines at once. A response is plain Go memory with nothing to close. A failure
+// is an [*Error], which says whether the server can have seen the request.
+//
+// # Limits
+//
+// The zero value of every option is the library's default: 10 sessions, 60 s for a request, 10 s of these for a new
+// connection, 64 MiB for a body. [Off] switches a feature or limit off, [Unlimited] lifts a bound. What is called
+// max_size=0 in the guide, a pool that keeps no sessions, is MaxSize: [Off] here.
+//
+// # Contexts
+//
+// A context that ends ends the native request too. The error then matches [context.Canceled] or
+// [context.DeadlineExceeded] and the context's cause, and still is an [*Error] that says how far the request got.
+//
+// # Threads
+//
+// A request under way holds one operating system thread, which drives its I/O. Bound the requests at once where they may be
+// thousands: Go ends a process that has 10000 threads.
+//
+// # Linking
+//
+// The package needs cgo and links libaipool.so. Where it is not in the linker's path, say where:
+//
+//	CGO_LDFLAGS="-L$LIBDIR -Wl,-rpath,$LIBDIR" go build
+//
+// The build tag aipool_static links libaipool.a instead; aipool_noflags leaves all linker flags to CGO_LDFLAGS.
+package aipool

@@ -1,0 +1,240 @@
+package aipool
+
+// #include "aipool.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// ErrClosed is what errors.Is finds in errors of a closed pool or session, or of a handle that was closed. Since 0.1.
+var ErrClosed = errors.New("aipool: closed")
+
+// Error is any failure of this package. Since 0.1.
+type Error struct {
+	// Status is the class of the failure.
+	Status Status
+	// Detail is what within the class.
+	Detail Detail
+	// Phase is where in the life of a request it happened.
+	Phase Phase
+	// Delivery is whether the server can have seen the request.
+	Delivery Delivery
+	// HTTPStatus is the response's status, 0 where none came.
+	HTTPStatus int
+	// OSError is the operating system's error number, 0 where it has no part in this. errors.Is finds it.
+	OSError syscall.Errno
+	// Elapsed is from the call to the failure.
+	Elapsed time.Duration
+	// Retryable is whether sending the same request again is safe.
+	Retryable bool
+	// Message is what happened, which field, and the mend. It never holds a header value, a body or a key.
+	Message string
+	// Response is what came, on StatusTooLarge and StatusTruncated; else nil.
+	Response *Response
+
+	// causes are why the context ended, on StatusCancelled.
+	causes []error
+}
+
+// Error says what happened, which field, and the mend. Since 0.1.
+func (e *Error) Error() string {
+	text := "aipool: " + e.Message
+	if len(e.causes) > 0 {
+		// The last is the context's cause, which says most.
+		text += ": " + e.causes[len(e.causes)-1].Error()
+	}
+	return text
+}
+
+// Timeout is whether a time limit, or the context's deadline, ran out. Since 0.1.
+func (e *Error) Timeout() bool {
+	return e.Status == StatusTimeout || len(e.causes) > 0 && e.causes[0] == context.DeadlineExceeded
+}
+
+// Is makes errors.Is(err, target) true for the standard library's name of this class, and for ErrClosed. Since 0.1.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrClosed:
+		return e.Status == StatusClosed || e.Status == StatusInvalidHandle
+	case context.DeadlineExceeded, os.ErrDeadlineExceeded:
+		return e.Timeout()
+	case context.Canceled:
+		return e.Status == StatusCancelled && len(e.causes) == 0
+	case io.ErrUnexpectedEOF:
+		return e.Status == StatusTruncated
+	case errors.ErrUnsupported:
+		return e.Status == StatusUnsupported
+	}
+	return false
+}
+
+// Unwrap returns the context's error and cause, and the operating system's error, as far as they had a part. Since 0.1.
+func (e *Error) Unwrap() []error {
+	if e.OSError != 0 {
+		return append(e.causes[:len(e.causes):len(e.causes)], e.OSError)
+	}
+	return e.causes
+}
+
+func invalid(message string) *Error {
+	return &Error{Status: StatusInvalidArgument, Message: message}
+}
+
+func causes(ctx context.Context) []error {
+	return []error{ctx.Err(), context.Cause(ctx)}
+}
+
+// Status is the class of a failure. Since 0.1.
+type Status int32
+
+// The classes. An HTTP status of 400 or more is no failure but a response. Since 0.1.
+const (
+	// StatusInvalidArgument: an argument is wrong; the message names it and says what to write instead.
+	StatusInvalidArgument Status = C.AIP_INVALID_ARGUMENT
+	// StatusInvalidHandle: the pool or session handle was closed.
+	StatusInvalidHandle Status = C.AIP_INVALID_HANDLE
+	// StatusClosed: the session or pool is closed; the detail says how. Nothing was sent: get the session again.
+	StatusClosed Status = C.AIP_CLOSED
+	// StatusTimeout: a time limit ran out; the detail says which, the phase where.
+	StatusTimeout Status = C.AIP_TIMEOUT
+	// StatusCancelled: the request's context ended.
+	StatusCancelled Status = C.AIP_CANCELLED
+	// StatusLimit: a bound of the library is reached, such as a million live handles.
+	StatusLimit Status = C.AIP_LIMIT
+	// StatusDNS: the host name does not resolve.
+	StatusDNS Status = C.AIP_DNS
+	// StatusConnect: no connection: refused, unreachable.
+	StatusConnect Status = C.AIP_CONNECT
+	// StatusTLS: no secure connection: untrusted, expired or wrong certificate.
+	StatusTLS Status = C.AIP_TLS
+	// StatusProtocol: the server broke the protocol.
+	StatusProtocol Status = C.AIP_PROTOCOL
+	// StatusReset: the connection broke before a response.
+	StatusReset Status = C.AIP_RESET
+	// StatusBody: the body cannot be decoded.
+	StatusBody Status = C.AIP_BODY
+	// StatusTooLarge: the body is larger than MaxBody; Error.Response holds what fitted.
+	StatusTooLarge Status = C.AIP_TOO_LARGE
+	// StatusTruncated: the body ended early; Error.Response holds what came.
+	StatusTruncated Status = C.AIP_TRUNCATED
+	// StatusUnsupported: the loaded library cannot do that; another one may.
+	StatusUnsupported Status = C.AIP_UNSUPPORTED
+	// StatusSystem: the operating system refused; Error.OSError is its number.
+	StatusSystem Status = C.AIP_SYSTEM
+	// StatusPanic: a bug in the library; please report it. The process goes on.
+	StatusPanic Status = C.AIP_PANIC
+)
+
+// String is the name of the status in C, such as AIP_TIMEOUT. Since 0.1.
+func (s Status) String() string {
+	return statusName(s)
+}
+
+// Detail is what within the class. Since 0.1.
+type Detail int32
+
+// The details. Since 0.1.
+const (
+	// DetailNone: nothing more to say.
+	DetailNone Detail = C.AIP_DETAIL_NONE
+	// DetailEvicted, of StatusClosed: the pool was full and gave this session up.
+	DetailEvicted Detail = C.AIP_DETAIL_EVICTED
+	// DetailSessionClosed, of StatusClosed: somebody closed this session.
+	DetailSessionClosed Detail = C.AIP_DETAIL_SESSION_CLOSED
+	// DetailPoolClosed, of StatusClosed: the pool was closed.
+	DetailPoolClosed Detail = C.AIP_DETAIL_POOL_CLOSED
+	// DetailTotalLimit, of StatusTimeout: Timeout.
+	DetailTotalLimit Detail = C.AIP_DETAIL_TOTAL_LIMIT
+	// DetailConnectLimit, of StatusTimeout: ConnectTimeout.
+	DetailConnectLimit Detail = C.AIP_DETAIL_CONNECT_LIMIT
+	// DetailDrainLimit, of StatusTimeout or StatusClosed: the drain limit of CloseAll or CloseDefault.
+	DetailDrainLimit Detail = C.AIP_DETAIL_DRAIN_LIMIT
+)
+
+// String is the name of the detail in C without its prefix, such as EVICTED. Since 0.1.
+func (d Detail) String() string {
+	switch d {
+	case DetailNone:
+		return "NONE"
+	case DetailEvicted:
+		return "EVICTED"
+	case DetailSessionClosed:
+		return "SESSION_CLOSED"
+	case DetailPoolClosed:
+		return "POOL_CLOSED"
+	case DetailTotalLimit:
+		return "TOTAL_LIMIT"
+	case DetailConnectLimit:
+		return "CONNECT_LIMIT"
+	case DetailDrainLimit:
+		return "DRAIN_LIMIT"
+	}
+	return strconv.Itoa(int(d))
+}
+
+// Phase is where in the life of a request something happened. Since 0.1.
+type Phase int32
+
+// The phases. Since 0.1.
+const (
+	// PhaseNone: before anything was begun.
+	PhaseNone Phase = C.AIP_PHASE_NONE
+	// PhaseDNS: looking up the host name.
+	PhaseDNS Phase = C.AIP_PHASE_DNS
+	// PhaseConnect: TCP and TLS.
+	PhaseConnect Phase = C.AIP_PHASE_CONNECT
+	// PhaseFirstByte: sending, and waiting for the response's head.
+	PhaseFirstByte Phase = C.AIP_PHASE_FIRST_BYTE
+	// PhaseBody: reading the response's body.
+	PhaseBody Phase = C.AIP_PHASE_BODY
+)
+
+// String is the name of the phase in C without its prefix, such as FIRST_BYTE. Since 0.1.
+func (p Phase) String() string {
+	switch p {
+	case PhaseNone:
+		return "NONE"
+	case PhaseDNS:
+		return "DNS"
+	case PhaseConnect:
+		return "CONNECT"
+	case PhaseFirstByte:
+		return "FIRST_BYTE"
+	case PhaseBody:
+		return "BODY"
+	}
+	return strconv.Itoa(int(p))
+}
+
+// Delivery is whether the server can have seen the request: an AI service may have billed it. Since 0.1.
+type Delivery int32
+
+// The deliveries. Since 0.1.
+const (
+	// NotSent: not one byte of it left.
+	NotSent Delivery = C.AIP_NOT_SENT
+	// MaybeSent: it may have arrived.
+	MaybeSent Delivery = C.AIP_MAYBE_SENT
+	// ResponseStarted: the response had begun.
+	ResponseStarted Delivery = C.AIP_RESPONSE_STARTED
+)
+
+// String is the name of the delivery in C without its prefix, such as NOT_SENT. Since 0.1.
+func (d Delivery) String() string {
+	switch d {
+	case NotSent:
+		return "NOT_SENT"
+	case MaybeSent:
+		return "MAYBE_SENT"
+	case ResponseStarted:
+		return "RESPONSE_STARTED"
+	}
+	return strconv.Itoa(int(d))
+}

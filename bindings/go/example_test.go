@@ -1,0 +1,92 @@
+package aipool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	aipool "github.com/aipool/aipool/bindings/go"
+)
+
+func Example() {
+	pool, err := aipool.New(aipool.Options{MaxSize: 20, Timeout: 2 * time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	response, err := pool.Do(context.Background(), "https://api.example.com/v1", &aipool.Request{
+		Method:  "POST",
+		URL:     "/chat/completions",
+		Headers: aipool.Headers{{Name: "content-type", Value: "application/json"}},
+		Body:    []byte(`{"model": "m", "messages": [{"role": "user", "content": "Hello"}]}`),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Status, string(response.Body))
+}
+
+func ExamplePool_With() {
+	pool, err := aipool.Default()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	ctx := context.Background()
+	err = pool.With(ctx, "https://api.example.com/v1", func(session *aipool.Session) error {
+		// However full the pool gets, it keeps this session until here is returned.
+		_, err := session.Do(ctx, &aipool.Request{URL: "/models"})
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ExamplePool_Session() {
+	pool, err := aipool.Default()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	session, err := pool.Session("https://api.example.com/v1", &aipool.SessionOptions{
+		Headers: aipool.Headers{{Name: "authorization", Value: "Bearer TOKEN"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	response, err := session.Do(context.Background(), &aipool.Request{URL: "/models"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Headers.Get("content-type"), response.Info.Reused)
+}
+
+func ExampleError() {
+	pool, err := aipool.Default()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err = pool.Do(ctx, "https://api.example.com/v1", &aipool.Request{URL: "/models"})
+	var failure *aipool.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Println("too slow")
+	case errors.Is(err, aipool.ErrClosed):
+		fmt.Println("the pool was closed")
+	case errors.As(err, &failure) && failure.Delivery == aipool.NotSent:
+		fmt.Println("nothing was sent, so nothing was billed:", failure)
+	case err != nil:
+		log.Fatal(err)
+	}
+}

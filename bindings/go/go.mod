@@ -1,0 +1,3 @@
+module github.com/aipool/aipool/bindings/go
+
+go 1.24

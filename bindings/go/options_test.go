@@ -1,0 +1,93 @@
+package aipool
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"testing"
+	"time"
+)
+
+func TestZeroOptionsAreTheDefaults(t *testing.T) {
+	global(t)
+	explicit := Options{
+		MaxSize: 10, Timeout: time.Minute, ConnectTimeout: 10 * time.Second, MaxBody: 64 << 20,
+		Eviction: EvictLRU, Threads: threads(t),
+	}
+	// The shared pool accepts options only if they are the ones it was made with: none.
+	pool, err := DefaultWith(explicit)
+	must(t, err)
+	must(t, pool.Close())
+}
+
+func TestOffAndUnlimitedFitEveryOption(t *testing.T) {
+	for _, options := range []Options{
+		{MaxSize: Off, Timeout: Off, ConnectTimeout: Off, MaxBody: Off},
+		{MaxSize: Unlimited, Timeout: Unlimited, ConnectTimeout: Unlimited, MaxBody: Unlimited},
+	} {
+		pool := newPool(t, options)
+		session := get(t, pool, listen(t).http)
+		fetch(t, session, &Request{URL: "/echo", Timeout: options.Timeout, MaxBody: options.MaxBody})
+	}
+}
+
+func TestWrongOptionsAreNamed(t *testing.T) {
+	for named, options := range map[string]Options{
+		"max_size":           {MaxSize: -3},
+		"timeout_ms":         {Timeout: -time.Millisecond},
+		"connect_timeout_ms": {ConnectTimeout: -time.Hour},
+		"max_body_bytes":     {MaxBody: -3},
+		"eviction":           {Eviction: 3},
+		"threads":            {Threads: 1000},
+	} {
+		_, err := New(options)
+		wantInvalid(t, err, named)
+	}
+	pool := newPool(t, Options{})
+	wantInvalid(t, pool.CloseAll(-time.Second), "drain")
+	wantInvalid(t, pool.CloseAll(math.MaxInt64), "drain")
+	wantInvalid(t, CloseDefault(-1), "drain")
+	_, err := pool.Session("key", &SessionOptions{HTTPVersion: 9})
+	wantInvalid(t, err, "http_version")
+	_, err = pool.Session("key", &SessionOptions{CAFile: "/no/such/file"})
+	wantError(t, err, StatusSystem, DetailNone, NotSent)
+	want(t, "is ErrNotExist", errors.Is(err, fs.ErrNotExist), true)
+}
+
+func TestLimitsAreRoundedUpToMilliseconds(t *testing.T) {
+	for limit, wanted := range map[time.Duration]int64{
+		0: 0, Off: -1, Unlimited: -2, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, math.MaxInt64: 9223372036855,
+	} {
+		want(t, limit.String(), millis(limit), wanted)
+	}
+	want(t, "-1ms is not Off", millis(-time.Millisecond) < Unlimited, true)
+	for drain, wanted := range map[time.Duration]uint32{0: 0, 1: 1, math.MaxUint32 * time.Millisecond: math.MaxUint32} {
+		limit, err := drainMillis(drain)
+		must(t, err)
+		want(t, drain.String(), limit, wanted)
+	}
+	_, err := drainMillis(math.MaxUint32*time.Millisecond + 1)
+	wantInvalid(t, err, "drain")
+}
+
+func TestHeaders(t *testing.T) {
+	headers := Headers{{"A", "1"}, {"b", "2"}, {"a", "3"}}
+	want(t, "Get", headers.Get("a"), "1")
+	want(t, "Get of none", headers.Get("c"), "")
+	want(t, "Values", len(headers.Values("a")), 2)
+	headers.Set("a", "4")
+	headers.Add("B", "5")
+	want(t, "after Set and Add", [3]Header(headers), [3]Header{{"b", "2"}, {"a", "4"}, {"B", "5"}})
+	headers.Del("b")
+	want(t, "after Del", [1]Header(headers), [1]Header{{"a", "4"}})
+
+	packed, err := pack(Headers{{"a", ""}, {"b", "1"}})
+	must(t, err)
+	want(t, "packed", string(packed), "a\x00\x00b\x001\x00")
+	want(t, "unpacked", [2]Header(unpack(string(packed))), [2]Header{{"a", ""}, {"b", "1"}})
+	for _, bad := range []Header{{"x\x00", "1"}, {"x", "secret\x00secret"}} {
+		_, err := pack(Headers{{"good", "1"}, bad})
+		wantInvalid(t, err, "headers[1]: the ")
+		wantInvalid(t, err, "holds a NUL")
+	}
+}

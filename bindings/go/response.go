@@ -1,0 +1,44 @@
+package aipool
+
+import (
+	"strings"
+	"time"
+)
+
+// Response is a whole response: plain Go memory, nothing to close. Since 0.1.
+type Response struct {
+	// Status is the HTTP status.
+	Status int
+	// Headers are all headers, names in lower case; repeated ones keep their order.
+	Headers Headers
+	// Body is the decoded body.
+	Body []byte
+	// Info is how the response came.
+	Info Info
+}
+
+// Info is how a response came. Since 0.1.
+type Info struct {
+	// HTTPVersion is 10, 11 or 20: HTTP/1.0, 1.1, 2.
+	HTTPVersion int
+	// Reused is whether it came over a connection that was open before the request.
+	Reused bool
+	// FirstByte is from the call to the response's head.
+	FirstByte time.Duration
+	// Total is from the call to the end of the body.
+	Total time.Duration
+	// RemoteAddress is the server's address and port; "" when unknown.
+	RemoteAddress string
+}
+
+// unpack reads name NUL value NUL; the headers share the block's memory.
+func unpack(block string) Headers {
+	headers := make(Headers, 0, strings.Count(block, "\x00")/2)
+	for block != "" {
+		name, rest, _ := strings.Cut(block, "\x00")
+		value, rest, _ := strings.Cut(rest, "\x00")
+		headers.Add(name, value)
+		block = rest
+	}
+	return headers
+}
