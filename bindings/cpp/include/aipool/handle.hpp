@@ -1,0 +1,55 @@
+/// How C handles are owned and C functions called. Nothing here is for users.
+#pragma once
+
+#include <aipool/result.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace aipool {
+inline namespace v0 {
+namespace impl {
+
+struct free_handle {
+    void operator()(aip_pool* pool) const noexcept { aip_pool_free(pool); }
+    void operator()(aip_session* session) const noexcept { aip_session_free(session); }
+    void operator()(aip_response* response) const noexcept { aip_response_free(response); }
+    void operator()(aip_cancel* cancel) const noexcept { aip_cancel_free(cancel); }
+};
+
+/// An owned handle; a NULL one, of an object moved from, is refused by the library.
+template <class T>
+using handle = std::unique_ptr<T, free_handle>;
+
+/// Calls a function whose only result is its status.
+template <class Call>
+result<void> run(Call call)
+{
+    aip_error failure{};
+    if (call(&failure) != AIP_OK) return to_error(failure);
+    return {};
+}
+
+/// Calls a function that makes a handle.
+template <class T, class Call>
+result<handle<T>> make(Call call)
+{
+    T* made = nullptr;
+    aip_error failure{};
+    if (call(&made, &failure) != AIP_OK) return to_error(failure);
+    return handle<T>(made);
+}
+
+/// Calls a function that copies counters out.
+template <class Stats, class Call>
+result<Stats> read(Call call)
+{
+    Stats stats{};
+    aip_error failure{};
+    if (call(&stats, sizeof stats, &failure) != AIP_OK) return to_error(failure);
+    return stats;
+}
+
+}  // namespace impl
+}  // namespace v0
+}  // namespace aipool

@@ -1,0 +1,102 @@
+/// One request.
+#pragma once
+
+#include <aipool/cancel_source.hpp>
+#include <aipool/options.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aipool {
+inline namespace v0 {
+
+/// One request: a plain struct, copied before anything is sent. All of it unset is a GET of the base URL. Since 0.1.
+struct request {
+    /// GET, POST, ...
+    std::string method = "GET";
+    /// An absolute URL, or a path that is appended to the session's base URL: "chat", "/chat", "?q=1".
+    std::string url;
+    /// Names may repeat and keep their order.
+    header_list headers;
+    /// Any bytes.
+    std::string body;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> connect_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::uint64_t> max_body;
+    /// Ends the call from another thread or a signal handler. Borrowed until the call returns; may be null.
+    const cancel_source* cancel = nullptr;
+    /// A signal handler of yours that runs on the waiting thread ends the wait with status::interrupted.
+    bool interruptible = false;
+};
+
+namespace impl {
+
+inline aip_header to_c(std::string_view name, std::string_view value)
+{
+    aip_header header{};
+    header.name = name.data();
+    header.name_len = name.size();
+    header.value = value.data();
+    header.value_len = value.size();
+    return header;
+}
+
+/// A request as C reads it; it borrows what it is made of.
+class c_request {
+public:
+    c_request(std::string_view method, std::string_view url, std::string_view body)
+    {
+        aip_request_init(&request_, sizeof request_);
+        request_.method = method.data();
+        request_.method_len = method.size();
+        request_.url = url.data();
+        request_.url_len = url.size();
+        request_.body = reinterpret_cast<const std::uint8_t*>(body.data());
+        request_.body_len = body.size();
+    }
+
+    explicit c_request(const request& from) : c_request(from.method, from.url, from.body)
+    {
+        headers_.reserve(from.headers.size());
+        for (const auto& [name, value] : from.headers) add_header(name, value);
+        request_.cancel = from.cancel == nullptr ? nullptr : from.cancel->native_handle();
+        request_.flags = from.interruptible ? AIP_REQUEST_INTERRUPTIBLE : 0;
+        error_ = set_limits(request_, from);
+        // C would take its NULL for no cancel handle at all.
+        if (from.cancel != nullptr && request_.cancel == nullptr) {
+            error_ = own_error(status::invalid_handle, "cancel: this cancel_source was moved from");
+        }
+    }
+
+    c_request(const c_request&) = delete;
+    c_request& operator=(const c_request&) = delete;
+
+    void add_header(std::string_view name, std::string_view value)
+    {
+        headers_.push_back(to_c(name, value));
+        request_.headers = headers_.data();
+        request_.header_count = headers_.size();
+    }
+
+    const aip_request* get() const { return &request_; }
+
+    /// What cannot be said in C.
+    const std::optional<error>& refused() const { return error_; }
+
+private:
+    aip_request request_{};
+    std::vector<aip_header> headers_;
+    std::optional<error> error_;
+};
+
+}  // namespace impl
+
+}  // namespace v0
+}  // namespace aipool

@@ -1,0 +1,137 @@
+/// A whole response.
+#pragma once
+
+#include <aipool/handle.hpp>
+#include <aipool/request.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace aipool {
+inline namespace v0 {
+
+/// One header of a response, borrowed from it. Since 0.1.
+struct header_view {
+    std::string_view name;   ///< In lower case.
+    std::string_view value;  ///< As it came.
+};
+
+/// How a response came. Since 0.1.
+struct response_info {
+    std::uint32_t http_version = 0;           ///< 10, 11 or 20: HTTP/1.0, 1.1, 2.
+    bool reused = false;                      ///< Over a connection that was open before the request.
+    std::uint64_t body_bytes = 0;             ///< Bytes of the decoded body.
+    std::chrono::microseconds first_byte{0};  ///< From the call to the response's head.
+    std::chrono::microseconds total{0};       ///< From the call to the end of the body.
+    std::string remote_address;               ///< The server's address and port; empty when unknown.
+};
+
+namespace impl {
+template <class Call>
+result<response> answer(const c_request& request, Call call);
+}
+
+/// A whole response. Move-only; what it lends (string views) lives as long as it does. Reading never fails: an object
+/// moved from has status 0 and nothing else. Since 0.1.
+class response {
+public:
+    /// The HTTP status. Since 0.1.
+    int status() const noexcept { return static_cast<int>(aip_response_status(handle_.get())); }
+
+    /// The decoded body: borrowed from this response, or copied from a temporary one. Since 0.1.
+    std::string_view body() const& noexcept
+    {
+        const std::uint8_t* data = nullptr;
+        std::size_t size = 0;
+        aip_response_body(handle_.get(), &data, &size, nullptr);
+        return {reinterpret_cast<const char*>(data), size};
+    }
+    std::string body() const&& { return std::string(body()); }
+
+    /// The first value of a header, by name in any case: borrowed, or copied from a temporary response. Since 0.1.
+    std::optional<std::string_view> header(std::string_view name) const& noexcept
+    {
+        const char* value = nullptr;
+        std::size_t size = 0;
+        aip_response_header(handle_.get(), name.data(), name.size(), &value, &size);
+        if (value == nullptr) return std::nullopt;
+        return std::string_view(value, size);
+    }
+    std::optional<std::string> header(std::string_view name) const&&
+    {
+        const auto value = header(name);
+        if (!value) return std::nullopt;
+        return std::string(*value);
+    }
+
+    /// All headers, repeated ones each in their order: borrowed. Since 0.1.
+    std::vector<header_view> headers() const&
+    {
+        std::vector<header_view> all(aip_response_header_count(handle_.get()));
+        for (std::size_t index = 0; index < all.size(); ++index) {
+            const char* name = nullptr;
+            const char* value = nullptr;
+            std::size_t name_size = 0;
+            std::size_t value_size = 0;
+            aip_response_header_at(handle_.get(), index, &name, &name_size, &value, &value_size);
+            all[index] = {{name, name_size}, {value, value_size}};
+        }
+        return all;
+    }
+    std::vector<header_view> headers() const&& = delete;
+
+    /// How it came. Since 0.1.
+    response_info info() const
+    {
+        aip_response_info from{};
+        aip_response_get_info(handle_.get(), &from, sizeof from);
+        response_info to;
+        to.http_version = from.http_version;
+        to.reused = from.reused != 0;
+        to.body_bytes = from.body_bytes;
+        to.first_byte = std::chrono::microseconds(from.first_byte_us);
+        to.total = std::chrono::microseconds(from.total_us);
+        to.remote_address = from.remote_address;
+        return to;
+    }
+
+    /// The C handle, which stays this object's. Since 0.1.
+    aip_response* native_handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Call>
+    friend result<response> impl::answer(const impl::c_request& request, Call call);
+
+    explicit response(aip_response* owned) noexcept : handle_(owned) {}
+
+    impl::handle<aip_response> handle_;
+};
+
+namespace impl {
+
+/// Sends: an answer, or an error with the answer as far as it came.
+template <class Call>
+result<response> answer(const c_request& request, Call call)
+{
+    if (request.refused()) return *request.refused();
+    aip_response* handle = nullptr;
+    aip_error failure{};
+    const auto status = call(request.get(), &handle, &failure);
+    response came(handle);
+    if (status == AIP_OK) return came;
+    error told = to_error(failure);
+    if (handle != nullptr) told.partial = std::make_shared<const response>(std::move(came));
+    return told;
+}
+
+}  // namespace impl
+
+}  // namespace v0
+}  // namespace aipool

@@ -1,0 +1,83 @@
+/// A handle to a shared session: a base URL and warm connections.
+#pragma once
+
+#include <aipool/response.hpp>
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace aipool {
+inline namespace v0 {
+
+/// A session's state and counters; the fields are documented at aip_session_stats in aipool.h. Since 0.1.
+using session_stats = aip_session_stats;
+
+/// A handle to a session that its pool shares among all who ask for its key. Move-only; the session stays in the pool
+/// when the handle goes. Any thread, many at once: const leaves the handle as it is. Since 0.1.
+class session {
+public:
+    /// Sends a request and blocks until the whole response came or a limit ran out. Since 0.1.
+    result<response> request(const aipool::request& what) const { return send(impl::c_request(what)); }
+
+    /// A GET of an absolute URL, or of a path below the base URL. Since 0.1.
+    result<response> get(std::string_view url) const { return send(impl::c_request("GET", url, {})); }
+
+    /// A POST of any bytes to an absolute URL, or to a path below the base URL. Since 0.1.
+    result<response> post(std::string_view url, std::string_view body,
+                          std::string_view content_type = "application/json") const
+    {
+        impl::c_request what("POST", url, body);
+        what.add_header("content-type", content_type);
+        return send(what);
+    }
+
+    /// Names the shared session: equal for two handles of one session, never used again, 0 when moved from. Since 0.1.
+    std::uint64_t id() const noexcept { return aip_session_id(handle_.get()); }
+
+    /// Whether the session is closed or evicted: then get it again. Since 0.1.
+    bool closed() const noexcept { return aip_session_is_closed(handle_.get()) != 0; }
+
+    /// Closes the session for everybody: requests under way finish, later ones are status::closed. Since 0.1.
+    result<void> close() const
+    {
+        return impl::run([&](auto error) { return aip_session_close(handle_.get(), error); });
+    }
+
+    /// The session's state and counters. Since 0.1.
+    result<session_stats> stats() const
+    {
+        return impl::read<session_stats>(
+            [&](auto out, auto size, auto error) { return aip_session_get_stats(handle_.get(), out, size, error); });
+    }
+
+    /// The C handle, which stays this object's. Since 0.1.
+    aip_session* native_handle() const noexcept { return handle_.get(); }
+
+private:
+    friend class pool;
+    friend class lease;
+
+    explicit session(impl::handle<aip_session> handle) noexcept : handle_(std::move(handle)) {}
+
+    result<response> send(const impl::c_request& what) const
+    {
+        return impl::answer(what, [&](auto request, auto out, auto error) {
+            return aip_session_request(handle_.get(), request, out, error);
+        });
+    }
+
+    impl::handle<aip_session> handle_;
+};
+
+/// A session that is never evicted while this handle lives. Move-only; moved into a session, it stays a lease.
+/// Since 0.1.
+class lease : public session {
+private:
+    friend class pool;
+
+    explicit lease(impl::handle<aip_session> handle) noexcept : session(std::move(handle)) {}
+};
+
+}  // namespace v0
+}  // namespace aipool

@@ -1,0 +1,107 @@
+/// The classes of outcomes, and what an error says besides: the numbers of aipool.h with C++ names.
+#pragma once
+
+#include <aipool.h>
+
+#include <string>
+#include <system_error>
+
+static_assert(AIP_ABI_VERSION == 1, "aipool.hpp is written for ABI 1: use the aipool.h that came with it");
+
+namespace aipool {
+inline namespace v0 {
+
+/// The class of an outcome. An HTTP status of 400 or more is a response. Since 0.1.
+enum class status : int {
+    ok = AIP_OK,                              ///< Done.
+    invalid_argument = AIP_INVALID_ARGUMENT,  ///< An argument is wrong; the message names it.
+    invalid_handle = AIP_INVALID_HANDLE,      ///< The object was moved from, or inherited over fork().
+    closed = AIP_CLOSED,                      ///< The session or pool is closed; nothing was sent.
+    timeout = AIP_TIMEOUT,                    ///< A time limit ran out.
+    cancelled = AIP_CANCELLED,                ///< The request's cancel_source was fired.
+    interrupted = AIP_INTERRUPTED,            ///< A signal handler ran during an interruptible wait.
+    limit = AIP_LIMIT,                        ///< A bound of the library is reached.
+    dns = AIP_DNS,                            ///< The host name does not resolve.
+    connect = AIP_CONNECT,                    ///< No connection; error::os_error says why.
+    tls = AIP_TLS,                            ///< No secure connection.
+    protocol = AIP_PROTOCOL,                  ///< The server broke the protocol.
+    reset = AIP_RESET,                        ///< The connection broke before a response.
+    body = AIP_BODY,                          ///< The body cannot be decoded.
+    too_large = AIP_TOO_LARGE,                ///< The body is larger than max_body; error::partial holds what fitted.
+    truncated = AIP_TRUNCATED,                ///< The body ended early; error::partial holds what came.
+    unsupported = AIP_UNSUPPORTED,            ///< The library that is loaded cannot do that.
+    system = AIP_SYSTEM,                      ///< The operating system refused; error::os_error holds its number.
+    panic = AIP_PANIC,                        ///< A bug in the library; please report it.
+};
+
+/// What within the class. Since 0.1.
+enum class detail : int {
+    none = AIP_DETAIL_NONE,                      ///< Nothing more to say.
+    evicted = AIP_DETAIL_EVICTED,                ///< closed: the pool was full and gave this session up.
+    session_closed = AIP_DETAIL_SESSION_CLOSED,  ///< closed: somebody closed this session.
+    pool_closed = AIP_DETAIL_POOL_CLOSED,        ///< closed: the pool was destroyed or closed.
+    total_limit = AIP_DETAIL_TOTAL_LIMIT,        ///< timeout: the request's timeout.
+    connect_limit = AIP_DETAIL_CONNECT_LIMIT,    ///< timeout: its connect_timeout.
+    drain_limit = AIP_DETAIL_DRAIN_LIMIT,        ///< timeout or closed: the drain time of close_all().
+};
+
+/// Where in the life of a request it happened. Since 0.1.
+enum class phase : int {
+    none = AIP_PHASE_NONE,              ///< Before anything was begun.
+    dns = AIP_PHASE_DNS,                ///< Looking up the host name.
+    connect = AIP_PHASE_CONNECT,        ///< TCP and TLS.
+    first_byte = AIP_PHASE_FIRST_BYTE,  ///< Sending, and waiting for the response's head.
+    body = AIP_PHASE_BODY,              ///< Reading the response's body.
+};
+
+/// Whether the server can have seen the request: an AI service may have billed it. Since 0.1.
+enum class delivery : int {
+    not_sent = AIP_NOT_SENT,                  ///< Not one byte of it left.
+    maybe_sent = AIP_MAYBE_SENT,              ///< It may have arrived.
+    response_started = AIP_RESPONSE_STARTED,  ///< The response had begun.
+};
+
+namespace impl {
+
+class status_category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "aipool"; }
+
+    std::string message(int value) const override { return aip_status_name(value); }
+
+    /// Only where the class is the condition: `connect` may be a refusal or not, so it maps to itself.
+    std::error_condition default_error_condition(int value) const noexcept override
+    {
+        switch (static_cast<status>(value)) {
+        case status::invalid_argument: return std::errc::invalid_argument;
+        case status::timeout: return std::errc::timed_out;
+        case status::cancelled: return std::errc::operation_canceled;
+        case status::interrupted: return std::errc::interrupted;
+        case status::protocol: return std::errc::protocol_error;
+        case status::reset: return std::errc::connection_reset;
+        case status::unsupported: return std::errc::not_supported;
+        default: return std::error_condition(value, *this);
+        }
+    }
+};
+
+}  // namespace impl
+
+/// The category of the codes below, named "aipool". Since 0.1.
+inline const std::error_category& category() noexcept
+{
+    static const impl::status_category the;
+    return the;
+}
+
+/// A status as a std::error_code; statuses convert implicitly. Since 0.1.
+inline std::error_code make_error_code(status value) noexcept
+{
+    return {static_cast<int>(value), category()};
+}
+
+}  // namespace v0
+}  // namespace aipool
+
+template <>
+struct std::is_error_code_enum<aipool::status> : std::true_type {};

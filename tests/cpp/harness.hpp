@@ -1,0 +1,87 @@
+/// Tests by name, checks that say what was there instead, and the pool options that every test runs under.
+#pragma once
+
+#include <aipool.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+/// Why a test failed.
+struct check_failed {
+    std::string why;
+};
+
+[[noreturn]] inline void fail(const std::string& why) { throw check_failed{why}; }
+
+inline std::string shown(const std::string& value) { return '"' + value + '"'; }
+inline std::string shown(std::string_view value) { return shown(std::string(value)); }
+inline std::string shown(const char* value) { return shown(std::string(value)); }
+inline std::string shown(aipool::status value) { return aip_status_name(static_cast<int>(value)); }
+template <class Value>
+std::string shown(const Value& value)
+{
+    if constexpr (std::is_enum_v<Value>) return std::to_string(static_cast<int>(value));
+    else return std::to_string(value);
+}
+
+template <class Got, class Wanted>
+void check_equal(const char* where, const char* what, const Got& got, const Wanted& wanted)
+{
+    if (!(got == wanted)) fail(std::string(where) + what + " is " + shown(got) + ", not " + shown(wanted));
+}
+
+inline void check_contains(const char* where, std::string_view text, std::string_view part)
+{
+    if (text.find(part) == text.npos) fail(where + shown(text) + " does not contain " + shown(part));
+}
+
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+#define HERE __FILE__ ":" TEXT_OF(__LINE__) ": "
+#define CHECK(condition) ((condition) ? void() : fail(HERE "not so: " #condition))
+#define CHECK_EQUAL(got, ...) check_equal(HERE, #got, got, __VA_ARGS__)
+#define CHECK_CONTAINS(text, part) check_contains(HERE, text, part)
+
+/// The status of a failure, or ok.
+template <class T>
+aipool::status status_of(const aipool::result<T>& outcome)
+{
+    return outcome.error().status;
+}
+
+/// A registered test.
+struct test {
+    std::string name;
+    void (*run)();
+    /// Whether tests/behaviours.txt names it.
+    bool behaviour;
+};
+
+std::vector<test>& tests();
+
+struct registered {
+    registered(const char* name, void (*run)(), bool behaviour) { tests().push_back({name, run, behaviour}); }
+};
+
+#define REGISTERED_(name, behaviour)                                   \
+    static void name();                                                \
+    static const registered name##_registered(#name, name, behaviour); \
+    static void name()
+
+/// A test of a name in tests/behaviours.txt.
+#define BEHAVIOUR(name) REGISTERED_(name, true)
+
+/// A test of what only C++ has.
+#define CPP_TEST(name) REGISTERED_(name, false)
+
+/// Default options but for AIPOOL_TEST_THREADS.
+aipool::pool_options options();
+
+/// A pool with options().
+aipool::pool open_pool();
+
+/// A pool of options() that keeps so many sessions.
+aipool::pool open_pool_of(std::uint64_t max_size, aipool::eviction eviction = aipool::eviction::lru);

@@ -1,0 +1,194 @@
+/// What only C++ has: moves, exceptions, error codes, options that mean what is written, two kinds of files in one
+/// program; and signals.
+#include "harness.hpp"
+#include "sandbox.hpp"
+
+#include <csignal>
+#include <type_traits>
+
+using namespace std::chrono_literals;
+using aipool::status;
+using sandbox::listener;
+
+template <class T>
+constexpr bool move_only = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
+                           std::is_nothrow_destructible_v<T> && !std::is_copy_constructible_v<T> &&
+                           !std::is_copy_assignable_v<T>;
+static_assert(move_only<aipool::pool> && move_only<aipool::session> && move_only<aipool::lease>);
+static_assert(move_only<aipool::response> && move_only<aipool::cancel_source>);
+static_assert(std::is_nothrow_copy_constructible_v<aipool::exception>);
+static_assert(std::is_copy_constructible_v<aipool::error>);
+static_assert(noexcept(std::declval<const aipool::cancel_source&>().fire()));
+
+// What is borrowed from a temporary would be gone at once, so it is copied or cannot be had.
+using lent_body = decltype(std::declval<aipool::response&>().body());
+using kept_body = decltype(std::declval<aipool::response>().body());
+static_assert(std::is_same_v<lent_body, std::string_view> && std::is_same_v<kept_body, std::string>);
+
+/// The library's live handles that are not the suite's own control pool.
+static std::uint64_t live_handles()
+{
+    aip_library_stats stats{};
+    aip_stats(&stats, sizeof stats);
+    return stats.pools + stats.sessions + stats.responses + stats.cancels;
+}
+
+CPP_TEST(moves_transfer_and_destructors_free)
+{
+    const listener listener;
+    const std::uint64_t before = live_handles();
+    {
+        auto pool = open_pool();
+        auto session = pool.get_session(listener.http).value();
+        auto source = aipool::cancel_source::open().value();
+        auto answer = session.get("/echo").value();
+        auto lease = pool.acquire(listener.http).value();
+        CHECK_EQUAL(live_handles(), before + 5);
+        auto moved = std::move(answer);
+        CHECK_EQUAL(moved.status(), 200);
+        CHECK_EQUAL(answer.status(), 0);
+        CHECK(answer.body().empty() && answer.headers().empty() && !answer.header("date"));
+        session = std::move(lease);
+        CHECK_EQUAL(live_handles(), before + 4);
+        CHECK_EQUAL(pool.stats().value().leased, 1U);
+        auto other = std::move(source);
+        aipool::request request;
+        request.cancel = &source;
+        CHECK_EQUAL(status_of(session.request(request)), status::invalid_handle);
+        source.fire();
+        pool = open_pool();
+        CHECK(session.closed());
+    }
+    CHECK_EQUAL(live_handles(), before);
+}
+
+CPP_TEST(partial_response_outlives_its_result)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    aipool::request request;
+    request.url = "/bytes/100";
+    request.max_body = 4;
+    std::shared_ptr<const aipool::response> partial;
+    try {
+        pool.request(listener.http, request).value();
+        fail("value() did not throw");
+    } catch (const aipool::exception& thrown) {
+        CHECK_EQUAL(thrown.error().http_status, 200);
+        partial = thrown.error().partial;
+    }
+    CHECK_EQUAL(partial->body(), "aaaa");
+}
+
+CPP_TEST(value_throws_a_system_error)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    aipool::request request;
+    request.url = "/echo?sandbox=stall-head";
+    request.timeout = 1ms;
+    try {
+        pool.request(listener.http, request).value();
+        fail("value() did not throw");
+    } catch (const std::system_error& thrown) {
+        CHECK(thrown.code() == status::timeout);
+        CHECK(thrown.code() == std::errc::timed_out);
+        CHECK_CONTAINS(thrown.what(), "timeout_ms");
+    }
+}
+
+CPP_TEST(codes_map_to_conditions_where_they_are_the_same)
+{
+    const std::error_code connect = status::connect;
+    CHECK_EQUAL(std::string(connect.category().name()), "aipool");
+    CHECK_EQUAL(connect.message(), "AIP_CONNECT");
+    CHECK(connect != std::errc::connection_refused);
+    CHECK(std::error_code(status::cancelled) == std::errc::operation_canceled);
+    CHECK(std::error_code(status::reset) == std::errc::connection_reset);
+    CHECK(std::error_code(status::invalid_argument) == std::errc::invalid_argument);
+    CHECK(!std::error_code(status::ok));
+}
+
+CPP_TEST(zero_is_literal_and_unlimited_is_a_word)
+{
+    const auto open = [](auto change) {
+        aipool::pool_options changed = options();
+        change(changed);
+        return aipool::pool::open(changed);
+    };
+    CHECK_CONTAINS(open([](auto& o) { o.timeout = 0ms; }).error().message, "timeout");
+    CHECK_CONTAINS(open([](auto& o) { o.timeout = -1ms; }).error().message, "timeout");
+    CHECK_CONTAINS(open([](auto& o) { o.connect_timeout = 0s; }).error().message, "connect_timeout");
+    CHECK_CONTAINS(open([](auto& o) { o.max_body = 0; }).error().message, "max_body");
+    CHECK_CONTAINS(open([](auto& o) { o.max_size = 1'000'001; }).error().message, "max_size");
+    CHECK_CONTAINS(open([](auto& o) { o.threads = 1000; }).error().message, "threads");
+    const auto pool = open([](auto& o) {
+        o.max_size = aipool::unlimited;
+        o.timeout = aipool::unlimited;
+        o.connect_timeout = aipool::unlimited;
+        o.max_body = aipool::unlimited;
+    });
+    std::vector<aipool::session> sessions;
+    for (int i = 0; i < 50; ++i) sessions.push_back(pool->get_session("key " + std::to_string(i)).value());
+    CHECK_EQUAL(pool->stats().value().sessions, 50U);
+}
+
+CPP_TEST(drain_beyond_32_bits_is_clamped)
+{
+    const auto pool = open_pool();
+    pool.close_all(std::chrono::hours(24 * 365)).value();
+    pool.close_all(-1ms).value();
+}
+
+static const aipool::cancel_source* fired_by_signal = nullptr;
+
+static void fire_on_signal(int) { fired_by_signal->fire(); }
+
+CPP_TEST(signal_handler_fires_cancel)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    const auto source = aipool::cancel_source::open().value();
+    fired_by_signal = &source;
+    std::signal(SIGUSR1, fire_on_signal);
+    const std::string name = sandbox::fresh_name();
+    auto raised = std::async(std::launch::async, [&] {
+        sandbox::wait_held(name);
+        std::raise(SIGUSR1);
+    });
+    aipool::request request;
+    request.url = "/hold/" + name;
+    request.cancel = &source;
+    CHECK_EQUAL(status_of(pool.request(listener.http, request)), status::cancelled);
+    raised.get();
+    std::signal(SIGUSR1, SIG_DFL);
+}
+
+CPP_TEST(interruptible_request_ends_with_a_signal)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    std::signal(SIGUSR2, [](int) {});
+    const std::string name = sandbox::fresh_name();
+    const pthread_t waiting = pthread_self();
+    auto raised = std::async(std::launch::async, [&] {
+        sandbox::wait_held(name);
+        pthread_kill(waiting, SIGUSR2);
+    });
+    aipool::request request;
+    request.url = "/hold/" + name;
+    request.interruptible = true;
+    CHECK_EQUAL(status_of(pool.request(listener.http, request)), status::interrupted);
+    raised.get();
+    std::signal(SIGUSR2, SIG_DFL);
+}
+
+/// In no_exceptions.cpp, which is compiled without exceptions and RTTI; what was wrong, or nothing.
+std::string use_without_exceptions(const aipool::pool& pool, const std::string& base);
+
+CPP_TEST(files_with_and_without_exceptions_share_a_program)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    CHECK_EQUAL(use_without_exceptions(pool, listener.http), "");
+}

@@ -1,0 +1,20 @@
+/// A program that meets a library of another ABI: its own aip_abi_version() comes before the library's.
+#include <aipool.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+std::uint32_t aip_abi_version(void) { return AIP_ABI_VERSION + 1; }
+
+int main()
+{
+    for (const auto& refused : {aipool::pool::open().error(), aipool::pool::global().error()}) {
+        const bool clear = refused.status == aipool::status::unsupported &&
+                           refused.message.find("has ABI 2, but aipool.hpp has 1") != std::string::npos;
+        if (!clear) {
+            std::puts(refused.message.c_str());
+            return EXIT_FAILURE;
+        }
+    }
+    return EXIT_SUCCESS;
+}
