@@ -38,7 +38,15 @@ fn header() -> String {
     }
     let mut text = Vec::new();
     builder.generate().expect("src/ffi parses").write(&mut text);
-    String::from_utf8(text).expect("the sources are UTF-8")
+    with_guarded_short_names(&String::from_utf8(text).expect("the sources are UTF-8"))
+}
+
+/// A host whose own functions have the short names defines AIP_NO_SHORT_NAMES before it includes the header.
+fn with_guarded_short_names(header: &str) -> String {
+    let first = header.find("/**\n * aip_pool_new() under a short name").expect("the short names come last");
+    let end = header.rfind("#ifdef __cplusplus").expect("cpp_compat ends the header");
+    let (before, names, after) = (&header[..first], header[first..end].trim_end(), &header[end..]);
+    format!("{before}#ifndef AIP_NO_SHORT_NAMES\n\n{names}\n\n#endif /* AIP_NO_SHORT_NAMES */\n\n{after}")
 }
 
 /// The versions come from Cargo.toml, so they cannot drift.

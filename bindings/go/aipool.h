@@ -1004,6 +1004,8 @@ AIP_API int32_t aip_cancel_fire(struct aip_cancel *cancel);
  */
 AIP_API int32_t aip_cancel_free(struct aip_cancel *cancel);
 
+#ifndef AIP_NO_SHORT_NAMES
+
 /**
  * aip_pool_new() under a short name. Since 0.1.
  */
@@ -1036,6 +1038,8 @@ int32_t session_request(struct aip_session *session,
  * aip_pool_close_all() under a short name. Since 0.1.
  */
 AIP_API int32_t pool_close_all(struct aip_pool *pool, uint32_t drain_ms, struct aip_error *error);
+
+#endif /* AIP_NO_SHORT_NAMES */
 
 #ifdef __cplusplus
 }  // extern "C"

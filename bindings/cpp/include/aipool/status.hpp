@@ -1,6 +1,10 @@
 /// The classes of outcomes, and what an error says besides: the numbers of aipool.h with C++ names.
 #pragma once
 
+// The binding uses the prefixed names only: a host may own pool_new and the like.
+#ifndef AIP_NO_SHORT_NAMES
+#define AIP_NO_SHORT_NAMES
+#endif
 #include <aipool.h>
 
 #include <string>
