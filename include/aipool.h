@@ -92,7 +92,8 @@
 
 /**
  * In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
- * AIP_INTERRUPTED. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
+ * AIP_INTERRUPTED. A signal that comes before the wait has begun is missed: fire a cancel handle in the handler to be
+ * sure. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
  * not set it.
  */
 #define AIP_REQUEST_INTERRUPTIBLE 1
@@ -118,7 +119,8 @@ enum aip_status
      */
     AIP_INVALID_HANDLE = 11,
     /**
-     * The session or pool is closed; detail says how. Nothing was sent: get the session again.
+     * The session or pool is closed; detail says how. Nothing was sent: get the session again. Except with
+     * AIP_DETAIL_DRAIN_LIMIT: then the request was under way, and delivery says how far.
      */
     AIP_CLOSED = 13,
     /**

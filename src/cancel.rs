@@ -99,11 +99,12 @@ fn wake_fired() {
 #[cfg(unix)]
 pub async fn wake_on_bell() {
     let bell = sys::existing_process_state::<Cancels>().and_then(|cancels| cancels.bell.get());
-    let Some(Ok(bell)) = bell.map(sys::Bell::watch) else { return };
+    let Some(bell) = bell else { return };
+    let Ok(watched) = bell.watch() else { return };
     loop {
-        let Ok(mut rung) = bell.readable().await else { return };
-        // Never read: each write is a new edge for every runtime that watches.
+        let Ok(mut rung) = watched.readable().await else { return };
         rung.clear_ready();
+        bell.calm();
         wake_fired();
     }
 }

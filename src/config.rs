@@ -14,6 +14,9 @@ pub const LARGEST_POOL: usize = 1_000_000;
 /// The most runtime threads that make sense.
 pub const MOST_THREADS: usize = 256;
 
+/// The most headers of one request: the map below holds some 24,000 and its users add their own.
+pub const MOST_HEADERS: usize = 10_000;
+
 /// A time limit: `None` where it was switched off.
 pub type TimeLimit = Option<Duration>;
 

@@ -63,39 +63,38 @@ impl Exchange {
         let mut interrupted = pin!(fired(interrupt));
         let mut cut = pin!(cut);
         let mut timed_out = pin!(elapsed(limits.total, started));
+        let given_up = |error| Poll::Ready(Err(given_up(error, &attempt).into()));
         let outcome = poll_fn(|cx| {
-            if let Poll::Ready(()) = cancelled.as_mut().poll(cx) {
-                return Poll::Ready(Err(
-                    Error::new(Status::Cancelled, "request: cancelled by its cancel handle").into()
-                ));
+            if cancelled.as_mut().poll(cx).is_ready() {
+                return given_up(cancelled_by_handle());
             }
-            if let Poll::Ready(()) = interrupted.as_mut().poll(cx) {
-                return Poll::Ready(Err(interrupted_by_signal().into()));
+            if interrupted.as_mut().poll(cx).is_ready() {
+                return given_up(interrupted_by_signal());
             }
             if let Poll::Ready(response) = whole.as_mut().poll(cx) {
                 return Poll::Ready(response);
             }
-            if let Poll::Ready(()) = cut.as_mut().poll(cx) {
-                return Poll::Ready(Err(cut_off().into()));
+            if cut.as_mut().poll(cx).is_ready() {
+                return given_up(cut_off());
             }
-            timed_out.as_mut().poll(cx).map(|limit| Err(total_limit_ran_out(limit, attempt.phase()).into()))
+            match timed_out.as_mut().poll(cx) {
+                Poll::Ready(limit) => given_up(total_limit_ran_out(limit, attempt.phase())),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
-        outcome.map_err(|failure: Failure| explained(failure, &attempt, started))
+        outcome.map_err(|failure: Failure| Failure {
+            error: Error { elapsed: started.elapsed(), ..failure.error },
+            ..failure
+        })
     }
 }
 
-/// Puts when and where into a failure that does not say it itself.
-fn explained(failure: Failure, attempt: &Attempt, started: Instant) -> Failure {
-    let Failure { mut error, response } = failure;
-    error.elapsed = started.elapsed();
-    if error.phase == Phase::None {
-        error.phase = attempt.phase();
-        error.delivery = attempt.delivery();
-    }
-    error.retryable |= error.delivery == Delivery::NotSent && error.status == Status::Timeout;
-    error.http_status = response.as_ref().map_or(0, |response| response.status.as_u16());
-    Failure { error, response }
+/// A failure that we brought about: how far the request had got then.
+fn given_up(error: Error, attempt: &Attempt) -> Error {
+    let (phase, delivery) = (attempt.phase(), attempt.delivery());
+    let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
+    Error { phase, delivery, retryable, ..error }
 }
 
 async fn whole_response(
@@ -113,7 +112,11 @@ async fn whole_response(
     let response = Response { status, version, headers, body, remote, reused, first_byte, total: started.elapsed() };
     match end {
         Ok(()) => Ok(response),
-        Err(error) => Err(Failure { error, response: Some(Box::new(response)) }),
+        Err(error) => {
+            let error = Error { http_status: status.as_u16(), ..error };
+            let carries = matches!(error.status, Status::TooLarge | Status::Truncated);
+            Err(Failure { error, response: carries.then(|| Box::new(response)) })
+        }
     }
 }
 
@@ -188,6 +191,10 @@ fn total_limit_ran_out(limit: Duration, phase: Phase) -> Error {
 fn too_large(cap: usize) -> Error {
     let message = format!("max_body_bytes: the body is over {cap} bytes; raise it; the response holds what fitted");
     Error::new(Status::TooLarge, message).phase(Phase::Body).delivery(Delivery::ResponseStarted)
+}
+
+fn cancelled_by_handle() -> Error {
+    Error::new(Status::Cancelled, "request: cancelled by its cancel handle")
 }
 
 fn interrupted_by_signal() -> Error {

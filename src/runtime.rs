@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
 use crate::cancel::{self, Cancel};
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::stats::Driving;
 use crate::sys;
 
@@ -97,17 +97,23 @@ impl Runtime {
             Error::new(Status::System, format!("request: no descriptor for an interruptible wait: {error}"))
                 .os_error(error.raw_os_error().unwrap_or(0))
         })?);
+        // On board before `inside` looks: the guard then drives on, however soon the pool is stopped.
+        let passenger = Passenger::board(&self.0);
         self.inside(|_| {
             let (done, result) = mpsc::sync_channel(1);
-            let ring = bell.clone();
-            self.spawn(async move {
+            let ring = RingWhenDropped(bell.clone());
+            self.spawn_boarded(passenger, async move {
+                let _ring = ring;
+                let done = done;
                 let _ = done.send(future.await);
-                ring.ring();
             });
             while !bell.wait() {
                 interrupt.fire();
             }
-            result.recv().map_err(|_| Error::new(Status::Panic, "bug: a request's task panicked; please report it"))
+            result.recv().map_err(|_| {
+                Error::new(Status::Panic, "bug: a request's task panicked; please report it")
+                    .delivery(Delivery::MaybeSent)
+            })
         })?
     }
 
@@ -122,7 +128,10 @@ impl Runtime {
 
     /// Starts an operation that nobody may be driving for: the guard is woken if so.
     pub fn spawn(&self, operation: impl Future<Output = ()> + Send + 'static) {
-        let passenger = Passenger::board(&self.0);
+        self.spawn_boarded(Passenger::board(&self.0), operation);
+    }
+
+    fn spawn_boarded(&self, passenger: Passenger, operation: impl Future<Output = ()> + Send + 'static) {
         self.0.handle.spawn(async move {
             let _passenger = passenger;
             operation.await;
@@ -133,7 +142,12 @@ impl Runtime {
     /// Makes fired cancel flags wake their waits on this runtime.
     pub fn watch_cancels(&self) {
         if !self.0.bell_watched.swap(true, Ordering::AcqRel) {
-            self.0.handle.spawn(cancel::wake_on_bell());
+            let shared = self.0.clone();
+            self.0.handle.spawn(async move {
+                cancel::wake_on_bell().await;
+                // It ends only where there was no bell yet or no room to watch it: the next wait tries again.
+                shared.bell_watched.store(false, Ordering::Release);
+            });
         }
     }
 
@@ -219,13 +233,16 @@ impl Shared {
     fn stand_by(&self) -> u64 {
         let mut seen = self.traffic();
         loop {
+            if waiters(seen) == 0 && self.passengers.load(Ordering::SeqCst) > 0 {
+                return seen;
+            }
             thread::park_timeout(if waiters(seen) == 0 { QUIET } else { LOOK });
             self.driving.looks.fetch_add(1, Ordering::Relaxed);
             let now = self.traffic();
             let same = now == seen;
             seen = now;
             match waiters(now) {
-                0 if same || self.passengers.load(Ordering::SeqCst) > 0 || self.stopping() => return now,
+                0 if same || self.stopping() => return now,
                 0 => {}
                 CROWD_BEGINS.. => self.drive(CROWD, self.crowd_disperses()),
                 _ if same => self.park_until_the_last_leaves(),
@@ -327,6 +344,17 @@ impl Drop for Seat<'_> {
         } else if left == 0 && (mode == PARKED || shared.passengers.load(Ordering::SeqCst) > 0) {
             shared.unpark_guard();
         }
+    }
+}
+
+/// Ends an interruptible wait however its task ends: done, panicked, or dropped unrun.
+#[cfg(unix)]
+struct RingWhenDropped(Arc<sys::Bell>);
+
+#[cfg(unix)]
+impl Drop for RingWhenDropped {
+    fn drop(&mut self) {
+        self.0.ring();
     }
 }
 

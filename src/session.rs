@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
-use crate::config::{ConnectionConfig, Limits, RequestDefaults};
+use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, RequestDefaults};
 use crate::error::{Detail, Error, Result};
 use crate::request::{Exchange, Failure, Request};
 use crate::response::Response;
@@ -225,11 +225,11 @@ impl SessionHandle {
         let interruptible = request.interruptible;
         let mut exchange = self.exchange(request)?;
         self.session.count(|counters| &counters.requests);
+        let interrupt = if interruptible { Some(Interrupt(Cancel::new()?)) } else { None };
         if exchange.cancel.is_some() || interruptible {
             self.runtime.watch_cancels();
         }
-        let outcome = if interruptible {
-            let interrupt = Interrupt(Cancel::new()?);
+        let outcome = if let Some(interrupt) = &interrupt {
             exchange.interrupt = Some(interrupt.0);
             let running = run(begun, exchange);
             self.runtime.wait_interruptibly(running, interrupt.0)
@@ -246,6 +246,7 @@ impl SessionHandle {
     }
 
     fn exchange(&self, request: Request) -> Result<Exchange> {
+        let started = Instant::now();
         let session = &self.session;
         let transport = lock(&session.transport).clone();
         let transport =
@@ -261,13 +262,13 @@ impl SessionHandle {
             outgoing: Outgoing {
                 method: request.method,
                 url,
-                headers: with_defaults(request.headers, &self.defaults.headers),
+                headers: with_defaults(request.headers, &self.defaults.headers)?,
                 body: request.body,
             },
             limits,
             cancel: request.cancel,
             interrupt: None,
-            started: Instant::now(),
+            started,
         })
     }
 }
@@ -286,13 +287,19 @@ impl Drop for Interrupt {
 }
 
 /// The request's headers, and the handle's where the request has none of that name.
-fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> HeaderMap {
+fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> Result<HeaderMap> {
+    if headers.len() + defaults.len() > MOST_HEADERS {
+        return Err(Error::invalid(
+            "headers",
+            format_args!("are over {MOST_HEADERS} with the session's own; send fewer"),
+        ));
+    }
     for name in defaults.keys().filter(|name| !headers.contains_key(*name)).cloned().collect::<Vec<_>>() {
         for value in defaults.get_all(&name) {
             headers.append(name.clone(), value.clone());
         }
     }
-    headers
+    Ok(headers)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

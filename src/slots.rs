@@ -90,6 +90,12 @@ impl<T> Slots<T> {
         true
     }
 
+    /// Whether a slot is free.
+    pub fn has_room(&self) -> bool {
+        let free = self.free();
+        !free.indexes.is_empty() || free.next >> INDEX_BITS == 0
+    }
+
     /// How many slots are live.
     pub fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)

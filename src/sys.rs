@@ -19,7 +19,7 @@ struct Root {
 
 struct State {
     id: TypeId,
-    value: &'static (dyn Any + Send + Sync),
+    value: Box<dyn Any + Send + Sync>,
     next: *const State,
 }
 
@@ -28,19 +28,23 @@ pub fn process_state<T: Default + Send + Sync + 'static>() -> &'static T {
     if let Some(found) = existing_process_state() {
         return found;
     }
-    let value: &'static T = Box::leak(Box::default());
     let head = &root().states;
-    let mine = Box::into_raw(Box::new(State { id: TypeId::of::<T>(), value, next: ptr::null() }));
+    let value: Box<dyn Any + Send + Sync> = Box::<T>::default();
+    let mut mine = Box::new(State { id: TypeId::of::<T>(), value, next: ptr::null() });
     loop {
         let first = head.load(Ordering::Acquire);
-        // Somebody may have been quicker: theirs is the one, mine is a small leak that happens once.
+        // Somebody may have been quicker: theirs is the one.
         if let Some(found) = find_state(first) {
             return found;
         }
-        // SAFETY: `mine` was made above and is shared only by the exchange that succeeds.
-        unsafe { (*mine).next = first };
-        if head.compare_exchange(first, mine, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            return value;
+        mine.next = first;
+        let node = Box::into_raw(mine);
+        match head.compare_exchange(first, node, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                return find_state(node).expect("the head is the state that was just put there");
+            }
+            // SAFETY: the exchange failed, so the node is still nobody else's.
+            Err(_) => mine = unsafe { Box::from_raw(node) },
         }
     }
 }
@@ -98,6 +102,15 @@ fn register_fork_handler() {
 #[cfg(not(unix))]
 fn register_fork_handler() {
     FORK_HANDLER.store(true, Ordering::Release);
+}
+
+/// Whether the system ran out of descriptors or memory, which may be over in a moment.
+pub fn is_shortage(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let numbers = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+    #[cfg(not(unix))]
+    let numbers = [10024, 10055];
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
 // ---- Guests' threads ----
@@ -292,6 +305,17 @@ impl Bell {
         // SAFETY: eight bytes of ours to a descriptor of ours; a full one is readable already.
         unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
         set_errno(errno);
+    }
+
+    /// Takes what was rung so far. An eventfd needs nothing: each ring is a new edge for every watcher. A socket fills up.
+    pub fn calm(&self) {
+        #[cfg(not(target_os = "linux"))]
+        {
+            use std::os::fd::AsRawFd;
+            let mut rings = [0u8; 256];
+            // SAFETY: a non-blocking read of a descriptor of ours into a buffer of ours.
+            while unsafe { libc::read(self.read.as_raw_fd(), rings.as_mut_ptr().cast(), rings.len()) } > 0 {}
+        }
     }
 
     /// For a task that waits for rings: registered with the current runtime, as it is with every other that watches.

@@ -31,7 +31,10 @@ struct Queue {
 pub async fn offload<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, result) = oneshot::channel();
     sys::process_state::<Workers>().submit(Box::new(move || {
-        let _ = done.send(job());
+        // Whoever asked may have given up while the job was in the queue: others wait behind it.
+        if !done.is_closed() {
+            let _ = done.send(job());
+        }
     }))?;
     result.await.map_err(|_| io::Error::other("the worker thread ended"))
 }

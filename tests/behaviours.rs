@@ -622,6 +622,45 @@ fn stale_handle_is_refused(threads: usize) {
 }
 
 #[test]
+fn too_many_headers_are_refused_not_a_panic() {
+    let (pool, mut request) = (pool(0), get("/echo"));
+    for n in 0..10_001 {
+        request.headers.append(http::HeaderName::try_from(format!("x-{n}")).unwrap(), "v".parse().unwrap());
+    }
+    let error = session(&pool, &sandbox().http).request(request).unwrap_err().error;
+    assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent));
+    assert!(error.message.starts_with("headers: "), "{error}");
+}
+
+#[test]
+fn a_url_too_long_for_http_is_refused_not_sent() {
+    let pool = pool(0);
+    let error = session(&pool, &sandbox().http).request(get(&"x".repeat(70_000))).unwrap_err().error;
+    assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent));
+}
+
+#[test]
+fn a_body_that_cannot_be_decoded_is_body_without_a_response() {
+    let pool = pool(0);
+    let failure = session(&pool, &undecodable_server()).request(get("/")).unwrap_err();
+    assert_eq!((failure.error.status, failure.error.http_status), (Status::Body, 200), "{failure:?}");
+    assert!(failure.response.is_none());
+}
+
+/// Answers one request with gzip that is none.
+fn undecodable_server() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!").unwrap();
+    });
+    url
+}
+
+#[test]
 fn every_behaviour_of_the_list_is_here() {
     let here = include_str!("behaviours.rs");
     for name in include_str!("behaviours.txt").lines() {

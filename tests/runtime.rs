@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
-use aipool::error::{Detail, Status};
+use aipool::cancel::Cancel;
+use aipool::error::{Delivery, Detail, Status};
 use aipool::runtime::Runtime;
 use aipool::stats::{Driving, read};
 use tokio::sync::{Notify, oneshot};
@@ -177,4 +178,39 @@ fn a_panic_in_a_wait_leaves_the_runtime_whole() {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.wait(async { panic!("on purpose") })));
     assert!(panicked.is_err());
     round_trip(&runtime);
+}
+
+#[test]
+fn an_interruptible_wait_ends_when_its_task_panics() {
+    for threads in [0, 2] {
+        let (runtime, _) = start(threads);
+        let interrupt = Cancel::new().unwrap();
+        let error = runtime.wait_interruptibly(async { panic!("on purpose") }, interrupt).unwrap_err();
+        assert_eq!((error.status, error.delivery), (Status::Panic, Delivery::MaybeSent));
+        interrupt.free();
+    }
+}
+
+#[test]
+fn an_interruptible_wait_and_a_stop_at_once_both_end() {
+    let interrupt = Cancel::new().unwrap();
+    for turn in 0..400 {
+        let (runtime, driving) = start(0);
+        let begin = Barrier::new(2);
+        let outcome = std::thread::scope(|scope| {
+            let wait = scope.spawn(|| {
+                begin.wait();
+                runtime.wait_interruptibly(async { tokio::time::sleep(Duration::from_millis(1)).await }, interrupt)
+            });
+            begin.wait();
+            for _ in 0..turn * 20 {
+                std::hint::spin_loop();
+            }
+            runtime.stop();
+            wait.join().unwrap()
+        });
+        assert!(outcome.is_ok() || outcome.is_err_and(|error| error.detail == Detail::PoolClosed));
+        until("the guard ends", || read(&driving.guards) == 0);
+    }
+    interrupt.free();
 }

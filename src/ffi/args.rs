@@ -102,7 +102,16 @@ impl<H: Tabled> OutHandle<'_, H> {
 /// As for `out`.
 pub unsafe fn out_handle<'a, H: Tabled>(field: &str, place: *mut *mut H) -> Result<OutHandle<'a, H>> {
     // SAFETY: the caller's promise.
-    unsafe { out(field, place) }.map(|out| OutHandle(out.0.write(std::ptr::null_mut())))
+    unsafe { out_null(field, place) }.map(OutHandle)
+}
+
+/// As `out_handle`, for a handle that has no place in the table.
+///
+/// # Safety
+/// As for `out`.
+pub unsafe fn out_null<'a, H>(field: &str, place: *mut *mut H) -> Result<&'a mut *mut H> {
+    // SAFETY: the caller's promise.
+    unsafe { out(field, place) }.map(|out| out.0.write(std::ptr::null_mut()))
 }
 
 /// A C struct that starts with its size and is valid as all zeroes.

@@ -21,8 +21,8 @@ pub struct aip_cancel {
 pub unsafe extern "C" fn aip_cancel_new(cancel: *mut *mut aip_cancel, error: *mut aip_error) -> i32 {
     guard(error, || {
         // SAFETY: the header's contract.
-        let out = unsafe { args::out("cancel", cancel)? };
-        out.set(handle::of_cancel(Cancel::new()?));
+        let out = unsafe { args::out_null("cancel", cancel)? };
+        *out = handle::of_cancel(Cancel::new()?);
         Ok(())
     })
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::status::aip_error;
-use crate::error::{Error, Result, Status};
+use crate::error::{Delivery, Error, Result, Status};
 use crate::sys::Uncancellable;
 
 /// Runs `body`; a failure goes to `error` where that is not NULL, and its class is returned.
@@ -24,6 +24,7 @@ pub(super) fn guard_value<T>(otherwise: T, body: impl FnOnce() -> Result<T>) -> 
 fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     let _uncancellable = Uncancellable::enter();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-        Err(Error::new(Status::Panic, "bug: a panic was caught at the C boundary; please report it"))
+        let bug = Error::new(Status::Panic, "bug: a panic was caught at the C boundary; please report it");
+        Err(bug.delivery(Delivery::MaybeSent))
     })
 }

@@ -85,9 +85,15 @@ pub fn insert<H: Tabled>(object: H::Object) -> Result<*mut H> {
     let table = sys::process_state::<Table>();
     let object: Arc<dyn Any + Send + Sync> = Arc::new(object);
     let id = table.slots.insert(|slot| *lock(slot) = Some(object));
-    let id = id.ok_or_else(|| Error::new(Status::Limit, "handles: over a million are live; free some"))?;
+    let id = id.ok_or_else(full)?;
     stats::add_one(&table.live[H::KIND as usize]);
     Ok(encode(id))
+}
+
+/// Whether one more handle can be made: asked before something is sent that would need one.
+pub fn room() -> Result<()> {
+    let table = sys::process_state::<Table>();
+    if table.slots.has_room() { Ok(()) } else { Err(full()) }
 }
 
 /// The object behind a handle.
@@ -156,6 +162,10 @@ fn decode<H: Kind>(handle: *const H) -> Option<u64> {
 
 fn fork_tag() -> u64 {
     u64::from(sys::fork_depth()) % (1 << FORK_BITS)
+}
+
+fn full() -> Error {
+    Error::new(Status::Limit, "handles: over a million are live; free some")
 }
 
 fn invalid<H: Kind>() -> Error {

@@ -202,6 +202,7 @@ pub unsafe extern "C" fn aip_pool_request(
         let pool = handle::get(pool)?;
         // SAFETY: the header's contract.
         let (key, request) = unsafe { (args::text("key", key, key_len)?, request::parse(request)?) };
+        handle::room()?;
         response::set(out, pool.request(key, request))
     })
 }

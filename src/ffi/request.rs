@@ -10,12 +10,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::args::{self, SizedStruct};
 use super::cancel::aip_cancel;
 use super::handle;
-use crate::config::LimitOverrides;
+use crate::config::{LimitOverrides, MOST_HEADERS};
 use crate::error::{Error, Result};
 use crate::request::Request;
 
 /// In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
-/// AIP_INTERRUPTED. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
+/// AIP_INTERRUPTED. A signal that comes before the wait has begun is missed: fire a cancel handle in the handler to be
+/// sure. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
 /// not set it.
 pub const AIP_REQUEST_INTERRUPTIBLE: u32 = 1;
 
@@ -139,8 +140,8 @@ unsafe fn headers(request: &aip_request) -> Result<HeaderMap> {
     if request.headers.is_null() && request.header_count > 0 {
         return Err(Error::invalid("headers", "is NULL but header_count is not 0"));
     }
-    if request.header_count > 10_000 {
-        return Err(Error::invalid("header_count", "is over 10000"));
+    if request.header_count > MOST_HEADERS {
+        return Err(Error::invalid("header_count", format_args!("is over {MOST_HEADERS}; send fewer")));
     }
     for index in 0..request.header_count {
         // SAFETY: not NULL, and `header_count` elements are readable by the header's contract.
@@ -211,6 +212,9 @@ fn append(map: &mut HeaderMap, field: &str, name: &[u8], value: &[u8]) -> Result
             format_args!("value of {name} has a control character (CR, LF, ...) at byte {at}; remove it"),
         )
     })?;
-    map.try_append(name, value).map_err(|_| Error::invalid(field, "is one header too many"))?;
+    if map.len() == MOST_HEADERS {
+        return Err(Error::invalid(field, format_args!("is beyond {MOST_HEADERS} headers; send fewer")));
+    }
+    map.append(name, value);
     Ok(())
 }

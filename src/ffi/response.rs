@@ -11,7 +11,7 @@ use super::args::{self, OutHandle, OutText};
 use super::guard::{guard, guard_value};
 use super::handle;
 use super::status::aip_error;
-use crate::error::{Error, Result};
+use crate::error::{Delivery, Error, Phase, Result};
 use crate::request::Failure;
 use crate::response::Response;
 
@@ -168,10 +168,17 @@ pub unsafe extern "C" fn aip_response_free(response: *mut aip_response) -> i32 {
 /// Hands the outcome of a request out: some failures carry an answer.
 pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Response, Failure>) -> Result<()> {
     match outcome {
-        Ok(response) => out.set(response),
+        Ok(response) => hand_out(out, response),
         Err(Failure { error, response: None }) => Err(error),
-        Err(Failure { error, response: Some(response) }) => out.set(*response).and(Err(error)),
+        Err(Failure { error, response: Some(response) }) => hand_out(out, *response).and(Err(error)),
     }
+}
+
+/// The answer came: without room for its handle the caller must still learn that it did.
+fn hand_out(out: OutHandle<'_, aip_response>, response: Response) -> Result<()> {
+    let http_status = response.status.as_u16();
+    out.set(response)
+        .map_err(|error| Error { http_status, ..error.phase(Phase::Body).delivery(Delivery::ResponseStarted) })
 }
 
 fn header_at(response: &Response, index: usize) -> Result<(&HeaderName, &HeaderValue)> {

@@ -119,6 +119,7 @@ pub unsafe extern "C" fn aip_session_request(
         // SAFETY: the header's contract.
         let out = unsafe { args::out_handle("response", response)? };
         let session = handle::get(session)?;
+        handle::room()?;
         // SAFETY: the header's contract.
         response::set(out, session.request(unsafe { request::parse(request)? }))
     })

@@ -15,7 +15,8 @@ pub enum aip_status {
     AIP_INVALID_ARGUMENT = 10,
     /// The handle was freed, never existed, is of another kind, or was inherited over fork().
     AIP_INVALID_HANDLE = 11,
-    /// The session or pool is closed; detail says how. Nothing was sent: get the session again.
+    /// The session or pool is closed; detail says how. Nothing was sent: get the session again. Except with
+    /// AIP_DETAIL_DRAIN_LIMIT: then the request was under way, and delivery says how far.
     AIP_CLOSED = 13,
     /// A time limit ran out; detail says which, phase where.
     AIP_TIMEOUT = 20,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reqwest::Attempt;
 use crate::error::{Delivery, Detail, Error, Phase, Status};
+use crate::sys;
 
 /// Our resolver's failure, found again in the chain.
 #[derive(Debug)]
@@ -19,6 +20,18 @@ impl fmt::Display for NotResolved {
 }
 
 impl StdError for NotResolved {}
+
+/// No thread for a look-up, found again in the chain.
+#[derive(Debug)]
+pub struct NoWorker(pub io::Error);
+
+impl fmt::Display for NoWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for NoWorker {}
 
 /// The connect limit's failure, found again in the chain.
 #[derive(Debug)]
@@ -70,11 +83,16 @@ fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
             .phase(Phase::Dns)
             .retryable();
     }
+    if let Some(NoWorker(error)) = chain.find() {
+        return Error::new(Status::System, format!("system: no thread for a name look-up ({error})"))
+            .os_error(error.raw_os_error().unwrap_or(0))
+            .phase(Phase::Dns);
+    }
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     let failure = if let Some(error) = chain.find::<rustls::Error>() {
         Error::new(Status::Tls, tls_message(error))
-    } else if is_out_of_descriptors(os_error) {
-        Error::new(Status::System, "system: out of file descriptors; raise the limit (ulimit -n) or close some")
+    } else if chain.io().is_some_and(sys::is_shortage) {
+        Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
     } else {
         Error::new(Status::Connect, format!("url: cannot connect ({}); check host, port and network", chain.root()))
             .retryable()
@@ -111,11 +129,6 @@ fn tls_message(error: &rustls::Error) -> String {
         _ => return format!("tls: no secure connection ({error})"),
     };
     format!("tls: {mend}")
-}
-
-fn is_out_of_descriptors(os_error: i32) -> bool {
-    // EMFILE and ENFILE have these numbers on Linux and Apple; Windows has WSAEMFILE.
-    matches!(os_error, 23 | 24 | 10024)
 }
 
 fn is_broken(error: &io::Error) -> bool {

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use once_cell::sync::OnceCell;
@@ -30,16 +30,25 @@ pub struct Attempt {
     phase: AtomicI32,
     /// A connection was opened for this request, and this request was first to use it.
     connected: AtomicBool,
-    /// How many connections the transport has opened: this request may have been sent over any.
-    connections: Arc<AtomicUsize>,
-    /// How many requests of the transport are under way, this one included.
-    under_way: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
     opened: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What a transport's requests know of each other.
+struct Traffic {
+    /// Connections ever opened: a request may have been sent over any.
+    connections: AtomicUsize,
+    under_way: AtomicUsize,
+    began: Instant,
+    /// When a request ended last, in microseconds from `began`.
+    last_end: AtomicU64,
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let traffic = &self.traffic;
+        traffic.under_way.fetch_sub(1, Ordering::SeqCst);
+        traffic.last_end.store(traffic.began.elapsed().as_micros() as u64, Ordering::Relaxed);
     }
 }
 
@@ -53,6 +62,13 @@ impl Attempt {
         self.phase.store(phase as i32, Ordering::Relaxed);
     }
 
+    /// As `enter`, but not from a connection that became a spare: its request is further on.
+    pub fn enter_if_mine(&self, phase: Phase) {
+        if Attempt::current().is_some() {
+            self.enter(phase);
+        }
+    }
+
     pub fn phase(&self) -> Phase {
         let is = |phase: &Phase| *phase as i32 == self.phase.load(Ordering::Relaxed);
         [Phase::None, Phase::Dns, Phase::Connect, Phase::Body].into_iter().find(is).unwrap_or(Phase::FirstByte)
@@ -64,14 +80,16 @@ impl Attempt {
         match self.phase() {
             Phase::None => Delivery::NotSent,
             Phase::Body => Delivery::ResponseStarted,
-            Phase::Dns | Phase::Connect if self.connections.load(Ordering::SeqCst) == 0 => Delivery::NotSent,
+            Phase::Dns | Phase::Connect if self.traffic.connections.load(Ordering::SeqCst) == 0 => Delivery::NotSent,
             _ => Delivery::MaybeSent,
         }
     }
 
     /// Whether a connection that this request could use must be falling idle just now.
     fn may_reuse_soon(&self) -> bool {
-        self.under_way.load(Ordering::SeqCst) <= self.connections.load(Ordering::SeqCst)
+        let Traffic { connections, under_way, began, last_end } = &*self.traffic;
+        let since_last_end = began.elapsed().saturating_sub(Duration::from_micros(last_end.load(Ordering::Relaxed)));
+        under_way.load(Ordering::SeqCst) <= connections.load(Ordering::SeqCst) && since_last_end < FALLS_IDLE
     }
 
     /// Whether the request went over a connection that was open already.
@@ -85,8 +103,7 @@ pub struct Transport {
     connection: ConnectionConfig,
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
-    connections: Arc<AtomicUsize>,
-    under_way: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
 }
 
 impl Transport {
@@ -95,20 +112,23 @@ impl Transport {
             connection,
             plain: OnceCell::new(),
             secure: OnceCell::new(),
-            connections: Arc::default(),
-            under_way: Arc::default(),
+            traffic: Arc::new(Traffic {
+                connections: AtomicUsize::new(0),
+                under_way: AtomicUsize::new(0),
+                began: Instant::now(),
+                last_end: AtomicU64::new(0),
+            }),
         }
     }
 
     /// The record of one request's way; `opened` is told of each connection that was opened for it.
     pub fn attempt(&self, connect_limit: TimeLimit, opened: impl Fn() + Send + Sync + 'static) -> Arc<Attempt> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
+        self.traffic.under_way.fetch_add(1, Ordering::SeqCst);
         Arc::new(Attempt {
             connect_limit,
             phase: AtomicI32::new(Phase::None as i32),
             connected: AtomicBool::new(false),
-            connections: self.connections.clone(),
-            under_way: self.under_way.clone(),
+            traffic: self.traffic.clone(),
             opened: Box::new(opened),
         })
     }
@@ -188,8 +208,10 @@ fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<re
 /// Below the 60 s after which common load balancers close a silent connection.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
-/// How long a dial waits for a connection that must be falling idle: the shortest time the timer knows.
-const FALLS_IDLE: Duration = Duration::from_millis(1);
+/// For how long after a request's end its connection may be on its way to the idle list.
+const FALLS_IDLE: Duration = Duration::from_millis(20);
+/// How long a dial waits for it: the shortest time the timer knows.
+const TAKES_IDLE: Duration = Duration::from_millis(1);
 
 /// Around reqwest's connector: keeps the connect limit of the request that dials, and tells its attempt how it went.
 #[derive(Clone)]
@@ -216,12 +238,12 @@ where
             // With runtime threads a body can end before its connection is back in reqwest's list. The request gets it then,
             // and goes on without this future, which ends up outside of its task.
             if attempt.may_reuse_soon() {
-                tokio::time::sleep(FALLS_IDLE).await;
+                tokio::time::sleep(TAKES_IDLE).await;
                 if Attempt::current().is_none() {
                     return Err("not needed any more".into());
                 }
             }
-            attempt.enter(Phase::Connect);
+            attempt.enter_if_mine(Phase::Connect);
             let connected = match attempt.connect_limit {
                 None => connecting.await,
                 Some(limit) => match tokio::time::timeout(limit, connecting).await {
@@ -231,11 +253,11 @@ where
             };
             if connected.is_ok() {
                 (attempt.opened)();
-                attempt.connections.fetch_add(1, Ordering::SeqCst);
+                attempt.traffic.connections.fetch_add(1, Ordering::SeqCst);
                 // Outside its request's task the connection is a spare: the request went over another.
                 let mine = Attempt::current().is_some();
                 attempt.connected.store(mine, Ordering::Relaxed);
-                attempt.enter(Phase::FirstByte);
+                attempt.enter_if_mine(Phase::FirstByte);
             }
             connected
         })

@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::failure::NotResolved;
+use super::failure::{NoWorker, NotResolved};
 use super::reqwest::Attempt;
 use crate::error::Phase;
 use crate::workers;
@@ -17,14 +17,14 @@ impl Resolve for SystemResolver {
         let attempt = Attempt::current();
         Box::pin(async move {
             if let Some(attempt) = &attempt {
-                attempt.enter(Phase::Dns);
+                attempt.enter_if_mine(Phase::Dns);
             }
             let host = name.as_str().to_owned();
             let found = workers::offload(move || (host.as_str(), 0).to_socket_addrs().map(Vec::from_iter)).await;
             if let Some(attempt) = &attempt {
-                attempt.enter(Phase::Connect);
+                attempt.enter_if_mine(Phase::Connect);
             }
-            match found.and_then(|found| found) {
+            match found.map_err(NoWorker)? {
                 Ok(addresses) if !addresses.is_empty() => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Ok(_) => Err(NotResolved("it has no address".into()).into()),
                 Err(error) => Err(NotResolved(error.to_string()).into()),

@@ -40,45 +40,61 @@ fn trusting(roots: Arc<RootCertStore>) -> Result<ClientConfig> {
 }
 
 fn roots(extra: &[Vec<u8>]) -> Result<Arc<RootCertStore>> {
-    let system = sys::process_state::<SystemRoots>().0.get_or_try_init(load_system_roots);
-    match system {
-        Ok(system) if extra.is_empty() => Ok(system.clone()),
-        Err(error) if extra.is_empty() => Err(error),
-        // A host without system roots still trusts the ones it was given.
-        system => {
-            let mut store = system.map_or_else(|_| RootCertStore::empty(), |system| RootCertStore::clone(system));
-            store.add_parsable_certificates(extra.iter().map(|der| CertificateDer::from_slice(der)));
-            Ok(Arc::new(store))
-        }
+    let system = sys::process_state::<SystemRoots>().0.get_or_try_init(load_system_roots)?;
+    if extra.is_empty() {
+        return if system.is_empty() { Err(no_system_roots()) } else { Ok(system.clone()) };
     }
+    // A host without system roots still trusts the ones it was given.
+    let mut store = RootCertStore::clone(system);
+    store.add_parsable_certificates(extra.iter().map(|der| CertificateDer::from_slice(der)));
+    Ok(Arc::new(store))
 }
 
+/// Empty on a host that has none. A file that could not be opened for want of descriptors or memory is tried again.
 fn load_system_roots() -> Result<Arc<RootCertStore>> {
     let loaded = rustls_native_certs::load_native_certs();
+    for error in &loaded.errors {
+        if let rustls_native_certs::ErrorKind::Io { inner, .. } = &error.kind
+            && sys::is_shortage(inner)
+        {
+            return Err(Error::new(Status::System, format!("system: cannot read the system's roots now ({inner})"))
+                .os_error(inner.raw_os_error().unwrap_or(0)));
+        }
+    }
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(loaded.certs);
-    if store.is_empty() {
-        let why = loaded.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        let mend = "install ca-certificates, set SSL_CERT_FILE, or give ca_file";
-        return Err(Error::new(Status::Tls, format!("tls: no system roots ({why}); {mend}")));
-    }
     Ok(Arc::new(store))
+}
+
+fn no_system_roots() -> Error {
+    let mend = "install ca-certificates, set SSL_CERT_FILE, or give ca_file";
+    Error::new(Status::Tls, format!("tls: no system roots found; {mend}"))
 }
 
 /// The certificates of a file and of bytes, each PEM or DER, checked, in DER.
 pub fn certificates(file: &str, bytes: &[u8]) -> Result<Arc<[Vec<u8>]>> {
     let mut all = Vec::new();
     if !file.is_empty() {
-        let content = std::fs::read(file).map_err(|error| {
-            Error::new(Status::System, format!("ca_file: cannot read {file}: {error}"))
-                .os_error(error.raw_os_error().unwrap_or(0))
-        })?;
-        all.extend(parse("ca_file", &content)?);
+        all.extend(parse("ca_file", &read(file)?)?);
     }
     if !bytes.is_empty() {
         all.extend(parse("ca_bytes", bytes)?);
     }
     Ok(all.into())
+}
+
+/// A regular file of a sane size: a pipe could block for ever, a device could fill the memory.
+fn read(file: &str) -> Result<Vec<u8>> {
+    const MOST_BYTES: u64 = 16 << 20;
+    let failed = |error: std::io::Error| {
+        Error::new(Status::System, format!("ca_file: cannot read {file}: {error}"))
+            .os_error(error.raw_os_error().unwrap_or(0))
+    };
+    let metadata = std::fs::metadata(file).map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+        return Err(Error::invalid("ca_file", format_args!("{file} is no regular file of at most 16 MiB")));
+    }
+    std::fs::read(file).map_err(failed)
 }
 
 fn parse(field: &str, content: &[u8]) -> Result<Vec<Vec<u8>>> {

@@ -1,0 +1,85 @@
+#include "belongings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST = 4096 };
+
+typedef void (*give_up)(void *);
+
+static struct {
+    void *thing;
+    give_up give_up;
+} belongings[MOST];
+static size_t count;
+
+static void *mine(void *thing, give_up give_up)
+{
+    if (count == MOST) {
+        fputs("belongings: a test makes too many\n", stderr);
+        abort();
+    }
+    belongings[count].thing = thing;
+    belongings[count++].give_up = give_up;
+    return thing;
+}
+
+static void give_up_pool(void *pool)
+{
+    aip_pool_free(pool);
+}
+
+static void give_up_session(void *session)
+{
+    aip_session_free(session);
+}
+
+static void give_up_response(void *response)
+{
+    aip_response_free(response);
+}
+
+static void give_up_cancel(void *cancel)
+{
+    aip_cancel_free(cancel);
+}
+
+aip_pool *my_pool(aip_pool *pool)
+{
+    return mine(pool, give_up_pool);
+}
+
+aip_session *my_session(aip_session *session)
+{
+    return mine(session, give_up_session);
+}
+
+aip_response *my_response(aip_response *response)
+{
+    return mine(response, give_up_response);
+}
+
+aip_cancel *my_cancel(aip_cancel *cancel)
+{
+    return mine(cancel, give_up_cancel);
+}
+
+void *my_memory(void *memory)
+{
+    return mine(memory, free);
+}
+
+void free_belongings(void)
+{
+    while (count > 0) {
+        count--;
+        belongings[count].give_up(belongings[count].thing);
+    }
+}
+
+uint64_t live_handles(void)
+{
+    aip_library_stats stats;
+    aip_stats(&stats, sizeof stats);
+    return stats.pools + stats.sessions + stats.responses + stats.cancels;
+}

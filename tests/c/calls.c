@@ -1,0 +1,172 @@
+#include "calls.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "belongings.h"
+#include "harness.h"
+#include "sandbox.h"
+
+aip_pool_options pool_options(void)
+{
+    aip_pool_options options;
+    aip_pool_options_init(&options, sizeof options);
+    const char *threads = getenv("AIPOOL_TEST_THREADS");
+    options.threads = threads != NULL ? (uint32_t)atoi(threads) : 0;
+    return options;
+}
+
+aip_session_options session_options(void)
+{
+    aip_session_options options;
+    aip_session_options_init(&options, sizeof options);
+    return options;
+}
+
+aip_session_options trusting(void)
+{
+    aip_session_options options = session_options();
+    options.ca_file = sandbox_ca_pem();
+    options.ca_file_len = AIP_NUL_TERMINATED;
+    return options;
+}
+
+aip_request get_of(const char *url)
+{
+    aip_request request;
+    aip_request_init(&request, sizeof request);
+    request.url = url;
+    request.url_len = url != NULL ? AIP_NUL_TERMINATED : 0;
+    return request;
+}
+
+aip_pool *new_pool(void)
+{
+    aip_pool_options options = pool_options();
+    return new_pool_with(&options);
+}
+
+aip_pool *new_pool_with(const aip_pool_options *options)
+{
+    aip_pool *pool = NULL;
+    CHECK_STATUS(aip_pool_new(options, &pool, &error), AIP_OK);
+    return my_pool(pool);
+}
+
+aip_session *session_of(aip_pool *pool, const char *key)
+{
+    return session_with(pool, key, NULL);
+}
+
+aip_session *session_with(aip_pool *pool, const char *key, const aip_session_options *options)
+{
+    aip_session *session = NULL;
+    CHECK_STATUS(aip_pool_get_session(pool, key, AIP_NUL_TERMINATED, options, &session, &error), AIP_OK);
+    return my_session(session);
+}
+
+aip_session *lease_of(aip_pool *pool, const char *key)
+{
+    aip_session *session = NULL;
+    CHECK_STATUS(aip_pool_acquire(pool, key, AIP_NUL_TERMINATED, NULL, &session, &error), AIP_OK);
+    return my_session(session);
+}
+
+aip_cancel *new_cancel(void)
+{
+    aip_cancel *cancel = NULL;
+    CHECK_STATUS(aip_cancel_new(&cancel, &error), AIP_OK);
+    return my_cancel(cancel);
+}
+
+aip_response *ask(aip_session *session, const char *url)
+{
+    aip_request request = get_of(url);
+    return ask_with(session, &request);
+}
+
+aip_response *ask_with(aip_session *session, const aip_request *request)
+{
+    aip_response *response = NULL;
+    CHECK_STATUS(aip_session_request(session, request, &response, &error), AIP_OK);
+    return my_response(response);
+}
+
+int32_t try_to(aip_session *session, const char *url)
+{
+    aip_request request = get_of(url);
+    return try_with(session, &request);
+}
+
+int32_t try_with(aip_session *session, const aip_request *request)
+{
+    aip_response *response = NULL;
+    int32_t status = aip_session_request(session, request, &response, &error);
+    aip_response_free(response);
+    return status;
+}
+
+const char *body_of(aip_response *response)
+{
+    size_t length = info_of(response).body_bytes;
+    char *text = my_memory(malloc(length + 1));
+    CHECK_STATUS(aip_response_body_copy(response, (uint8_t *)text, length, NULL, &error), AIP_OK);
+    text[length] = '\0';
+    return text;
+}
+
+aip_response_info info_of(aip_response *response)
+{
+    aip_response_info info;
+    CHECK_STATUS(aip_response_get_info(response, &info, sizeof info), AIP_OK);
+    return info;
+}
+
+aip_pool_stats stats_of(aip_pool *pool)
+{
+    aip_pool_stats stats;
+    CHECK_STATUS(aip_pool_get_stats(pool, &stats, sizeof stats, &error), AIP_OK);
+    return stats;
+}
+
+static void *fly(void *argument)
+{
+    flight *flight = argument;
+    flight->tid = gettid();
+    aip_response *response = NULL;
+    flight->status = aip_session_request(flight->session, &flight->request, &response, &flight->error);
+    flight->http_status = aip_response_status(response);
+    aip_response_free(response);
+    return NULL;
+}
+
+void take_off(flight *flight, aip_session *session, const aip_request *request)
+{
+    memset(flight, 0, sizeof *flight);
+    flight->session = session;
+    flight->request = *request;
+    CHECK_EQ(pthread_create(&flight->thread, NULL, fly, flight), 0);
+}
+
+void wait_asleep(flight *flight)
+{
+    char path[64], state = 0;
+    while (flight->tid == 0)
+        sched_yield();
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", flight->tid);
+    while (state != 'S') {
+        sched_yield();
+        FILE *file = fopen(path, "r");
+        CHECK(file != NULL);
+        CHECK_EQ(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+        fclose(file);
+    }
+}
+
+void land(flight *flight)
+{
+    CHECK_EQ(pthread_join(flight->thread, NULL), 0);
+}

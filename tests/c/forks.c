@@ -1,0 +1,207 @@
+/* Forks at any moment, while other threads are inside the library: forks [COUNT]. */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "belongings.h"
+#include "calls.h"
+#include "handles.h"
+#include "harness.h"
+#include "sandbox.h"
+
+enum { HAMMERS = 3, CHILD_SECONDS = 20 };
+
+static int forks = 200;
+static atomic_bool stop;
+static atomic_ulong answered, failed;
+
+/* A session, a request with a cancel handle, and all freed again. */
+static void use(aip_pool *pool, const char *key, const aip_session_options *options)
+{
+    aip_session *session = NULL;
+    aip_response *response = NULL;
+    aip_request request = get_of("/echo");
+    aip_pool_get_session(pool, key, AIP_NUL_TERMINATED, options, &session, NULL);
+    aip_cancel_new(&request.cancel, NULL);
+    int32_t status = aip_session_request(session, &request, &response, NULL);
+    atomic_fetch_add(status == AIP_OK ? &answered : &failed, 1);
+    aip_response_free(response);
+    aip_session_free(session);
+    aip_cancel_free(request.cancel);
+}
+
+static void *hammer_a_shared_pool(void *pool)
+{
+    while (!stop)
+        use(pool, sandbox_http(), NULL);
+    return NULL;
+}
+
+/* Threads, name look-ups and handshakes come and go. */
+static void *hammer_new_pools(void *unused)
+{
+    aip_session_options trusted = trusting();
+    aip_pool_options threaded = pool_options();
+    threaded.threads = 2;
+    while (!stop) {
+        aip_pool *pool = NULL;
+        aip_pool_new(&threaded, &pool, NULL);
+        use(pool, sandbox_https(), &trusted);
+        aip_pool_free(pool);
+    }
+    return unused;
+}
+
+/* What the parent holds while it forks. */
+static struct {
+    aip_pool *pool;
+    aip_session *session;
+    aip_response *response;
+    aip_cancel *cancel;
+} held;
+
+static void hold_one_of_each(void)
+{
+    held.pool = new_pool();
+    held.session = session_of(held.pool, sandbox_http());
+    held.response = ask(held.session, "/echo");
+    held.cancel = new_cancel();
+}
+
+static void check_inherited_are_refused(void)
+{
+    check_refused_everywhere(held.pool);
+    check_refused_everywhere(held.session);
+    check_refused_everywhere(held.response);
+    check_refused_everywhere(held.cancel);
+}
+
+/* A child's life: nothing inherited works, everything new does. */
+static void live_as_child(void)
+{
+    alarm(CHILD_SECONDS);
+    CHECK_EQ(live_handles(), 0);
+    check_inherited_are_refused();
+    hold_one_of_each();
+    CHECK_EQ(aip_response_status(held.response), 200);
+    CHECK_EQ(live_handles(), 4);
+    aip_session_options trusted = trusting();
+    CHECK_EQ(aip_response_status(ask(session_with(held.pool, sandbox_https(), &trusted), "/echo")), 200);
+    free_belongings();
+    CHECK_EQ(live_handles(), 0);
+}
+
+static void check_ended_well(pid_t child)
+{
+    int status;
+    CHECK(child > 0);
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static void one_child(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        live_as_child();
+        _exit(0);
+    }
+    check_ended_well(child);
+}
+
+/* The grandchild refuses what the child made, as the child refuses what the parent made. */
+static void child_with_grandchild(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        live_as_child();
+        hold_one_of_each();
+        one_child();
+        CHECK_EQ(aip_response_status(ask(held.session, "/echo")), 200);
+        _exit(0);
+    }
+    check_ended_well(child);
+}
+
+static void child_that_runs_another_program(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/proc/self/exe", "forks", "--list-descriptors", NULL);
+        _exit(127);
+    }
+    check_ended_well(child);
+}
+
+/* Runs `body` `times` times beside threads that are inside the library, and these must not notice. */
+static void beside_hammers(void (*body)(void), int times)
+{
+    pthread_t threads[HAMMERS];
+    hold_one_of_each();
+    aip_pool *pool = new_pool();
+    stop = false;
+    answered = failed = 0;
+    for (int i = 0; i < HAMMERS; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, i == 0 ? hammer_new_pools : hammer_a_shared_pool, pool), 0);
+    for (int i = 0; i < times; i++)
+        body();
+    unsigned long before = answered;
+    while (answered < before + 10)
+        sched_yield();
+    stop = true;
+    for (int i = 0; i < HAMMERS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(failed, 0);
+    CHECK_EQ(aip_response_status(ask(held.session, "/echo")), 200);
+}
+
+static void children_start_afresh(void)
+{
+    beside_hammers(one_child, forks);
+}
+
+static void grandchildren_start_afresh(void)
+{
+    beside_hammers(child_with_grandchild, 10);
+}
+
+static void other_programs_inherit_no_descriptors(void)
+{
+    beside_hammers(child_that_runs_another_program, 10);
+}
+
+/* The program that a child runs: fails when it sees a descriptor of the library's. */
+static int list_descriptors(void)
+{
+    int found = 0;
+    DIR *open = opendir("/proc/self/fd");
+    for (struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) {
+        char path[300], target[256] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
+        if (atoi(entry->d_name) > 2 && readlink(path, target, sizeof target - 1) > 0)
+            found |= strncmp(target, "socket:", 7) == 0 || strncmp(target, "anon_inode:", 11) == 0;
+    }
+    return found;
+}
+
+static const test tests[] = {
+    {"children_start_afresh", children_start_afresh},
+    {"grandchildren_start_afresh", grandchildren_start_afresh},
+    {"other_programs_inherit_no_descriptors", other_programs_inherit_no_descriptors},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--list-descriptors") == 0)
+        return list_descriptors();
+    if (argc > 1)
+        forks = atoi(argv[1]);
+    return run_tests(TESTS_IN(tests), 1, argv);
+}

@@ -1,0 +1,428 @@
+/* Nonsense into every function, from four threads, with the same seed each time: random_calls [CALLS [SEED]].
+ * Handles are random bits, NULL, freed, or live and of any kind; what the contract asks of pointers is kept. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "belongings.h"
+#include "calls.h"
+#include "harness.h"
+#include "sandbox.h"
+
+enum { THREADS = 4, SLOTS = 32, TEXT = 64 };
+enum kind { POOL, SESSION, RESPONSE, CANCEL, KINDS };
+
+static unsigned long calls_wanted = 1000000, seed = 20240607;
+static char refused[64], sandbox_echo[128];
+/* Handles that were made; a displaced one is freed, so that none is lost. */
+static _Atomic(void *) slots[KINDS][SLOTS];
+/* How many of each kind were made, to show that not every call is refused. */
+static atomic_ulong made[KINDS];
+
+static _Thread_local uint64_t state;
+
+static uint64_t any(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static uint64_t below(uint64_t bound)
+{
+    return any() % bound;
+}
+
+static int one_in(uint64_t n)
+{
+    return below(n) == 0;
+}
+
+static void free_as_every_kind(void *handle)
+{
+    aip_pool_free(handle);
+    aip_session_free(handle);
+    aip_response_free(handle);
+    aip_cancel_free(handle);
+}
+
+static void keep(enum kind kind, void *handle)
+{
+    if (handle == NULL)
+        return;
+    atomic_fetch_add(&made[kind], 1);
+    free_as_every_kind(atomic_exchange(&slots[kind][below(SLOTS)], handle));
+}
+
+/* Half of them of the kind that the call asks for. */
+static void *handle(enum kind kind)
+{
+    switch (below(8)) {
+    case 0:
+        return NULL;
+    case 1:
+        return (void *)(uintptr_t)any();
+    case 2:
+        /* Near a real one: another kind, generation or slot. */
+        return (void *)((uintptr_t)slots[kind][below(SLOTS)] ^ (uintptr_t)1 << below(64));
+    case 3:
+        return slots[below(KINDS)][below(SLOTS)];
+    default:
+        return slots[kind][below(SLOTS)];
+    }
+}
+
+static int64_t limit(void)
+{
+    static const int64_t likely[] = {0, 0, 0, AIP_OFF, AIP_UNLIMITED, 1, 10, 1000};
+    return one_in(16) ? (int64_t)any() : likely[below(8)];
+}
+
+/* A text and its length: `from` or junk, sometimes NULL with a length. */
+static const char *text(const char *from, size_t *length)
+{
+    static _Thread_local char junk[4][TEXT];
+    static _Thread_local unsigned turn;
+    if (one_in(16)) {
+        *length = one_in(2) ? 0 : any();
+        return NULL;
+    }
+    if (one_in(8)) {
+        char *at = junk[turn++ % 4];
+        for (size_t i = 0; i < TEXT; i++)
+            at[i] = (char)any();
+        at[TEXT - 1] = '\0';
+        *length = one_in(4) ? AIP_NUL_TERMINATED : below(TEXT);
+        return at;
+    }
+    *length = one_in(4) ? below(strlen(from) + 1) : AIP_NUL_TERMINATED;
+    return from;
+}
+
+static const char *key(size_t *length)
+{
+    static const char *opaque[] = {"", "a", "my service", "ftp://h/"};
+    return text(one_in(3) ? refused : opaque[below(4)], length);
+}
+
+static size_t size_of_struct(size_t right)
+{
+    return one_in(10) ? (one_in(2) ? any() : below(4096)) : right;
+}
+
+static void *place(void *out)
+{
+    return one_in(20) ? NULL : out;
+}
+
+typedef union {
+    aip_pool_options options;
+    unsigned char room[4096];
+} pool_room;
+
+static aip_pool_options *random_pool_options(pool_room *room)
+{
+    memset(room, 0, sizeof *room);
+    aip_pool_options_init(&room->options, sizeof room->options);
+    room->options.size = size_of_struct(sizeof room->options);
+    room->options.max_size = one_in(2) ? (int64_t)below(4) : limit();
+    room->options.timeout_ms = limit();
+    room->options.connect_timeout_ms = limit();
+    room->options.max_body_bytes = limit();
+    room->options.eviction = (uint32_t)below(4);
+    /* Few threads or far too many: a valid large number would only be slow. */
+    room->options.threads = one_in(4) ? (uint32_t)any() | 1024 : (uint32_t)below(3);
+    return one_in(5) ? NULL : &room->options;
+}
+
+typedef union {
+    aip_session_options options;
+    unsigned char room[4096];
+} session_room;
+
+static aip_session_options *random_session_options(session_room *room)
+{
+    static const char packed[] = "x-a\0" "1\0x-b\0" "2";
+    memset(room, 0, sizeof *room);
+    aip_session_options *options = &room->options;
+    aip_session_options_init(options, sizeof *options);
+    options->size = size_of_struct(sizeof *options);
+    options->partition = text("p", &options->partition_len);
+    if (one_in(10))
+        options->ca_file = text("/no/such/file", &options->ca_file_len);
+    if (one_in(10))
+        options->ca_bytes = (const uint8_t *)text("no certificate", &options->ca_bytes_len);
+    if (options->ca_bytes_len == AIP_NUL_TERMINATED)
+        options->ca_bytes_len = 0;
+    options->headers = packed;
+    options->headers_len = one_in(2) ? sizeof packed : below(sizeof packed);
+    options->timeout_ms = limit();
+    options->http_version = (uint32_t)below(4);
+    options->reserved = one_in(20);
+    return one_in(2) ? NULL : options;
+}
+
+typedef union {
+    aip_request request;
+    unsigned char room[4096];
+} request_room;
+
+static aip_request *random_request(request_room *room, aip_header headers[4])
+{
+    static const char *urls[] = {"/", "?q=1", "http://[", "gopher://h/", "//h"};
+    memset(room, 0, sizeof *room);
+    aip_request *request = &room->request;
+    aip_request_init(request, sizeof *request);
+    request->size = size_of_struct(sizeof *request);
+    request->method = text("POST", &request->method_len);
+    request->url = text(one_in(4) ? sandbox_echo : urls[below(5)], &request->url_len);
+    for (size_t i = 0; i < 4; i++) {
+        headers[i].name = text("x-name", &headers[i].name_len);
+        headers[i].value = text("value", &headers[i].value_len);
+        headers[i].reserved[0] = headers[i].reserved[1] = 0;
+    }
+    request->headers = one_in(8) ? NULL : headers;
+    request->header_count = one_in(2) ? 0 : one_in(20) ? any() | 1 << 20 : below(5);
+    request->body = (const uint8_t *)text("body", &request->body_len);
+    if (request->body_len == AIP_NUL_TERMINATED)
+        request->body_len = 0;
+    request->cancel = one_in(4) ? handle(CANCEL) : NULL;
+    request->timeout_ms = limit();
+    request->connect_timeout_ms = limit();
+    request->max_body_bytes = limit();
+    request->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(2);
+    request->reserved = one_in(20);
+    return one_in(20) ? NULL : request;
+}
+
+static void call_new(void)
+{
+    aip_pool *pool = NULL;
+    aip_cancel *cancel = NULL;
+    pool_room room;
+    switch (below(8)) {
+    case 0:
+        aip_pool_new(random_pool_options(&room), place(&pool), place(&error));
+        break;
+    case 1:
+        pool_new(NULL, place(&pool), place(&error));
+        break;
+    case 2:
+        aip_pool_global(random_pool_options(&room), place(&pool), place(&error));
+        break;
+    case 3:
+        aip_pool_close_global((uint32_t)below(100), place(&error));
+        break;
+    default:
+        aip_cancel_new(place(&cancel), place(&error));
+    }
+    keep(POOL, pool);
+    keep(CANCEL, cancel);
+}
+
+static void call_get(void)
+{
+    aip_session *session = NULL;
+    session_room room;
+    aip_session_options *options = random_session_options(&room);
+    size_t length;
+    const char *at = key(&length);
+    switch (below(3)) {
+    case 0:
+        aip_pool_get_session(handle(POOL), at, length, options, place(&session), place(&error));
+        break;
+    case 1:
+        pool_get_session(handle(POOL), at, length, options, place(&session), place(&error));
+        break;
+    default:
+        aip_pool_acquire(handle(POOL), at, length, options, place(&session), place(&error));
+    }
+    keep(SESSION, session);
+}
+
+static void call_request(void)
+{
+    aip_response *response = NULL;
+    aip_header headers[4];
+    request_room room;
+    aip_request *request = random_request(&room, headers);
+    size_t length;
+    const char *at = key(&length);
+    switch (below(3)) {
+    case 0:
+        aip_session_request(handle(SESSION), request, place(&response), place(&error));
+        break;
+    case 1:
+        session_request(handle(SESSION), request, place(&response), place(&error));
+        break;
+    default:
+        aip_pool_request(handle(POOL), at, length, request, place(&response), place(&error));
+    }
+    keep(RESPONSE, response);
+}
+
+static void call_close(void)
+{
+    size_t length;
+    const char *at = key(&length);
+    switch (below(4)) {
+    case 0:
+        aip_pool_close_session(handle(POOL), at, length, place(&error));
+        break;
+    case 1:
+        aip_pool_close_all(handle(POOL), (uint32_t)below(100), place(&error));
+        break;
+    case 2:
+        pool_close_all(handle(POOL), (uint32_t)any(), place(&error));
+        break;
+    default:
+        aip_session_close(handle(SESSION), place(&error));
+    }
+}
+
+static void call_read(void)
+{
+    static _Thread_local char buffer[512];
+    const char *name, *value;
+    const uint8_t *data;
+    size_t name_len, value_len, length;
+    void *response = handle(RESPONSE);
+    char *copy = place(buffer);
+    size_t cap = copy != NULL ? below(sizeof buffer) : any();
+    switch (below(8)) {
+    case 0:
+        aip_response_status(response);
+        break;
+    case 1:
+        value = text("content-length", &length);
+        aip_response_header(response, value, length, place(&value), place(&value_len));
+        break;
+    case 2:
+        aip_response_header_count(response);
+        break;
+    case 3:
+        aip_response_header_at(response, one_in(3) ? any() : below(8), place(&name), place(&name_len), place(&value),
+                               place(&value_len));
+        break;
+    case 4:
+        aip_response_headers_copy(response, copy, cap, place(&length), place(&error));
+        break;
+    case 5:
+        aip_response_body(response, place(&data), place(&length), place(&error));
+        break;
+    case 6:
+        aip_response_body_copy(response, (uint8_t *)copy, cap, place(&length), place(&error));
+        break;
+    default:
+        aip_response_get_info(response, place(buffer), one_in(4) ? (size_t)any() | 8192 : below(sizeof buffer));
+    }
+}
+
+static void call_count(void)
+{
+    static _Thread_local char room[512];
+    size_t size = one_in(4) ? (size_t)any() | 8192 : below(sizeof room);
+    switch (below(6)) {
+    case 0:
+        aip_stats(place(room), size);
+        break;
+    case 1:
+        aip_pool_get_stats(handle(POOL), place(room), size, place(&error));
+        break;
+    case 2:
+        aip_session_get_stats(handle(SESSION), place(room), size, place(&error));
+        break;
+    case 3:
+        aip_session_id(handle(SESSION));
+        break;
+    case 4:
+        aip_session_is_closed(handle(SESSION));
+        break;
+    default:
+        aip_status_name((int32_t)any());
+    }
+}
+
+static void call_free(void)
+{
+    switch (below(5)) {
+    case 0:
+        aip_pool_free(handle(POOL));
+        break;
+    case 1:
+        aip_session_free(handle(SESSION));
+        break;
+    case 2:
+        aip_response_free(handle(RESPONSE));
+        break;
+    case 3:
+        aip_cancel_free(handle(CANCEL));
+        break;
+    default:
+        aip_cancel_fire(handle(CANCEL));
+    }
+}
+
+static void call_init(void)
+{
+    _Alignas(16) char room[4096];
+    size_t size = one_in(4) ? (size_t)any() | 8192 : below(sizeof room);
+    aip_pool_options_init(place(room), size);
+    aip_session_options_init(place(room), size);
+    aip_request_init(place(room), size);
+    aip_abi_version();
+    aip_version();
+}
+
+static void *call_at_random(void *number)
+{
+    static void (*const kinds[])(void) = {call_new,  call_get,  call_get,  call_get,  call_get, call_read,
+                                           call_read, call_read, call_count, call_free, call_init};
+    state = seed + (uintptr_t)number * 0x9e3779b97f4a7c15;
+    for (unsigned long i = 0; i < calls_wanted / THREADS; i++) {
+        /* What costs system calls is rare. */
+        if (one_in(50))
+            call_request();
+        else if (one_in(50))
+            call_close();
+        else
+            kinds[below(sizeof kinds / sizeof kinds[0])]();
+    }
+    return NULL;
+}
+
+static void random_calls_do_no_harm(void)
+{
+    pthread_t threads[THREADS];
+    printf("   %lu calls from %d threads, seed %lu\n", calls_wanted, THREADS, seed);
+    snprintf(refused, sizeof refused, "%s", refused_url());
+    snprintf(sandbox_echo, sizeof sandbox_echo, "%s/echo", sandbox_http());
+    for (uintptr_t i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, call_at_random, (void *)(i + 1)), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    printf("   made: %lu pools, %lu sessions, %lu responses, %lu cancels\n", made[POOL], made[SESSION], made[RESPONSE],
+           made[CANCEL]);
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        CHECK(made[kind] > 0);
+        for (size_t i = 0; i < SLOTS; i++)
+            free_as_every_kind(slots[kind][i]);
+    }
+    CHECK_STATUS(aip_pool_close_global(0, &error), AIP_OK);
+    CHECK_EQ(live_handles(), 0);
+    CHECK_EQ(aip_response_status(ask(session_of(new_pool(), sandbox_http()), "/echo")), 200);
+}
+
+static const test tests[] = {{"random_calls_do_no_harm", random_calls_do_no_harm}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        calls_wanted = strtoul(argv[1], NULL, 10);
+    if (argc > 2)
+        seed = strtoul(argv[2], NULL, 10);
+    return run_tests(TESTS_IN(tests), 1, argv);
+}
