@@ -1,0 +1,143 @@
+//! The bench's server: answers every request with the same 1 kB, over http and over https (HTTP/1.1 or HTTP/2 by ALPN).
+//!
+//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT`, and ends when its standard
+//! input does. Two threads serve; connections go to them in turn.
+
+use std::convert::Infallible;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_rustls::TlsAcceptor;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
+
+const WORKERS: usize = 2;
+const BODY: [u8; 1024] = [b'x'; 1024];
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\
+    date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
+
+fn main() -> Result<()> {
+    let ca_file = std::env::args().nth(1).ok_or("usage: server CA_FILE")?;
+    let tls = TlsAcceptor::from(Arc::new(tls_config(&ca_file)?));
+    let plain_port = listen(None)?;
+    let tls_port = listen(Some(tls))?;
+    println!("plain={plain_port} tls={tls_port}");
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// A fresh CA, told to the clients by file, and a certificate of it for this host.
+fn tls_config(ca_file: &str) -> Result<ServerConfig> {
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "aipool bench CA");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    std::fs::write(ca_file, authority.pem())?;
+    let key = KeyPair::generate()?;
+    let certificate =
+        CertificateParams::new(vec!["127.0.0.1".into(), "localhost".into()])?.signed_by(&key, &authority)?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Accepts on a port of its own, from a thread of its own.
+fn listen(tls: Option<TlsAcceptor>) -> Result<u16> {
+    let workers = (0..WORKERS).map(|_| worker(tls.clone())).collect::<Result<Vec<_>>>()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        for worker in workers.iter().cycle() {
+            let Ok((socket, _)) = listener.accept() else { continue };
+            if worker.send(socket).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(port)
+}
+
+/// A thread that serves the connections it is sent.
+fn worker(tls: Option<TlsAcceptor>) -> Result<UnboundedSender<TcpStream>> {
+    let (sender, mut sockets) = unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            while let Some(socket) = sockets.recv().await {
+                let tls = tls.clone();
+                // A connection that breaks is its client's to report.
+                tokio::spawn(async move { serve(socket, tls).await.ok() });
+            }
+        });
+    });
+    Ok(sender)
+}
+
+async fn serve(socket: TcpStream, tls: Option<TlsAcceptor>) -> Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    let socket = tokio::net::TcpStream::from_std(socket)?;
+    let Some(tls) = tls else { return http1(socket).await };
+    let stream = tls.accept(socket).await?;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => http2(stream).await,
+        _ => http1(stream).await,
+    }
+}
+
+/// By hand: the server shares its cores with the client that is measured.
+async fn http1(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
+    let reply = [HEAD, &BODY].concat();
+    let mut received = BytesMut::with_capacity(8192);
+    loop {
+        while let Some(length) = request_length(&received)?
+            && received.len() >= length
+        {
+            received.advance(length);
+            stream.write_all(&reply).await?;
+            stream.flush().await?;
+        }
+        if stream.read_buf(&mut received).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Bytes of head and body of the request that `received` begins with, once its head is whole.
+fn request_length(received: &[u8]) -> Result<Option<usize>> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(head) = request.parse(received)? else { return Ok(None) };
+    let length = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let body: usize = length.map_or(Ok(0), |header| std::str::from_utf8(header.value)?.parse().map_err(Error::from))?;
+    Ok(Some(head + body))
+}
+
+async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
+    let answer = service_fn(async |request: Request<Incoming>| {
+        // A body that breaks off breaks its stream, which hyper reports to the client.
+        let _ = request.into_body().collect().await;
+        let reply = Response::builder().header("content-type", "application/json").header("content-length", BODY.len());
+        Ok::<_, Infallible>(reply.body(Full::new(Bytes::from_static(&BODY))).expect("a valid reply"))
+    });
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    Ok(server.serve_connection(TokioIo::new(stream), answer).await?)
+}

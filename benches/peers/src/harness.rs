@@ -1,0 +1,102 @@
+//! One run: threads that send requests one after the other; one line of figures. harness.h has the same in C.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use crate::histogram::Histogram;
+
+/// What to do, from the command line: PEER URL CA_FILE HTTP THREADS WARMUP SECONDS REQUESTS.
+/// Each thread sends WARMUP requests that are not counted, then stops after SECONDS or REQUESTS, whichever is first.
+pub struct Plan {
+    pub peer: String,
+    pub url: String,
+    pub ca_file: String,
+    /// 1 or 2.
+    pub http: u32,
+    threads: usize,
+    warmup: u64,
+    limit: Duration,
+    requests: u64,
+}
+
+impl Plan {
+    pub fn from_args() -> Option<Plan> {
+        let args = std::env::args().skip(1).collect::<Vec<_>>();
+        let [peer, url, ca_file, http, threads, warmup, seconds, requests] = args.as_slice() else { return None };
+        Some(Plan {
+            peer: peer.clone(),
+            url: url.clone(),
+            ca_file: ca_file.clone(),
+            http: http.parse().ok()?,
+            threads: threads.parse().ok()?,
+            warmup: warmup.parse().ok()?,
+            limit: Duration::from_secs_f64(seconds.parse().ok()?),
+            requests: requests.parse().ok()?,
+        })
+    }
+
+    /// Runs `request` as planned and prints the figures. This thread is one of the senders.
+    pub fn run(&self, request: impl Fn() + Sync) {
+        let barrier = Barrier::new(self.threads);
+        let (all, elapsed, cpu) = std::thread::scope(|scope| {
+            let others = (1..self.threads).map(|_| {
+                scope.spawn(|| {
+                    self.warm_up(&request);
+                    barrier.wait();
+                    barrier.wait();
+                    self.measure(&request)
+                })
+            });
+            let others = others.collect::<Vec<_>>();
+            self.warm_up(&request);
+            barrier.wait();
+            let (began, cpu_before) = (Instant::now(), cpu_time());
+            barrier.wait();
+            let mut all = self.measure(&request);
+            for other in others {
+                all.merge(&other.join().expect("a sender panicked"));
+            }
+            (all, began.elapsed(), cpu_time() - cpu_before)
+        });
+        let requests = all.total as f64;
+        println!(
+            "requests={} rps={:.1} cpu_us={:.3} p50_us={:.2} p99_us={:.2}",
+            all.total,
+            requests / elapsed.as_secs_f64(),
+            cpu.as_secs_f64() * 1e6 / requests,
+            all.quantile_us(0.50),
+            all.quantile_us(0.99),
+        );
+    }
+
+    fn warm_up(&self, request: &impl Fn()) {
+        for _ in 0..self.warmup {
+            request();
+        }
+    }
+
+    fn measure(&self, request: &impl Fn()) -> Histogram {
+        let mut latencies = Histogram::new();
+        let began = Instant::now();
+        let mut last = began;
+        while latencies.total < self.requests && last - began < self.limit {
+            request();
+            let now = Instant::now();
+            latencies.record((now - last).as_nanos() as u64);
+            last = now;
+        }
+        latencies
+    }
+}
+
+/// User and system time of this process.
+fn cpu_time() -> Duration {
+    // SAFETY: a zeroed rusage is valid, and getrusage only writes to it.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let time = |value: libc::timeval| Duration::new(value.tv_sec as u64, value.tv_usec as u32 * 1000);
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
