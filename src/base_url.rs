@@ -30,6 +30,9 @@ impl BaseUrl {
 
     /// The URL that a request asks for: absolute ones as they are, others appended to the base's path.
     pub fn join(&self, reference: &str) -> Result<Url> {
+        if reference.is_empty() || reference.starts_with(['/', '?', '#']) {
+            return self.append(reference);
+        }
         match Url::parse(reference) {
             Ok(url) if is_http(&url) => {
                 refuse_credentials("url", &url)?;
@@ -51,19 +54,19 @@ impl BaseUrl {
                 "is relative, but the session's key is no http URL; use an absolute URL",
             ));
         };
+        if reference.is_empty() {
+            return Ok(base.clone());
+        }
         if reference.starts_with("//") {
             return Err(Error::invalid("url", "starts with //; write the scheme too, or a single /"));
         }
         let path = base.path().trim_end_matches('/');
         let mut joined = base[..url::Position::BeforePath].to_owned();
-        let separator = if reference.is_empty() || reference.starts_with(['/', '?', '#']) { "" } else { "/" };
+        let separator = if reference.starts_with(['/', '?', '#']) { "" } else { "/" };
         let _ = write!(joined, "{path}{separator}{reference}");
-        let query_of_base = if reference.is_empty() { base.query() } else { None };
-        let mut url = Url::parse(&joined).map_err(|error| Error::invalid("url", format_args!("is no URL: {error}")))?;
-        if query_of_base.is_some() {
-            url.set_query(query_of_base);
-        }
-        Ok(without_fragment(url))
+        Url::parse(&joined)
+            .map(without_fragment)
+            .map_err(|error| Error::invalid("url", format_args!("is no URL: {error}")))
     }
 }
 

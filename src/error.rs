@@ -93,7 +93,7 @@ impl Error {
     }
 
     /// A bad argument: `field` is the name the caller used, `mend` what to write instead.
-    pub fn invalid(field: &str, mend: impl fmt::Display) -> Self {
+    pub fn invalid(field: impl fmt::Display, mend: impl fmt::Display) -> Self {
         Error::new(Status::InvalidArgument, format!("{field}: {mend}"))
     }
 

@@ -1,7 +1,7 @@
 //! Who drives the I/O: the thread that waits, or the guard thread when nobody waits or too many do.
 //!
 //! The guard is in one of four modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
-//! drives; the guard looks in once a millisecond and goes back to WATCH after ten quiet ones, so a serial loop of requests
+//! drives; the guard looks in every five milliseconds and goes back to WATCH after ten quiet ones, so a serial loop of requests
 //! hands nothing over, even when its thread loses the processor for a while. PARKED: the same waiter was there at two looks; no timer runs, and the last waiter to leave wakes
 //! the guard. CROWD: many wait; handing the driver round would cost more than it saves, so the guard drives.
 
@@ -22,7 +22,8 @@ use crate::sys;
 /// With this many waiters the guard drives; with fewer than `CROWD_ENDS` it lets go again.
 const CROWD_BEGINS: u64 = 4;
 const CROWD_ENDS: u64 = 2;
-const LOOK: Duration = Duration::from_millis(1);
+/// Shorter looks cost serial callers more tail latency than a crowd gains from being seen sooner.
+const LOOK: Duration = Duration::from_millis(5);
 /// How long nobody may wait before the guard drives again. Operations on board do not wait for it: they wake the guard.
 const QUIET: Duration = Duration::from_millis(10);
 
@@ -78,6 +79,8 @@ impl Runtime {
 
     /// Runs `future` to its end on this thread, which drives the I/O meanwhile.
     pub fn wait<F: Future>(&self, future: F) -> Result<F::Output> {
+        // Moved once here, not at each step below.
+        let future = std::pin::pin!(future);
         self.inside(|tokio| {
             let _quiet = sys::NoSigpipe::enter();
             let _seat = Seat::take(&self.0);
@@ -268,7 +271,7 @@ impl Shared {
     async fn crowd_disperses(&self) {
         while !self.stopping() {
             self.recall.notified().await;
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             if waiters(self.traffic()) < CROWD_ENDS {
                 return;
             }

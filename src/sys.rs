@@ -40,9 +40,8 @@ pub fn process_state<T: Default + Send + Sync + 'static>() -> &'static T {
         mine.next = first;
         let node = Box::into_raw(mine);
         match head.compare_exchange(first, node, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                return find_state(node).expect("the head is the state that was just put there");
-            }
+            // In the list now: found at the first look.
+            Ok(_) => return process_state(),
             // SAFETY: the exchange failed, so the node is still nobody else's.
             Err(_) => mine = unsafe { Box::from_raw(node) },
         }

@@ -53,7 +53,7 @@ fn the_guard_parks_while_one_thread_waits_long() {
     let (runtime, driving) = start(0);
     runtime.wait(async { tokio::time::sleep(Duration::from_millis(300)).await }).unwrap();
     assert!(read(&driving.looks) <= 5, "{driving:?}");
-    until("the guard watches again", || read(&driving.guard_drives) == 2);
+    until("the guard watches again", || read(&driving.guard_drives) >= 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What comes in and goes out: pointers with lengths, sized structs, limits. Every message names the field and the mend.
 
 use std::ffi::{CStr, c_char};
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::handle::{self, Tabled};
@@ -18,11 +19,21 @@ pub const AIP_UNLIMITED: i64 = -2;
 /// cbindgen:ignore (it cannot write this value; build.rs does)
 pub const AIP_NUL_TERMINATED: usize = usize::MAX;
 
+/// The name of an element: written only into an error.
+#[derive(Clone, Copy)]
+pub struct Nth<'a>(pub &'a str, pub usize);
+
+impl Display for Nth<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.0, self.1)
+    }
+}
+
 /// The bytes of (pointer, length).
 ///
 /// # Safety
 /// Where `data` is not NULL, `len` bytes at it stay readable and unchanged for `'a`.
-pub unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Result<&'a [u8]> {
+pub unsafe fn bytes<'a>(field: impl Display, data: *const u8, len: usize) -> Result<&'a [u8]> {
     match (data.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Error::invalid(field, "is NULL but its length is not 0")),
@@ -36,7 +47,7 @@ pub unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Result<&'a 
 ///
 /// # Safety
 /// As for `bytes`; with `AIP_NUL_TERMINATED` the text ends with a NUL.
-pub unsafe fn text<'a>(field: &str, data: *const c_char, len: usize) -> Result<&'a str> {
+pub unsafe fn text<'a>(field: impl Display + Copy, data: *const c_char, len: usize) -> Result<&'a str> {
     let bytes = match (data.is_null(), len) {
         (true, AIP_NUL_TERMINATED) => return Err(Error::invalid(field, "is NULL but said to end with a NUL")),
         // SAFETY: not NULL, and the caller's promise.
@@ -133,7 +144,7 @@ pub unsafe fn sized<T: SizedStruct>(field: &str, init: &str, place: *const T) ->
     let theirs = unsafe { place.cast::<usize>().read() };
     if theirs < mine || theirs > 4096 {
         return Err(Error::invalid(
-            &format!("{field}.size"),
+            format_args!("{field}.size"),
             format_args!("is {theirs}, not {mine}; call {init}() on the struct first"),
         ));
     }
@@ -173,7 +184,7 @@ pub unsafe fn out_sized<T: Copy>(field: &str, place: *mut T, size: usize, value:
         return Err(Error::invalid(field, "is NULL; pass the address of a struct"));
     }
     if size == 0 || size > 4096 {
-        return Err(Error::invalid(&format!("{field}_size"), format_args!("is {size}; pass sizeof of the struct")));
+        return Err(Error::invalid(format_args!("{field}_size"), format_args!("is {size}; pass sizeof of the struct")));
     }
     let known = size.min(size_of::<T>());
     // SAFETY: the caller's promise; a newer caller's tail is zeroed.

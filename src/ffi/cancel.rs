@@ -4,15 +4,21 @@
 
 use super::args;
 use super::guard::guard;
-use super::handle;
+use super::handle::{self, Kind};
 use super::status::aip_error;
 use crate::cancel::Cancel;
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, Status};
 use crate::sys::Uncancellable;
 
 /// Ends requests from another thread or a signal handler.
 pub struct aip_cancel {
     _private: [u8; 0],
+}
+
+/// Flags have a table of their own, which a signal handler may use.
+impl Kind for aip_cancel {
+    const KIND: u64 = 4;
+    const NAME: &'static str = "cancel";
 }
 
 /// Makes a cancel handle: the caller's until aip_cancel_free(). Put it into aip_request.cancel, into many if you like.
@@ -22,7 +28,7 @@ pub unsafe extern "C" fn aip_cancel_new(cancel: *mut *mut aip_cancel, error: *mu
     guard(error, || {
         // SAFETY: the header's contract.
         let out = unsafe { args::out_null("cancel", cancel)? };
-        *out = handle::of_cancel(Cancel::new()?);
+        *out = handle::encode(Cancel::new()?.id());
         Ok(())
     })
 }
@@ -33,7 +39,7 @@ pub unsafe extern "C" fn aip_cancel_new(cancel: *mut *mut aip_cancel, error: *mu
 pub unsafe extern "C" fn aip_cancel_fire(cancel: *mut aip_cancel) -> i32 {
     // No guard: it builds messages. Nothing here allocates, locks or panics.
     let _uncancellable = Uncancellable::enter();
-    let fired = handle::cancel_id(cancel).is_some_and(|id| Cancel::from_id(id).fire());
+    let fired = handle::decode(cancel).is_some_and(|id| Cancel::from_id(id).fire());
     if fired { Status::Ok as i32 } else { Status::InvalidHandle as i32 }
 }
 
@@ -43,9 +49,12 @@ pub unsafe extern "C" fn aip_cancel_free(cancel: *mut aip_cancel) -> i32 {
     guard(std::ptr::null_mut(), || free(cancel))
 }
 
+/// The live flag behind a handle.
+pub fn get(handle: *const aip_cancel) -> Result<Cancel> {
+    let live = handle::decode(handle).map(Cancel::from_id).filter(|cancel| cancel.is_live());
+    live.ok_or_else(handle::invalid::<aip_cancel>)
+}
+
 fn free(cancel: *mut aip_cancel) -> Result<()> {
-    if cancel.is_null() || handle::cancel(cancel)?.free() {
-        return Ok(());
-    }
-    Err(Error::new(Status::InvalidHandle, "cancel: was freed already"))
+    if cancel.is_null() || get(cancel)?.free() { Ok(()) } else { Err(handle::invalid::<aip_cancel>()) }
 }

@@ -4,15 +4,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cancel::aip_cancel;
-use super::pool::aip_pool;
-use super::response::aip_response;
-use super::session::aip_session;
-use crate::cancel::Cancel;
 use crate::error::{Error, Result, Status};
-use crate::pool::PoolHandle;
-use crate::response::Response;
-use crate::session::SessionHandle;
 use crate::slots::{ID_BITS, Slots};
 use crate::{stats, sys};
 
@@ -34,42 +26,6 @@ pub trait Tabled: Kind {
 
     /// The handle was freed; other threads may still be inside calls on it.
     fn freed(_object: &Self::Object) {}
-}
-
-impl Kind for aip_pool {
-    const KIND: u64 = 1;
-    const NAME: &'static str = "pool";
-}
-
-impl Kind for aip_session {
-    const KIND: u64 = 2;
-    const NAME: &'static str = "session";
-}
-
-impl Kind for aip_response {
-    const KIND: u64 = 3;
-    const NAME: &'static str = "response";
-}
-
-impl Kind for aip_cancel {
-    const KIND: u64 = 4;
-    const NAME: &'static str = "cancel";
-}
-
-impl Tabled for aip_pool {
-    type Object = PoolHandle;
-
-    fn freed(pool: &PoolHandle) {
-        pool.end();
-    }
-}
-
-impl Tabled for aip_session {
-    type Object = SessionHandle;
-}
-
-impl Tabled for aip_response {
-    type Object = Response;
 }
 
 type Object = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
@@ -133,28 +89,14 @@ pub fn live<H: Tabled>() -> u64 {
     sys::existing_process_state::<Table>().map_or(0, |table| stats::read(&table.live[H::KIND as usize]))
 }
 
-/// The handle of a cancel flag. Flags have a table of their own, which a signal handler may use.
-pub fn of_cancel(cancel: Cancel) -> *mut aip_cancel {
-    encode(cancel.id())
-}
-
-/// The cancel flag behind a handle.
-pub fn cancel(handle: *const aip_cancel) -> Result<Cancel> {
-    let live = cancel_id(handle).map(Cancel::from_id).filter(|cancel| cancel.is_live());
-    live.ok_or_else(invalid::<aip_cancel>)
-}
-
-/// The id in a cancel handle, live or not. Neither locks nor allocates: a signal handler asks.
-pub fn cancel_id(handle: *const aip_cancel) -> Option<u64> {
-    decode(handle)
-}
-
-fn encode<H: Kind>(id: u64) -> *mut H {
+/// The handle of an id. An id of another table than this one's is its kind's affair.
+pub fn encode<H: Kind>(id: u64) -> *mut H {
     let token = H::KIND << KIND_SHIFT | fork_tag() << ID_BITS | id;
     std::ptr::without_provenance_mut(token as usize)
 }
 
-fn decode<H: Kind>(handle: *const H) -> Option<u64> {
+/// The id in a handle of this kind and process, live or not. Neither locks nor allocates: a signal handler asks.
+pub fn decode<H: Kind>(handle: *const H) -> Option<u64> {
     let token = handle.addr() as u64;
     let mine = H::KIND << FORK_BITS | fork_tag();
     (token >> ID_BITS == mine).then_some(token & ((1 << ID_BITS) - 1))
@@ -168,7 +110,7 @@ fn full() -> Error {
     Error::new(Status::Limit, "handles: over a million are live; free some")
 }
 
-fn invalid<H: Kind>() -> Error {
+pub fn invalid<H: Kind>() -> Error {
     let name = H::NAME;
     Error::new(
         Status::InvalidHandle,

@@ -6,7 +6,7 @@ use std::ffi::c_char;
 
 use super::args::{self, AIP_OFF, AIP_UNLIMITED, SizedStruct};
 use super::guard::guard;
-use super::handle;
+use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::session::{self, aip_session, aip_session_options};
@@ -18,6 +18,19 @@ use crate::pool::{ConnectionPool, PoolHandle, PoolStats};
 /// A pool of sessions keyed by base URL.
 pub struct aip_pool {
     _private: [u8; 0],
+}
+
+impl Kind for aip_pool {
+    const KIND: u64 = 1;
+    const NAME: &'static str = "pool";
+}
+
+impl Tabled for aip_pool {
+    type Object = PoolHandle;
+
+    fn freed(pool: &PoolHandle) {
+        pool.end();
+    }
 }
 
 /// The least recently used session goes first (the default).

@@ -7,9 +7,8 @@ use std::ffi::c_char;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::args::{self, SizedStruct};
-use super::cancel::aip_cancel;
-use super::handle;
+use super::args::{self, Nth, SizedStruct};
+use super::cancel::{self, aip_cancel};
 use crate::config::{LimitOverrides, MOST_HEADERS};
 use crate::error::{Error, Result};
 use crate::request::Request;
@@ -118,7 +117,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
             connect: args::time_limit("connect_timeout_ms", request.connect_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", request.max_body_bytes)?,
         },
-        cancel: if request.cancel.is_null() { None } else { Some(handle::cancel(request.cancel)?) },
+        cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,
     })
 }
@@ -146,15 +145,15 @@ unsafe fn headers(request: &aip_request) -> Result<HeaderMap> {
     for index in 0..request.header_count {
         // SAFETY: not NULL, and `header_count` elements are readable by the header's contract.
         let header = unsafe { request.headers.add(index).read() };
-        let field = format!("headers[{index}]");
+        let field = Nth("headers", index);
         if header.reserved != [0; 2] {
-            return Err(Error::invalid(&field, "reserved is not 0; zero the struct first"));
+            return Err(Error::invalid(field, "reserved is not 0; zero the struct first"));
         }
         // SAFETY: the header's contract.
         let (name, value) = unsafe {
-            (args::text(&field, header.name, header.name_len)?, value_bytes(&field, header.value, header.value_len)?)
+            (args::text(field, header.name, header.name_len)?, value_bytes(field, header.value, header.value_len)?)
         };
-        append(&mut map, &field, name.as_bytes(), value)?;
+        append(&mut map, field, name.as_bytes(), value)?;
     }
     append_packed(&mut map, "packed_headers", packed)?;
     Ok(map)
@@ -164,7 +163,7 @@ unsafe fn headers(request: &aip_request) -> Result<HeaderMap> {
 ///
 /// # Safety
 /// As for `args::text`.
-unsafe fn value_bytes<'a>(field: &str, value: *const c_char, len: usize) -> Result<&'a [u8]> {
+unsafe fn value_bytes<'a>(field: Nth<'_>, value: *const c_char, len: usize) -> Result<&'a [u8]> {
     if len == args::AIP_NUL_TERMINATED && !value.is_null() {
         // SAFETY: the caller's promise.
         return Ok(unsafe { std::ffi::CStr::from_ptr(value) }.to_bytes());
@@ -190,18 +189,18 @@ fn append_packed(map: &mut HeaderMap, field: &str, block: &[u8]) -> Result<()> {
     let mut parts = block.split(|byte| *byte == 0);
     let mut index = 0;
     while let Some(name) = parts.next() {
-        let field = format!("{field}[{index}]");
-        let value = parts.next().ok_or_else(|| Error::invalid(&field, "has a name but no value"))?;
-        append(map, &field, name, value)?;
+        let field = Nth(field, index);
+        let value = parts.next().ok_or_else(|| Error::invalid(field, "has a name but no value"))?;
+        append(map, field, name, value)?;
         index += 1;
     }
     Ok(())
 }
 
 /// Adds one header. The message never shows the value: it may be a key.
-fn append(map: &mut HeaderMap, field: &str, name: &[u8], value: &[u8]) -> Result<()> {
-    let shown = String::from_utf8_lossy(&name[..name.len().min(40)]);
+fn append(map: &mut HeaderMap, field: Nth<'_>, name: &[u8], value: &[u8]) -> Result<()> {
     let name = HeaderName::from_bytes(name).map_err(|_| {
+        let shown = String::from_utf8_lossy(&name[..name.len().min(40)]);
         Error::invalid(field, format_args!("name {shown:?} is no HTTP token; use letters, digits and -"))
     })?;
     let bad = |byte: u8| byte != b'\t' && (byte < 32 || byte == 127);

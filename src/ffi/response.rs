@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::args::{self, OutHandle, OutText};
 use super::guard::{guard, guard_value};
-use super::handle;
+use super::handle::{self, Kind, Tabled};
 use super::status::aip_error;
 use crate::error::{Delivery, Error, Phase, Result};
 use crate::request::Failure;
@@ -18,6 +18,15 @@ use crate::response::Response;
 /// A whole response.
 pub struct aip_response {
     _private: [u8; 0],
+}
+
+impl Kind for aip_response {
+    const KIND: u64 = 3;
+    const NAME: &'static str = "response";
+}
+
+impl Tabled for aip_response {
+    type Object = Response;
 }
 
 /// How a response came.

@@ -6,18 +6,27 @@ use std::ffi::c_char;
 
 use super::args::{self, SizedStruct};
 use super::guard::{guard, guard_value};
-use super::handle;
+use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::status::aip_error;
 use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig};
 use crate::error::{Error, Result};
-use crate::session::SessionStats;
+use crate::session::{SessionHandle, SessionStats};
 use crate::transport;
 
 /// A handle of yours to a shared session: a base URL and warm connections.
 pub struct aip_session {
     _private: [u8; 0],
+}
+
+impl Kind for aip_session {
+    const KIND: u64 = 2;
+    const NAME: &'static str = "session";
+}
+
+impl Tabled for aip_session {
+    type Object = SessionHandle;
 }
 
 /// HTTP/2 where the server offers it by ALPN, HTTP/1.1 otherwise (the default).

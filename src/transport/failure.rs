@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::reqwest::Attempt;
+use super::attempt::Attempt;
 use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::sys;
 

@@ -1,5 +1,6 @@
 //! Below a session: connections by reqwest, behind a few words of our own. Nothing above this folder names reqwest.
 
+mod attempt;
 mod failure;
 mod reqwest;
 mod resolve;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
 use url::Url;
 
-pub use self::reqwest::{Attempt, Body, Transport};
+pub use self::attempt::Attempt;
+pub use self::reqwest::{Body, Transport};
 pub use self::tls::certificates;
 
 /// What goes out.

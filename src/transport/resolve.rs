@@ -4,8 +4,8 @@ use std::net::ToSocketAddrs;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::attempt::Attempt;
 use super::failure::{NoWorker, NotResolved};
-use super::reqwest::Attempt;
 use crate::error::Phase;
 use crate::workers;
 
