@@ -7,7 +7,7 @@ help: ## this list
 
 build: ## the library as if installed, in target/stage
 	@scripts/setup rust cc
-	@scripts/stage release
+	@scripts/stage
 
 demo: ## a C, a C++ and a Go program share warm sessions, against the sandbox
 	@scripts/setup rust cc c++ go
@@ -27,7 +27,7 @@ header: ## accepts a changed C header: include/aipool.h and the Go module's copy
 
 bench: ## the table of ratios against libcurl, reqwest and a raw socket
 	@scripts/setup rust cc curl valgrind strace python3
-	@scripts/stage release
+	@scripts/stage
 	@benches/run
 
 nightly: ## what takes longer: ten million random calls, sanitizers in full, a thousand forks
