@@ -163,6 +163,11 @@ impl Runtime {
         }
     }
 
+    /// Whether nobody waits now and the guard drives.
+    pub fn guard_watches(&self) -> bool {
+        self.0.mode() == WATCH
+    }
+
     /// Whether many wait now and the guard drives for them.
     pub fn guard_drives_a_crowd(&self) -> bool {
         self.0.mode() == CROWD

@@ -51,9 +51,11 @@ fn a_spawn_starts_without_a_waiter() {
 #[test]
 fn the_guard_parks_while_one_thread_waits_long() {
     let (runtime, driving) = start(0);
+    until("the guard watches", || runtime.guard_watches());
     runtime.wait(async { tokio::time::sleep(Duration::from_millis(300)).await }).unwrap();
+    assert_eq!(read(&driving.hand_offs), 1);
     assert!(read(&driving.looks) <= 5, "{driving:?}");
-    until("the guard watches again", || read(&driving.guard_drives) >= 2);
+    until("the guard watches again", || runtime.guard_watches());
 }
 
 #[test]
