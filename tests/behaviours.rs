@@ -622,6 +622,62 @@ fn stale_handle_is_refused(threads: usize) {
 }
 
 #[test]
+fn connect_limit_is_timeout_not_sent() {
+    let (pool, full) = (pool(0), FullListener::bind());
+    let mut request = post("/", "x");
+    request.limits.connect = Some(Some(Duration::from_millis(200)));
+    let error = session(&pool, &full.url).request(request).unwrap_err().error;
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::ConnectLimit), "{error:?}");
+    assert_eq!((error.phase, error.delivery, error.retryable), (Phase::Connect, Delivery::NotSent, true));
+    assert!(error.message.starts_with("connect_timeout_ms: 200 ms"), "{error}");
+}
+
+/// A port whose queue of unaccepted connections is full: one more connect waits for ever.
+struct FullListener {
+    url: String,
+    _listener: std::net::TcpListener,
+    _queued: Vec<std::net::TcpStream>,
+}
+
+impl FullListener {
+    fn bind() -> FullListener {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
+        let queued = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
+        FullListener { url: format!("http://{address}"), _listener: listener, _queued: queued }
+    }
+}
+
+#[test]
+fn planted_secrets_reach_no_error() {
+    let pool = pool(0);
+    let [http, tls] = [Listener::open(), Listener::open()];
+    let secret = "s3cr3t-token";
+    let faults = ["reset", "close", "truncate=10", "stall=10", "stall-head", "reset-body=10"];
+    let cases = faults.map(|fault| (http.http.clone(), fault)).into_iter().chain([
+        (tls.https.clone(), ""),
+        (refused_url(), ""),
+        ("http://nope.invalid".to_owned(), ""),
+        (FullListener::bind().url, ""),
+    ]);
+    for (base, fault) in cases {
+        let mut request = post(&format!("/bytes/1000?key={secret}"), secret);
+        request.headers.insert("authorization", format!("Bearer {secret}").parse().unwrap());
+        if !fault.is_empty() {
+            request.headers.insert("x-sandbox", fault.parse().unwrap());
+        }
+        request.limits.total = Some(Some(Duration::from_millis(300)));
+        request.method = http::Method::GET;
+        let failure = session(&pool, &base).request(request).unwrap_err();
+        assert!(!format!("{failure:?}").contains(secret), "{base} {fault}: {failure:?}");
+    }
+    let bad_value = format!("authorization\0{secret}\r\n\0");
+    let error = aipool::ffi::request::packed_headers("headers", bad_value.as_bytes()).unwrap_err();
+    assert!(!format!("{error:?}").contains(secret));
+}
+
+#[test]
 fn too_many_headers_are_refused_not_a_panic() {
     let (pool, mut request) = (pool(0), get("/echo"));
     for n in 0..10_001 {
