@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, RwLock, mpsc};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -230,7 +230,7 @@ impl Shared {
             seen = self.stand_by();
         }
         // Waits for those inside, who drive themselves; then nobody can enter any more.
-        let ended = self.tokio.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let ended = self.tokio.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(tokio) = ended {
             tokio.shutdown_background();
         }
@@ -263,10 +263,8 @@ impl Shared {
         self.mode.store(mode, Ordering::SeqCst);
         // Whoever came before the mode was visible found no guard to recall.
         let missed = mode == WATCH && (waiters(self.traffic()) > 0 || self.may_end());
-        if !missed
-            && let Ok(tokio) = self.tokio.read()
-            && let Some(tokio) = tokio.as_ref()
-        {
+        let tokio = self.tokio.read().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(tokio)) = (missed, tokio.as_ref()) {
             self.driving.guard_drives.fetch_add(1, Ordering::Relaxed);
             tokio.block_on(until);
         }

@@ -136,10 +136,10 @@ fn files_and_functions_fit_a_screen() {
             });
             if is_fn {
                 begun = Some((number, indent, line.trim().to_owned()));
-            } else if let Some((first, its, name)) = &begun
-                && line.trim() == "}"
-                && indent == *its
-            {
+                continue;
+            }
+            let Some((first, its, name)) = &begun else { continue };
+            if line.trim() == "}" && indent == *its {
                 assert!(number - first <= 60, "src/{file}: {name} has {} lines", number - first);
                 begun = None;
             }

@@ -37,6 +37,8 @@ pub struct aip_library_stats {
     pub guard_looks: u64,
 }
 
+const _: () = assert!(size_of::<aip_library_stats>() == 64);
+
 /// The number of the ABI, which a binding compares with the header's AIP_ABI_VERSION. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn aip_abi_version() -> u32 {

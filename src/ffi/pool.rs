@@ -57,6 +57,8 @@ pub struct aip_pool_options {
     pub threads: u32,
 }
 
+const _: () = assert!(size_of::<aip_pool_options>() == 48);
+
 // SAFETY: repr(C), `size` first, integers only.
 unsafe impl SizedStruct for aip_pool_options {}
 
@@ -85,6 +87,8 @@ pub struct aip_pool_stats {
     /// Requests answered over a connection that was open already.
     pub requests_reused: u64,
 }
+
+const _: () = assert!(size_of::<aip_pool_stats>() == 80);
 
 impl From<PoolStats> for aip_pool_stats {
     fn from(stats: PoolStats) -> Self {

@@ -34,6 +34,8 @@ pub struct aip_header {
     pub reserved: [u64; 2],
 }
 
+const _: () = assert!(size_of::<aip_header>() == 48);
+
 /// One request. Call aip_request_init() first; every 0 is the default. Everything is copied before the call that takes it
 /// sends anything, so all of it may be freed or reused when that call returns.
 #[repr(C)]
@@ -74,6 +76,8 @@ pub struct aip_request {
     /// Zero.
     pub reserved: u32,
 }
+
+const _: () = assert!(size_of::<aip_request>() == 128);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_request {}

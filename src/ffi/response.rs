@@ -47,6 +47,8 @@ pub struct aip_response_info {
     pub remote_address: [c_char; 64],
 }
 
+const _: () = assert!(size_of::<aip_response_info>() == 96);
+
 /// The HTTP status; 0 on a bad handle. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_response_status(response: *mut aip_response) -> u32 {

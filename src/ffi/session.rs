@@ -70,6 +70,8 @@ pub struct aip_session_options {
     pub reserved: u32,
 }
 
+const _: () = assert!(size_of::<aip_session_options>() == 104);
+
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_session_options {}
 
@@ -90,6 +92,8 @@ pub struct aip_session_stats {
     /// Requests answered over a connection that was open already.
     pub requests_reused: u64,
 }
+
+const _: () = assert!(size_of::<aip_session_stats>() == 48);
 
 impl From<SessionStats> for aip_session_stats {
     fn from(stats: SessionStats) -> Self {

@@ -53,17 +53,21 @@ fn roots(extra: &[Vec<u8>]) -> Result<Arc<RootCertStore>> {
 /// Empty on a host that has none. A file that could not be opened for want of descriptors or memory is tried again.
 fn load_system_roots() -> Result<Arc<RootCertStore>> {
     let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        if let rustls_native_certs::ErrorKind::Io { inner, .. } = &error.kind
-            && sys::is_shortage(inner)
-        {
-            return Err(Error::new(Status::System, format!("system: cannot read the system's roots now ({inner})"))
-                .os_error(inner.raw_os_error().unwrap_or(0)));
-        }
+    if let Some(shortage) = loaded.errors.iter().find_map(shortage) {
+        let os_error = shortage.raw_os_error().unwrap_or(0);
+        let message = format!("system: cannot read the system's roots now ({shortage})");
+        return Err(Error::new(Status::System, message).os_error(os_error));
     }
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(loaded.certs);
     Ok(Arc::new(store))
+}
+
+fn shortage(error: &rustls_native_certs::Error) -> Option<&std::io::Error> {
+    match &error.kind {
+        rustls_native_certs::ErrorKind::Io { inner, .. } if sys::is_shortage(inner) => Some(inner),
+        _ => None,
+    }
 }
 
 fn no_system_roots() -> Error {
