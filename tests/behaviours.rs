@@ -622,6 +622,26 @@ fn stale_handle_is_refused(threads: usize) {
 }
 
 #[test]
+fn http2_is_spoken_without_tls_by_prior_knowledge() {
+    let (pool, listener) = (pool(0), Listener::open());
+    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
+    let options = SessionConfig { connection, ..Default::default() };
+    let session = pool.get_session(&listener.http, Some(options)).unwrap();
+    assert_eq!(session.request(post("/echo", "x")).unwrap().version_number(), 20);
+    assert_eq!(listener.count("http2_requests"), 1);
+}
+
+#[test]
+fn an_unlimited_pool_keeps_every_session() {
+    let pool = pool_with(PoolConfig { max_size: MaxSize::Unlimited, ..config(0) });
+    let first = session(&pool, "http://host0.example");
+    for n in 1..200 {
+        session(&pool, &format!("http://host{n}.example"));
+    }
+    assert_eq!((pool.stats().sessions, pool.stats().evictions, first.is_closed()), (200, 0, false));
+}
+
+#[test]
 fn connect_limit_is_timeout_not_sent() {
     let (pool, full) = (pool(0), FullListener::bind());
     let mut request = post("/", "x");
