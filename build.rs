@@ -59,6 +59,12 @@ fn macros() -> String {
 #define AIP_VERSION_PATCH {patch}
 #define AIP_VERSION "{major}.{minor}.{patch}"
 
+/** Switches a limit or a feature off. 0 is the default everywhere. */
+#define AIP_OFF (-1)
+
+/** No bound. 0 is the default everywhere. */
+#define AIP_UNLIMITED (-2)
+
 /** As a length: the text ends with a NUL. */
 #define AIP_NUL_TERMINATED SIZE_MAX
 

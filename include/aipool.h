@@ -32,6 +32,12 @@
 #define AIP_VERSION_PATCH 0
 #define AIP_VERSION "0.1.0"
 
+/** Switches a limit or a feature off. 0 is the default everywhere. */
+#define AIP_OFF (-1)
+
+/** No bound. 0 is the default everywhere. */
+#define AIP_UNLIMITED (-2)
+
 /** As a length: the text ends with a NUL. */
 #define AIP_NUL_TERMINATED SIZE_MAX
 
@@ -55,15 +61,9 @@
 
 /**
  * Switches a limit or a feature off. 0 is the default everywhere.
+ *
  */
 #define AIP_OFF -1
-
-/**
- * No bound. 0 is the default everywhere.
- */
-#define AIP_UNLIMITED -2
-
-
 
 /**
  * The least recently used session goes first (the default).

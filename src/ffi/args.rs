@@ -9,14 +9,18 @@ use crate::config::{LONGEST_LIMIT, TimeLimit};
 use crate::error::{Error, Result, Status};
 
 /// Switches a limit or a feature off. 0 is the default everywhere.
+///
+/// cbindgen:ignore (build.rs writes these three: cbindgen leaves out parentheses and `usize::MAX`)
 pub const AIP_OFF: i64 = -1;
 
 /// No bound. 0 is the default everywhere.
+///
+/// cbindgen:ignore
 pub const AIP_UNLIMITED: i64 = -2;
 
 /// As a length: the text ends with a NUL.
 ///
-/// cbindgen:ignore (it cannot write this value; build.rs does)
+/// cbindgen:ignore
 pub const AIP_NUL_TERMINATED: usize = usize::MAX;
 
 /// The name of an element: written only into an error.
