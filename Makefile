@@ -18,7 +18,7 @@ test: ## every test: Rust, nginx, C, C++, Go; STRICT=1 fails where a toolchain i
 	@scripts/test
 
 lint: ## format and lints of all languages
-	@scripts/setup rust go
+	@scripts/setup rust lint go
 	@scripts/lint
 
 header: ## accepts a changed C header: include/aipool.h and the Go module's copy

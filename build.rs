@@ -38,7 +38,18 @@ fn header() -> String {
     }
     let mut text = Vec::new();
     builder.generate().expect("src/ffi parses").write(&mut text);
-    with_guarded_short_names(&String::from_utf8(text).expect("the sources are UTF-8"))
+    let text = String::from_utf8(text).expect("the sources are UTF-8");
+    refuse_two_definitions(&text);
+    with_guarded_short_names(&text)
+}
+
+/// A constant that both cbindgen and `macros` write would break every user who builds with -Werror.
+fn refuse_two_definitions(header: &str) {
+    let mut names: Vec<_> =
+        header.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1] && pair[0] != "AIP_API");
+    assert!(twice.is_none(), "the header defines {twice:?} twice");
 }
 
 /// A host whose own functions have the short names defines AIP_NO_SHORT_NAMES before it includes the header.

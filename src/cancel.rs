@@ -1,11 +1,13 @@
 //! Cancel flags: sticky, fired from any thread or signal handler, waited for on any runtime.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 #[cfg(unix)]
 use once_cell::sync::OnceCell;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result, Status};
-use crate::slots::Slots;
+use crate::slots::{Slot, Slots};
 use crate::sys;
 
 /// Names one cancel flag. A copy that outlives the flag is harmless: it never fires again.
@@ -14,14 +16,53 @@ pub struct Cancel(u64);
 
 #[derive(Default)]
 struct Cancels {
-    flags: Slots<Notify>,
+    flags: Slots<Flag>,
+    /// Flags that a caller's handle stands for.
+    handles: AtomicUsize,
     /// Rung by `fire`, watched by every runtime that has a cancellable wait: a handler may do no more than one write.
     #[cfg(unix)]
     bell: OnceCell<sys::Bell>,
 }
 
+#[derive(Default)]
+struct Flag {
+    wake: Notify,
+    /// The handle was given up: nobody fires the flag any more.
+    freed: AtomicBool,
+    /// The handle and the requests that carry the flag. A flag that was fired and freed still ends them.
+    holders: AtomicUsize,
+}
+
+/// A request's hold on the flag it carries.
+#[derive(Debug)]
+pub struct Hold(Cancel);
+
+impl Hold {
+    pub fn cancel(&self) -> Cancel {
+        self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
 impl Cancel {
+    /// A flag for a caller's handle.
     pub fn new() -> Result<Cancel> {
+        let cancel = Cancel::make()?;
+        sys::process_state::<Cancels>().handles.fetch_add(1, Ordering::Relaxed);
+        Ok(cancel)
+    }
+
+    /// A flag of the library's own, for one wait: it goes with the hold.
+    pub fn for_one_wait() -> Result<Hold> {
+        Cancel::make().map(Hold)
+    }
+
+    fn make() -> Result<Cancel> {
         let cancels = sys::process_state::<Cancels>();
         #[cfg(unix)]
         cancels.bell.get_or_try_init(sys::Bell::new).map_err(|error| {
@@ -29,7 +70,11 @@ impl Cancel {
                 .os_error(error.raw_os_error().unwrap_or(0))
         })?;
         let full = || Error::new(Status::Limit, "cancel: over a million live cancel handles; free some");
-        cancels.flags.insert(|_| ()).map(Cancel).ok_or_else(full)
+        let begin = |flag: &Flag| {
+            flag.freed.store(false, Ordering::SeqCst);
+            flag.holders.store(1, Ordering::SeqCst);
+        };
+        cancels.flags.insert(begin).map(Cancel).ok_or_else(full)
     }
 
     pub fn from_id(id: u64) -> Cancel {
@@ -40,8 +85,11 @@ impl Cancel {
         self.0
     }
 
-    /// Fires for good. Async-signal-safe. False when the flag was freed.
+    /// Fires for good. Async-signal-safe. False when the handle was freed.
     pub fn fire(self) -> bool {
+        if !self.is_live() {
+            return false;
+        }
         let Some(cancels) = sys::existing_process_state::<Cancels>() else { return false };
         let fired = cancels.flags.mark(self.0);
         #[cfg(unix)]
@@ -53,24 +101,41 @@ impl Cancel {
         fired
     }
 
-    pub fn is_fired(self) -> bool {
-        self.flag().is_some_and(|slot| slot.is_marked(self.0))
-    }
-
     pub fn is_live(self) -> bool {
-        self.flag().is_some()
+        self.flag().is_some_and(|slot| !slot.value.freed.load(Ordering::SeqCst))
     }
 
-    /// Frees the flag; waits for it that still run are not cancelled by it any more.
+    /// Keeps the flag readable to a request, however soon its handle is freed; `None` when it was already.
+    pub fn hold(self) -> Option<Hold> {
+        let slot = self.flag()?;
+        let more = |holders| (holders > 0).then_some(holders + 1);
+        slot.value.holders.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
+        let hold = Hold(self);
+        self.is_live().then_some(hold)
+    }
+
+    /// Gives the handle up; requests that carry the flag go on, or end where it was fired before. False when it was already.
     pub fn free(self) -> bool {
-        sys::existing_process_state::<Cancels>().is_some_and(|cancels| cancels.flags.remove(self.0, |_| ()))
+        let freed = self.flag().is_some_and(|slot| !slot.value.freed.swap(true, Ordering::SeqCst));
+        if freed {
+            sys::process_state::<Cancels>().handles.fetch_sub(1, Ordering::Relaxed);
+            self.release();
+        }
+        freed
+    }
+
+    fn release(self) {
+        let last = self.flag().is_some_and(|slot| slot.value.holders.fetch_sub(1, Ordering::SeqCst) == 1);
+        if last {
+            sys::process_state::<Cancels>().flags.remove(self.0, |_| ());
+        }
     }
 
     /// Ends when the flag has fired. Needs `wake_on_bell` to run on the same runtime.
     pub async fn fired(self) {
         let Some(slot) = self.flag() else { return std::future::pending().await };
         loop {
-            let mut woken = std::pin::pin!(slot.value.notified());
+            let mut woken = std::pin::pin!(slot.value.wake.notified());
             woken.as_mut().enable();
             if slot.is_marked(self.0) {
                 return;
@@ -79,19 +144,19 @@ impl Cancel {
         }
     }
 
-    fn flag(self) -> Option<&'static crate::slots::Slot<Notify>> {
+    fn flag(self) -> Option<&'static Slot<Flag>> {
         sys::existing_process_state::<Cancels>()?.flags.find(self.0)
     }
 
-    /// How many flags are live in this process.
+    /// How many cancel handles are live in this process.
     pub fn live() -> usize {
-        sys::existing_process_state::<Cancels>().map_or(0, |cancels| cancels.flags.live())
+        sys::existing_process_state::<Cancels>().map_or(0, |cancels| cancels.handles.load(Ordering::Relaxed))
     }
 }
 
 fn wake_fired() {
     if let Some(cancels) = sys::existing_process_state::<Cancels>() {
-        cancels.flags.for_each_marked(Notify::notify_waiters);
+        cancels.flags.for_each_marked(|flag| flag.wake.notify_waiters());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
@@ -247,8 +247,14 @@ impl ConnectionPool {
         while table.len() > self.limit() {
             let free =
                 |session: &Arc<Session>| !session.is_leased() && !kept.is_some_and(|kept| Arc::ptr_eq(kept, session));
-            let oldest_free = table.iter().rev().find(|(_, session)| free(session)).map(|(key, _)| key.clone());
-            let Some(session) = oldest_free.and_then(|key| table.pop(&key)) else { return };
+            // A closed one holds a place for nobody.
+            let goes = table.iter().rev().find(|(_, session)| session.is_closed());
+            let goes =
+                goes.or_else(|| table.iter().rev().find(|(_, session)| free(session))).map(|(key, _)| key.clone());
+            let Some(session) = goes.and_then(|key| table.pop(&key)) else { return };
+            if session.is_closed() {
+                continue;
+            }
             session.close(Detail::Evicted);
             add_one(&self.counters.evictions);
         }
@@ -285,6 +291,7 @@ impl ConnectionPool {
     }
 
     fn drain(&self, closing: &[Arc<Session>], limit: Duration) -> Result<()> {
+        let started = Instant::now();
         let all = async {
             for session in closing {
                 session.drained().await;
@@ -299,7 +306,8 @@ impl ConnectionPool {
             session.cut();
         }
         let message = format!("drain_ms: {} ms ran out; {left} requests were cut off", limit.as_millis());
-        Err(Error::new(Status::Timeout, message).detail(Detail::DrainLimit))
+        let error = Error::new(Status::Timeout, message).detail(Detail::DrainLimit);
+        Err(Error { elapsed: started.elapsed(), ..error })
     }
 }
 

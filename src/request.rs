@@ -94,7 +94,7 @@ impl Exchange {
 fn given_up(error: Error, attempt: &Attempt) -> Error {
     let (phase, delivery) = (attempt.phase(), attempt.delivery());
     let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
-    Error { phase, delivery, retryable, ..error }
+    Error { phase, delivery, retryable, http_status: attempt.http_status(), ..error }
 }
 
 async fn whole_response(

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
 use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, RequestDefaults};
-use crate::error::{Detail, Error, Result};
+use crate::error::{Detail, Error, Result, Status};
 use crate::request::{Exchange, Failure, Request};
 use crate::response::Response;
 use crate::runtime::Runtime;
@@ -222,17 +222,17 @@ impl SessionHandle {
     /// Sends a request and waits for the whole response.
     pub fn request(&self, request: Request) -> std::result::Result<Response, Failure> {
         let begun = InFlight::begin(&self.session)?;
-        let interruptible = request.interruptible;
+        let interrupt = if request.interruptible { Some(Cancel::for_one_wait()?) } else { None };
+        // Held to the end: a flag that is fired and freed at once still ends the request.
+        let held = request.cancel.map(|cancel| cancel.hold().ok_or_else(freed_cancel)).transpose()?;
         let mut exchange = self.exchange(request)?;
         self.session.count(|counters| &counters.requests);
-        let interrupt = if interruptible { Some(Interrupt(Cancel::new()?)) } else { None };
-        if exchange.cancel.is_some() || interruptible {
+        if held.is_some() || interrupt.is_some() {
             self.runtime.watch_cancels();
         }
         let outcome = if let Some(interrupt) = &interrupt {
-            exchange.interrupt = Some(interrupt.0);
-            let running = run(begun, exchange);
-            self.runtime.wait_interruptibly(running, interrupt.0)
+            exchange.interrupt = Some(interrupt.cancel());
+            self.runtime.wait_interruptibly(run(begun, exchange), interrupt.cancel())
         } else {
             self.runtime.wait(run(begun, exchange))
         };
@@ -277,13 +277,8 @@ async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Respons
     exchange.run(begun.0.cut_off()).await
 }
 
-/// The library's own flag for one interruptible wait.
-struct Interrupt(Cancel);
-
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        self.0.free();
-    }
+fn freed_cancel() -> Error {
+    Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request")
 }
 
 /// The request's headers, and the handle's where the request has none of that name.

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::sys;
 
-const MOST: usize = 4;
+/// A dead resolver holds a thread for up to half a minute: few are not enough, and idle ones end.
+const MOST: usize = 32;
 const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -603,7 +603,8 @@ fn bad_url_names_the_field(threads: usize) {
 fn bad_header_names_the_field(_threads: usize) {
     for (block, starts) in [
         (&b"x-a\0ok\0x-b\0two\r\nlines\0"[..], "headers[1]: value of x-b "),
-        (b"bad name\0v\0", "headers[0]: name "),
+        (b"bad name\0v\0", "headers[0]: name is no HTTP token (byte 3)"),
+        (b"x-key: lines\0v\0", "headers[0]: name is no HTTP token (byte 5)"),
         (b"x-a\0", "headers[0]: has a name but no value"),
         (b"x-a\0v", "headers: does not end with a NUL"),
     ] {
@@ -619,6 +620,92 @@ fn stale_handle_is_refused(threads: usize) {
     handle::free(handle).unwrap();
     assert_eq!(handle::get(handle).err().unwrap().status, Status::InvalidHandle);
     assert_eq!(handle::free(handle).unwrap_err().status, Status::InvalidHandle);
+}
+
+#[test]
+fn a_cancel_that_is_fired_and_freed_at_once_still_ends_its_request() {
+    for threads in [0, 2] {
+        let pool = pool(threads);
+        let session = session(&pool, &sandbox().http);
+        let (cancel, name) = (Cancel::new().unwrap(), unique("fired-and-freed"));
+        let mut request = get(&format!("/hold/{name}"));
+        request.cancel = Some(cancel);
+        let call = std::thread::spawn(move || session.request(request));
+        wait_held(&name, 1);
+        assert!(cancel.fire() && cancel.free() && !cancel.fire() && !cancel.free());
+        assert_eq!(call.join().unwrap().unwrap_err().error.status, Status::Cancelled);
+        let mut late = get("/echo");
+        late.cancel = Some(cancel);
+        let error = pool.request(&sandbox().http, late).unwrap_err().error;
+        assert_eq!((error.status, error.delivery), (Status::InvalidHandle, Delivery::NotSent));
+    }
+}
+
+#[test]
+fn a_closed_session_makes_room_before_an_open_one_goes() {
+    let pool = small_pool(0, 2, Eviction::Lru);
+    let [open, closed] = ["http://b.example", "http://a.example"].map(|key| session(&pool, key));
+    closed.close();
+    session(&pool, "http://c.example");
+    assert_eq!((open.is_closed(), pool.stats().sessions, pool.stats().evictions), (false, 2, 0));
+}
+
+#[test]
+fn over_http2_a_dialer_that_gives_up_fails_nobody_else() {
+    let (pool, server) = (pool(0), SlowTlsless::bind());
+    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
+    let options = SessionConfig { connection, ..Default::default() };
+    let session = Arc::new(pool.get_session(&server.url, Some(options)).unwrap());
+    let cancel = Cancel::new().unwrap();
+    let mut first = get("/echo");
+    first.cancel = Some(cancel);
+    let (dialing, waiting) = (session.clone(), session.clone());
+    let dialer = std::thread::spawn(move || dialing.request(first));
+    while session.stats().in_flight < 1 {
+        std::thread::yield_now();
+    }
+    let waiter = std::thread::spawn(move || waiting.request(get("/echo")));
+    while session.stats().requests < 2 {
+        std::thread::yield_now();
+    }
+    cancel.fire();
+    assert_eq!(dialer.join().unwrap().unwrap_err().error.status, Status::Cancelled);
+    server.accept_from_now_on();
+    assert_eq!(waiter.join().unwrap().unwrap().status, 200);
+    cancel.free();
+}
+
+/// A port that connects to the sandbox's only when told to: until then its queue is full and a connect waits.
+struct SlowTlsless {
+    url: String,
+    listener: FullListener,
+}
+
+impl SlowTlsless {
+    fn bind() -> SlowTlsless {
+        let listener = FullListener::bind();
+        SlowTlsless { url: listener.url.clone(), listener }
+    }
+
+    /// Drops what fills the queue and passes every later connection on to the sandbox.
+    fn accept_from_now_on(self) {
+        let FullListener { _listener: listener, _queued: queued, .. } = self.listener;
+        drop(queued);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = std::net::TcpStream::connect(sandbox().http.strip_prefix("http://").unwrap()).unwrap();
+                for (mut from, mut to) in [
+                    (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                    (server.try_clone().unwrap(), client.try_clone().unwrap()),
+                ] {
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(std::net::Shutdown::Write);
+                    });
+                }
+            }
+        });
+    }
 }
 
 #[test]

@@ -60,12 +60,6 @@
 #define AIP_ERROR_RETRYABLE 1
 
 /**
- * Switches a limit or a feature off. 0 is the default everywhere.
- *
- */
-#define AIP_OFF -1
-
-/**
  * The least recently used session goes first (the default).
  */
 #define AIP_EVICT_LRU 1
@@ -692,7 +686,7 @@ typedef struct aip_response_info {
      */
     uint32_t http_version;
     /**
-     * 1 when it came over a connection that was open before the request; 0 when one was opened for it.
+     * 0 when a connection was opened for it; 1 when it came over one that another request had opened.
      */
     uint32_t reused;
     /**

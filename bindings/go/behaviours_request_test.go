@@ -216,7 +216,7 @@ func extraCAIsTrusted(t *testing.T) {
 func totalLimitIsTimeout(t *testing.T) {
 	session := get(t, newPool(t, Options{}), listen(t).http)
 	hold := newHold()
-	_, err := session.Do(background, &Request{URL: hold.url(), Timeout: 50 * time.Millisecond})
+	_, err := session.Do(background, &Request{URL: hold.url(), Timeout: 300 * time.Millisecond})
 	failure := wantError(t, err, StatusTimeout, DetailTotalLimit, MaybeSent)
 	want(t, "phase", failure.Phase, PhaseFirstByte)
 	want(t, "Timeout()", failure.Timeout(), true)

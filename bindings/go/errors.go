@@ -62,7 +62,8 @@ func (e *Error) Timeout() bool {
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrClosed:
-		return e.Status == StatusClosed || e.Status == StatusInvalidHandle
+		// A request that a drain cut off was under way: whoever sends it again may pay twice.
+		return e.Status == StatusClosed && e.Detail != DetailDrainLimit || e.Status == StatusInvalidHandle
 	case context.DeadlineExceeded, os.ErrDeadlineExceeded:
 		return e.Timeout()
 	case context.Canceled:
@@ -100,7 +101,8 @@ const (
 	StatusInvalidArgument Status = C.AIP_INVALID_ARGUMENT
 	// StatusInvalidHandle: the pool or session handle was closed.
 	StatusInvalidHandle Status = C.AIP_INVALID_HANDLE
-	// StatusClosed: the session or pool is closed; the detail says how. Nothing was sent: get the session again.
+	// StatusClosed: the session or pool is closed; the detail says how. Nothing was sent: get the session again. Except
+	// with DetailDrainLimit: then the request was under way, and Delivery says how far.
 	StatusClosed Status = C.AIP_CLOSED
 	// StatusTimeout: a time limit ran out; the detail says which, the phase where.
 	StatusTimeout Status = C.AIP_TIMEOUT

@@ -22,6 +22,7 @@ func TestErrorsMatchTheStandardLibrary(t *testing.T) {
 		targets []error
 	}{
 		{&Error{Status: StatusClosed}, []error{ErrClosed}},
+		{&Error{Status: StatusClosed, Detail: DetailDrainLimit}, nil},
 		{&Error{Status: StatusInvalidHandle}, []error{ErrClosed}},
 		{&Error{Status: StatusTimeout}, []error{context.DeadlineExceeded, os.ErrDeadlineExceeded}},
 		{&Error{Status: StatusCancelled}, []error{context.Canceled}},
@@ -63,7 +64,7 @@ func TestContextErrorsMatchContextAndSayDelivery(t *testing.T) {
 	want(t, "says why", strings.HasSuffix(err.Error(), cause.Error()), true)
 	hold.waitGone(t)
 
-	deadline, cancelDeadline := context.WithTimeout(background, 20*time.Millisecond)
+	deadline, cancelDeadline := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancelDeadline()
 	_, err = session.Do(deadline, &Request{URL: hold.url()})
 	wantError(t, err, StatusCancelled, DetailNone, MaybeSent)

@@ -2,6 +2,7 @@ package aipool
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"testing"
@@ -90,4 +91,15 @@ func TestHeaders(t *testing.T) {
 		wantInvalid(t, err, "headers[1]: the ")
 		wantInvalid(t, err, "holds a NUL")
 	}
+}
+
+func TestCopiedHeadersAreApart(t *testing.T) {
+	common := Headers{{"x-a", "1"}, {"x-b", "2"}, {"x-c", "3"}}
+	mine, yours := common, common
+	mine.Set("x-a", "9")
+	mine.Del("x-b")
+	yours.Add("x-d", "4")
+	want(t, "the copied one", fmt.Sprint(common), "[{x-a 1} {x-b 2} {x-c 3}]")
+	want(t, "a changed copy", fmt.Sprint(mine), "[{x-c 3} {x-a 9}]")
+	want(t, "a longer copy", fmt.Sprint(yours), "[{x-a 1} {x-b 2} {x-c 3} {x-d 4}]")
 }

@@ -43,7 +43,8 @@ func (h Headers) Values(name string) []string {
 
 // Add appends a header. Since 0.1.
 func (h *Headers) Add(name, value string) {
-	*h = append(*h, Header{name, value})
+	// Clipped: two copies of common headers must not write into one spare place.
+	*h = append(slices.Clip(*h), Header{name, value})
 }
 
 // Set appends a header in the place of all of that name. Since 0.1.
@@ -54,21 +55,27 @@ func (h *Headers) Set(name, value string) {
 
 // Del removes all headers of a name. Since 0.1.
 func (h *Headers) Del(name string) {
-	*h = slices.DeleteFunc(*h, func(header Header) bool { return strings.EqualFold(header.Name, name) })
+	kept := make(Headers, 0, len(*h)+1)
+	for _, header := range *h {
+		if !strings.EqualFold(header.Name, name) {
+			kept = append(kept, header)
+		}
+	}
+	*h = kept
 }
 
-// Request is one request. The zero value is a GET of the session's base URL. It may be used again and by many goroutines
+// Request is one request. The zero value, like nil, is a GET of the session's base URL. It may be used again and by many goroutines
 // at once; its memory is yours again when Do returns. Since 0.1.
 type Request struct {
 	// Method is a token; "" is GET.
 	Method string
 	// URL is absolute, or a path that is appended to the session's base URL ("chat", "/chat", "?q=1"; "" is the base).
 	URL string
-	// Headers are sent in this order, before the session's own.
+	// Headers of one name are sent in this order; different names may be sent in another.
 	Headers Headers
 	// Body is the whole body.
 	Body []byte
-	// Timeout is as in Options, for this request; 0 is the session's.
+	// Timeout is as in Options, for this request; 0 is the session's, also where a deadline has just passed: give ctx that.
 	Timeout time.Duration
 	// ConnectTimeout is as in Options, for this request; 0 is the session's.
 	ConnectTimeout time.Duration
@@ -87,7 +94,7 @@ func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response,
 //
 // A failure is an [*Error]; on StatusTooLarge and StatusTruncated its Response is what came. When ctx ends, so does the
 // request: the error then is StatusCancelled and matches ctx.Err() and context.Cause(ctx). Nothing is sent when ctx has
-// ended before. On a closed session it matches ErrClosed, and nothing was sent. Since 0.1.
+// ended before. On a session that was closed before it matches ErrClosed, and nothing was sent. Since 0.1.
 func (s *Session) Do(ctx context.Context, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(s)
 	return do(ctx, s.handle.token.Load(), nil, request)
@@ -97,6 +104,9 @@ func (s *Session) Do(ctx context.Context, request *Request) (*Response, error) {
 func do(ctx context.Context, target uintptr, key *string, request *Request) (*Response, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
+	}
+	if request == nil {
+		request = &Request{}
 	}
 	packed, err := pack(request.Headers)
 	if err != nil {

@@ -8,9 +8,11 @@ use super::handle::{self, Tabled};
 use crate::config::{LONGEST_LIMIT, TimeLimit};
 use crate::error::{Error, Result, Status};
 
+// build.rs writes these three: cbindgen leaves out parentheses and `usize::MAX`.
+
 /// Switches a limit or a feature off. 0 is the default everywhere.
 ///
-/// cbindgen:ignore (build.rs writes these three: cbindgen leaves out parentheses and `usize::MAX`)
+/// cbindgen:ignore
 pub const AIP_OFF: i64 = -1;
 
 /// No bound. 0 is the default everywhere.

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use http::StatusCode;
 
 use crate::config::TimeLimit;
 use crate::error::{Delivery, Phase};
@@ -19,6 +21,9 @@ tokio::task_local! {
 pub struct Attempt {
     connect_limit: TimeLimit,
     phase: AtomicI32,
+    http_status: AtomicU16,
+    /// The connector was asked for a connection for this request.
+    dialed: AtomicBool,
     /// A connection was opened for this request, and this request was first to use it.
     connected: AtomicBool,
     traffic: Arc<Traffic>,
@@ -65,6 +70,8 @@ impl Attempt {
         Arc::new(Attempt {
             connect_limit,
             phase: AtomicI32::new(Phase::None as i32),
+            http_status: AtomicU16::new(0),
+            dialed: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             traffic,
             opened: Box::new(opened),
@@ -96,6 +103,37 @@ impl Attempt {
 
     pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as i32, Ordering::Relaxed);
+    }
+
+    /// The response's head has come.
+    pub fn answered(&self, status: StatusCode) {
+        self.http_status.store(status.as_u16(), Ordering::Relaxed);
+        self.enter(Phase::Body);
+    }
+
+    /// The response's status, 0 before it came.
+    pub fn http_status(&self) -> u16 {
+        self.http_status.load(Ordering::Relaxed)
+    }
+
+    /// A connection is being opened for this request.
+    pub fn dials(&self) {
+        self.dialed.store(true, Ordering::Relaxed);
+        self.enter_if_mine(Phase::Connect);
+    }
+
+    pub fn dialed(&self) -> bool {
+        self.dialed.load(Ordering::Relaxed)
+    }
+
+    /// Polled outside of its request's task, a dial was left behind: the request is on another connection by now.
+    pub fn leave_dial_if_not_mine(&self) {
+        if Attempt::current().is_none() {
+            for dialing in [Phase::Dns, Phase::Connect] {
+                let (from, to) = (dialing as i32, Phase::FirstByte as i32);
+                let _ = self.phase.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
     }
 
     /// As `enter`, but not from a connection that became a spare: its request is further on.

@@ -64,9 +64,18 @@ impl Transport {
             *request.body_mut() = Some(body.into());
         }
         attempt.enter(Phase::FirstByte);
-        let sent = attempt.clone().scope(client.execute(request)).await;
+        let sent = loop {
+            let again = request.try_clone();
+            let sent = attempt.clone().scope(client.execute(request)).await;
+            match (again, &sent) {
+                // Over HTTP/2 one request dials for all; when it gives up, the others hear of it as a failed connect.
+                // One that never dialed itself sent nothing, and now dials or waits for another.
+                (Some(again), Err(error)) if error.is_connect() && !attempt.dialed() => request = again,
+                _ => break sent,
+            }
+        };
         let mut response = sent.map_err(|error| failure::before_head(&error.without_url(), &attempt))?;
-        attempt.enter(Phase::Body);
+        attempt.answered(response.status());
         let head = Head {
             status: response.status(),
             version: response.version(),
@@ -153,7 +162,13 @@ where
                     return Err("not needed any more".into());
                 }
             }
-            attempt.enter_if_mine(Phase::Connect);
+            attempt.dials();
+            // Left behind when its request takes another connection: the phase is not this dial's any more.
+            let mut connecting = std::pin::pin!(connecting);
+            let connecting = poll_fn(|cx| {
+                attempt.leave_dial_if_not_mine();
+                connecting.as_mut().poll(cx)
+            });
             let connected = match attempt.connect_limit() {
                 None => connecting.await,
                 Some(limit) => match tokio::time::timeout(limit, connecting).await {

@@ -235,7 +235,7 @@ void extra_ca_is_trusted(void)
 void total_limit_is_timeout(void)
 {
     aip_request request = get_of("/echo");
-    request.timeout_ms = 50;
+    request.timeout_ms = 300;
     WITH_HEADERS(&request, "x-sandbox\0stall-head");
     CHECK_STATUS(try_with(session_of(new_pool(), sandbox_http()), &request), AIP_TIMEOUT);
     CHECK_EQ(error.detail, AIP_DETAIL_TOTAL_LIMIT);

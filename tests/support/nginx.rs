@@ -45,9 +45,18 @@ impl Nginx {
         nginx
     }
 
-    /// Every request it answered, a line each: connection serial number, requests on it, protocol, status.
-    pub fn access_log(&self) -> Vec<String> {
-        fs::read_to_string(self.prefix.join("access.log")).unwrap_or_default().lines().map(str::to_owned).collect()
+    /// The first `count` requests it answered, a line each: connection serial number, requests on it, protocol, status.
+    /// Waits for them: nginx writes the line after the answer.
+    pub fn access_log(&self, count: usize) -> Vec<String> {
+        let begun = std::time::Instant::now();
+        loop {
+            let log = fs::read_to_string(self.prefix.join("access.log")).unwrap_or_default();
+            if log.lines().count() >= count {
+                return log.lines().map(str::to_owned).collect();
+            }
+            assert!(begun.elapsed().as_secs() < 10, "{count} lines: {log}");
+            std::thread::yield_now();
+        }
     }
 
     fn wait_until_it_listens(&self, port: u16) {

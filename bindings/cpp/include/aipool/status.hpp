@@ -12,6 +12,13 @@
 
 static_assert(AIP_ABI_VERSION == 1, "aipool.hpp is written for ABI 1: use the aipool.h that came with it");
 
+// One category for a program and its plugins, also where they hide their symbols: error codes compare by its address.
+#if defined(__GNUC__) && !defined(_WIN32)
+#define AIPOOL_SHARED __attribute__((visibility("default")))
+#else
+#define AIPOOL_SHARED
+#endif
+
 namespace aipool {
 inline namespace v0 {
 
@@ -20,7 +27,7 @@ enum class status : int {
     ok = AIP_OK,                              ///< Done.
     invalid_argument = AIP_INVALID_ARGUMENT,  ///< An argument is wrong; the message names it.
     invalid_handle = AIP_INVALID_HANDLE,      ///< The object was moved from, or inherited over fork().
-    closed = AIP_CLOSED,                      ///< The session or pool is closed; nothing was sent.
+    closed = AIP_CLOSED,                      ///< The session or pool is closed; delivery says whether anything was sent.
     timeout = AIP_TIMEOUT,                    ///< A time limit ran out.
     cancelled = AIP_CANCELLED,                ///< The request's cancel_source was fired.
     interrupted = AIP_INTERRUPTED,            ///< A signal handler ran during an interruptible wait.
@@ -67,7 +74,7 @@ enum class delivery : int {
 
 namespace impl {
 
-class status_category final : public std::error_category {
+class AIPOOL_SHARED status_category final : public std::error_category {
 public:
     const char* name() const noexcept override { return "aipool"; }
 
@@ -92,7 +99,7 @@ public:
 }  // namespace impl
 
 /// The category of the codes below, named "aipool". Since 0.1.
-inline const std::error_category& category() noexcept
+AIPOOL_SHARED inline const std::error_category& category() noexcept
 {
     static const impl::status_category the;
     return the;
