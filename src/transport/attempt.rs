@@ -11,7 +11,7 @@ use crate::config::TimeLimit;
 use crate::error::{Delivery, Phase};
 
 /// For how long after a request's end its connection may be on its way to the idle list.
-const FALLS_IDLE: Duration = Duration::from_millis(20);
+const FALLS_IDLE: Duration = Duration::from_millis(10);
 
 tokio::task_local! {
     static ATTEMPT: Arc<Attempt>;
@@ -22,6 +22,8 @@ pub struct Attempt {
     connect_limit: TimeLimit,
     phase: AtomicI32,
     http_status: AtomicU16,
+    /// The response came whole and said nothing against using its connection again.
+    falls_idle: AtomicBool,
     /// The connector was asked for a connection for this request.
     dialed: AtomicBool,
     /// A connection was opened for this request, and this request was first to use it.
@@ -36,7 +38,7 @@ pub struct Traffic {
     connections: AtomicUsize,
     under_way: AtomicUsize,
     began: Instant,
-    /// When a request ended last, in microseconds from `began`.
+    /// When a request that leaves its connection reusable ended last, in microseconds from `began`; 0 before the first.
     last_end: AtomicU64,
 }
 
@@ -55,7 +57,9 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         let traffic = &self.traffic;
         traffic.under_way.fetch_sub(1, Ordering::SeqCst);
-        traffic.last_end.store(traffic.began.elapsed().as_micros() as u64, Ordering::Relaxed);
+        if self.falls_idle.load(Ordering::Relaxed) {
+            traffic.last_end.store(traffic.began.elapsed().as_micros() as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -71,6 +75,7 @@ impl Attempt {
             connect_limit,
             phase: AtomicI32::new(Phase::None as i32),
             http_status: AtomicU16::new(0),
+            falls_idle: AtomicBool::new(false),
             dialed: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             traffic,
@@ -109,6 +114,11 @@ impl Attempt {
     pub fn answered(&self, status: StatusCode) {
         self.http_status.store(status.as_u16(), Ordering::Relaxed);
         self.enter(Phase::Body);
+    }
+
+    /// The response came whole, and its connection is falling idle.
+    pub fn leaves_idle_connection(&self) {
+        self.falls_idle.store(true, Ordering::Relaxed);
     }
 
     /// The response's status, 0 before it came.
@@ -162,8 +172,11 @@ impl Attempt {
     /// Whether a connection that this request could use must be falling idle just now.
     pub fn may_reuse_soon(&self) -> bool {
         let Traffic { connections, under_way, began, last_end } = &*self.traffic;
-        let since_last_end = began.elapsed().saturating_sub(Duration::from_micros(last_end.load(Ordering::Relaxed)));
-        under_way.load(Ordering::SeqCst) <= connections.load(Ordering::SeqCst) && since_last_end < FALLS_IDLE
+        let last_end = last_end.load(Ordering::Relaxed);
+        let since_last_end = began.elapsed().saturating_sub(Duration::from_micros(last_end));
+        last_end > 0
+            && since_last_end < FALLS_IDLE
+            && under_way.load(Ordering::SeqCst) <= connections.load(Ordering::SeqCst)
     }
 
     /// Whether the request went over a connection that was open already.

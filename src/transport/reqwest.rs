@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
+use http::header::CONNECTION;
 use once_cell::sync::OnceCell;
 use tower_layer::layer_fn;
 use tower_service::Service;
@@ -82,22 +84,31 @@ impl Transport {
             headers: std::mem::take(response.headers_mut()),
             remote: response.remote_addr(),
         };
-        Ok((head, Body(response)))
+        let reusable = head.version != Version::HTTP_10 && head.headers.get(CONNECTION).is_none();
+        Ok((head, Body { response, attempt: reusable.then_some(attempt) }))
     }
 }
 
 /// The rest of a response, decoded.
-pub struct Body(reqwest::Response);
+pub struct Body {
+    response: reqwest::Response,
+    /// To be told of a proper end, where the connection can be used again then.
+    attempt: Option<Arc<Attempt>>,
+}
 
 impl Body {
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.0.chunk().await.map_err(|error| failure::in_body(&error.without_url()))
+        let next = self.response.chunk().await.map_err(|error| failure::in_body(&error.without_url()))?;
+        if let (None, Some(attempt)) = (&next, &self.attempt) {
+            attempt.leaves_idle_connection();
+        }
+        Ok(next)
     }
 
     /// How many bytes are to come, where the server said so.
     pub fn length(&self) -> Option<u64> {
-        self.0.content_length()
+        self.response.content_length()
     }
 }
 
@@ -122,7 +133,7 @@ fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<re
 /// Below the 60 s after which common load balancers close a silent connection.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
-/// How long a dial waits for a connection that is falling idle: the shortest time the timer knows.
+/// How often a dial looks whether the connection that is falling idle has come: the shortest time the timer knows.
 const TAKES_IDLE: Duration = Duration::from_millis(1);
 
 /// Around reqwest's connector: keeps the connect limit of the request that dials, and tells its attempt how it went.
@@ -156,7 +167,7 @@ where
             let Some(attempt) = attempt else { return connecting.await };
             // With runtime threads a body can end before its connection is back in reqwest's list. The request gets it then,
             // and goes on without this future, which ends up outside of its task.
-            if attempt.may_reuse_soon() {
+            while attempt.may_reuse_soon() {
                 tokio::time::sleep(TAKES_IDLE).await;
                 if Attempt::current().is_none() {
                     return Err("not needed any more".into());
