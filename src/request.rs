@@ -58,6 +58,7 @@ impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(self, cut: impl Future<Output = ()>) -> std::result::Result<Response, Failure> {
         let Exchange { transport, attempt, outgoing, limits, cancel, interrupt, started } = self;
+        let _under_way = attempt.under_way();
         let mut whole = pin!(whole_response(&transport, &attempt, outgoing, limits.body, started));
         let mut cancelled = pin!(fired(cancel));
         let mut interrupted = pin!(fired(interrupt));

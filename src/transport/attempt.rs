@@ -53,11 +53,14 @@ impl Traffic {
     }
 }
 
-impl Drop for Attempt {
+/// A request under way. Not the attempt's own life: a spare dial may hold that a little longer.
+pub struct UnderWay<'a>(&'a Attempt);
+
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        let traffic = &self.traffic;
+        let traffic = &self.0.traffic;
         traffic.under_way.fetch_sub(1, Ordering::SeqCst);
-        if self.falls_idle.load(Ordering::Relaxed) {
+        if self.0.falls_idle.load(Ordering::Relaxed) {
             traffic.last_end.store(traffic.began.elapsed().as_micros() as u64, Ordering::Relaxed);
         }
     }
@@ -70,7 +73,6 @@ impl Attempt {
         connect_limit: TimeLimit,
         opened: impl Fn() + Send + Sync + 'static,
     ) -> Arc<Attempt> {
-        traffic.under_way.fetch_add(1, Ordering::SeqCst);
         Arc::new(Attempt {
             connect_limit,
             phase: AtomicI32::new(Phase::None as i32),
@@ -81,6 +83,12 @@ impl Attempt {
             traffic,
             opened: Box::new(opened),
         })
+    }
+
+    /// From the request's start to its end, whichever end that is.
+    pub fn under_way(&self) -> UnderWay<'_> {
+        self.traffic.under_way.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self)
     }
 
     /// Runs `future` as this attempt: `current` is true to it there, and only there.
