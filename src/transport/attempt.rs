@@ -177,14 +177,16 @@ impl Attempt {
         }
     }
 
-    /// Whether a connection that this request could use must be falling idle just now.
+    /// Whether a connection that this request could use must be falling idle just now. Asked for a serial caller's sake:
+    /// among many at once a connection more is soon used, and waiting costs more than it.
     pub fn may_reuse_soon(&self) -> bool {
         let Traffic { connections, under_way, began, last_end } = &*self.traffic;
         let last_end = last_end.load(Ordering::Relaxed);
         let since_last_end = began.elapsed().saturating_sub(Duration::from_micros(last_end));
         last_end > 0
             && since_last_end < FALLS_IDLE
-            && under_way.load(Ordering::SeqCst) <= connections.load(Ordering::SeqCst)
+            && under_way.load(Ordering::SeqCst) == 1
+            && connections.load(Ordering::SeqCst) > 0
     }
 
     /// Whether the request went over a connection that was open already.
