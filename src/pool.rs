@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -13,7 +13,7 @@ use crate::error::{Detail, Error, Result, Status};
 use crate::request::{Failure, Request};
 use crate::response::Response;
 use crate::runtime::Runtime;
-use crate::session::{Lease, Registry, Session, SessionHandle};
+use crate::session::{Lease, Registry, Session, SessionHandle, lock};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::sys;
 use crate::transport::Transport;
@@ -357,8 +357,4 @@ impl Drop for PoolHandle {
 
 fn is_stale(error: &Error) -> bool {
     error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

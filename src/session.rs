@@ -297,6 +297,7 @@ fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> Result<HeaderM
     Ok(headers)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic elsewhere leaves our tables whole: they are changed by single calls only.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
