@@ -39,6 +39,26 @@ pub enum Detail {
     TotalLimit = 10,
     ConnectLimit = 11,
     DrainLimit = 12,
+    QueueLimit = 13,
+    DnsLimit = 14,
+    TlsLimit = 15,
+    SendLimit = 16,
+    FirstByteLimit = 17,
+    BetweenBytesLimit = 18,
+    /// As many requests as allowed wait for a connection already.
+    QueueFull = 20,
+    /// It happened at the proxy, on the way to the server.
+    Proxy = 30,
+    UntrustedIssuer = 40,
+    WrongHost = 41,
+    Expired = 42,
+    WrongPin = 43,
+    /// The server wants a certificate of ours, or refused the one it got.
+    ClientCertificate = 44,
+    /// Decoded, the body is far larger than what was sent.
+    Bomb = 50,
+    /// A redirect too many, or one that leads nowhere.
+    Redirect = 51,
 }
 
 /// Where in the life of a request it happened.
@@ -46,10 +66,15 @@ pub enum Detail {
 #[repr(i32)]
 pub enum Phase {
     None = 0,
-    Dns = 1,
-    Connect = 2,
-    FirstByte = 3,
-    Body = 4,
+    /// For a connection that is in use.
+    Queue = 1,
+    Dns = 2,
+    /// TCP, and the proxy's part.
+    Connect = 3,
+    Tls = 4,
+    Send = 5,
+    FirstByte = 6,
+    Body = 7,
 }
 
 /// Whether the server can have seen the request: an AI service may have billed it.

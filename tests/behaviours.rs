@@ -6,11 +6,10 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aipool::cancel::Cancel;
-use aipool::config::{ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig};
+use aipool::config::{ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TlsOptions};
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::session::SessionHandle;
-use aipool::transport;
 use support::{
     Held, Listener, faulty, get, post, refused_url, sandbox, session, trusting, unique, wait_gone, wait_held,
 };
@@ -241,11 +240,7 @@ fn unresolvable_host_is_dns_not_sent(threads: usize) {
 fn untrusted_certificate_is_tls_not_sent(threads: usize) {
     let (pool, listener) = (pool(threads), Listener::open());
     let error = session(&pool, &listener.https).request(get("/echo")).unwrap_err().error;
-    assert_eq!(
-        (error.status, error.phase, error.delivery),
-        (Status::Tls, Phase::Connect, Delivery::NotSent),
-        "{error:?}"
-    );
+    assert_eq!((error.status, error.phase, error.delivery), (Status::Tls, Phase::Tls, Delivery::NotSent), "{error:?}");
     assert!(error.message.contains("ca_file"));
     assert_eq!(listener.count("requests"), 0);
 }
@@ -255,8 +250,8 @@ fn extra_ca_is_trusted(threads: usize) {
     let [pem, der] = [&sandbox().ca_pem, &sandbox().ca_der].map(|path| std::fs::read(path).unwrap());
     let file = sandbox().ca_pem.to_str().unwrap();
     for (partition, file, bytes) in [("file", file, &[] as &[u8]), ("pem", "", &pem), ("der", "", &der)] {
-        let connection =
-            ConnectionConfig { extra_roots: transport::certificates(file, bytes).unwrap(), ..Default::default() };
+        let tls = TlsOptions { ca_file: file.to_owned(), ca_bytes: bytes.into(), ..Default::default() };
+        let connection = ConnectionConfig { tls, ..Default::default() };
         let config = SessionConfig { partition: partition.to_owned(), connection, ..Default::default() };
         let session = pool.get_session(&listener.https, Some(config)).unwrap();
         assert_eq!(session.request(get("/echo")).unwrap().status, 200, "{partition}");

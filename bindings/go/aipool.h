@@ -222,6 +222,66 @@ enum aip_detail
      * TIMEOUT or CLOSED: drain_ms of aip_pool_close_all().
      */
     AIP_DETAIL_DRAIN_LIMIT = 12,
+    /**
+     * TIMEOUT: queue_timeout_ms, as all connections allowed were in use; the message counts them.
+     */
+    AIP_DETAIL_QUEUE_LIMIT = 13,
+    /**
+     * TIMEOUT: dns_timeout_ms.
+     */
+    AIP_DETAIL_DNS_LIMIT = 14,
+    /**
+     * TIMEOUT: tls_timeout_ms.
+     */
+    AIP_DETAIL_TLS_LIMIT = 15,
+    /**
+     * TIMEOUT: send_timeout_ms.
+     */
+    AIP_DETAIL_SEND_LIMIT = 16,
+    /**
+     * TIMEOUT: first_byte_timeout_ms.
+     */
+    AIP_DETAIL_FIRST_BYTE_LIMIT = 17,
+    /**
+     * TIMEOUT: between_bytes_timeout_ms.
+     */
+    AIP_DETAIL_BETWEEN_BYTES_LIMIT = 18,
+    /**
+     * LIMIT: as many requests as allowed wait for a connection already; the message counts them.
+     */
+    AIP_DETAIL_QUEUE_FULL = 20,
+    /**
+     * It happened at the proxy, on the way to the server.
+     */
+    AIP_DETAIL_PROXY = 30,
+    /**
+     * TLS: the certificate's issuer is not trusted.
+     */
+    AIP_DETAIL_UNTRUSTED_ISSUER = 40,
+    /**
+     * TLS: the certificate is for another host name.
+     */
+    AIP_DETAIL_WRONG_HOST = 41,
+    /**
+     * TLS: the certificate has expired, or is not valid yet.
+     */
+    AIP_DETAIL_EXPIRED = 42,
+    /**
+     * TLS: the chain holds none of the pinned keys.
+     */
+    AIP_DETAIL_WRONG_PIN = 43,
+    /**
+     * TLS: the server wants a client certificate, or refused the one it got.
+     */
+    AIP_DETAIL_CLIENT_CERTIFICATE = 44,
+    /**
+     * TOO_LARGE: decoded, the body is far larger than what was sent.
+     */
+    AIP_DETAIL_BOMB = 50,
+    /**
+     * PROTOCOL: a redirect too many, or one that leads nowhere.
+     */
+    AIP_DETAIL_REDIRECT = 51,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -244,21 +304,33 @@ enum aip_phase
      */
     AIP_PHASE_NONE = 0,
     /**
+     * Waiting for a connection, as all allowed are in use.
+     */
+    AIP_PHASE_QUEUE = 1,
+    /**
      * Looking up the host name.
      */
-    AIP_PHASE_DNS = 1,
+    AIP_PHASE_DNS = 2,
     /**
-     * TCP and TLS.
+     * TCP, and the proxy's part where there is one.
      */
-    AIP_PHASE_CONNECT = 2,
+    AIP_PHASE_CONNECT = 3,
     /**
-     * Sending, and waiting for the response's head.
+     * The TLS handshake.
      */
-    AIP_PHASE_FIRST_BYTE = 3,
+    AIP_PHASE_TLS = 4,
+    /**
+     * Sending the request.
+     */
+    AIP_PHASE_SEND = 5,
+    /**
+     * Waiting for the response's head.
+     */
+    AIP_PHASE_FIRST_BYTE = 6,
     /**
      * Reading the response's body.
      */
-    AIP_PHASE_BODY = 4,
+    AIP_PHASE_BODY = 7,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

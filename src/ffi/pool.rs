@@ -296,6 +296,7 @@ unsafe fn config(options: *const aip_pool_options) -> Result<Option<PoolConfig>>
             total: args::time_limit("timeout_ms", options.timeout_ms)?,
             connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
+            ..LimitOverrides::default()
         }),
     }))
 }

@@ -120,6 +120,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
             total: args::time_limit("timeout_ms", request.timeout_ms)?,
             connect: args::time_limit("connect_timeout_ms", request.connect_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", request.max_body_bytes)?,
+            ..LimitOverrides::default()
         },
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,

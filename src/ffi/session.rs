@@ -10,7 +10,7 @@ use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::status::aip_error;
-use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig};
+use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig, TlsOptions};
 use crate::error::{Error, Result};
 use crate::session::{SessionHandle, SessionStats};
 use crate::transport;
@@ -207,18 +207,25 @@ pub unsafe fn config(options: *const aip_session_options) -> Result<Option<Sessi
     Ok(Some(SessionConfig {
         partition: partition.to_owned(),
         connection: ConnectionConfig {
-            extra_roots: transport::certificates(ca_file, ca_bytes)?,
             http_version: http_version(options.http_version)?,
+            tls: tls_options(ca_file, ca_bytes)?,
+            ..ConnectionConfig::default()
         },
         defaults: RequestDefaults {
             limits: LimitOverrides {
                 total: args::time_limit("timeout_ms", options.timeout_ms)?,
                 connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
                 body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
+                ..LimitOverrides::default()
             },
             headers: request::packed_headers("headers", headers)?,
         },
     }))
+}
+
+fn tls_options(ca_file: &str, ca_bytes: &[u8]) -> Result<TlsOptions> {
+    transport::certificates(ca_file, ca_bytes)?;
+    Ok(TlsOptions { ca_file: ca_file.to_owned(), ca_bytes: ca_bytes.into(), ..TlsOptions::default() })
 }
 
 fn http_version(version: u32) -> Result<HttpVersion> {

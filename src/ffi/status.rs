@@ -67,6 +67,36 @@ pub enum aip_detail {
     AIP_DETAIL_CONNECT_LIMIT = 11,
     /// TIMEOUT or CLOSED: drain_ms of aip_pool_close_all().
     AIP_DETAIL_DRAIN_LIMIT = 12,
+    /// TIMEOUT: queue_timeout_ms, as all connections allowed were in use; the message counts them.
+    AIP_DETAIL_QUEUE_LIMIT = 13,
+    /// TIMEOUT: dns_timeout_ms.
+    AIP_DETAIL_DNS_LIMIT = 14,
+    /// TIMEOUT: tls_timeout_ms.
+    AIP_DETAIL_TLS_LIMIT = 15,
+    /// TIMEOUT: send_timeout_ms.
+    AIP_DETAIL_SEND_LIMIT = 16,
+    /// TIMEOUT: first_byte_timeout_ms.
+    AIP_DETAIL_FIRST_BYTE_LIMIT = 17,
+    /// TIMEOUT: between_bytes_timeout_ms.
+    AIP_DETAIL_BETWEEN_BYTES_LIMIT = 18,
+    /// LIMIT: as many requests as allowed wait for a connection already; the message counts them.
+    AIP_DETAIL_QUEUE_FULL = 20,
+    /// It happened at the proxy, on the way to the server.
+    AIP_DETAIL_PROXY = 30,
+    /// TLS: the certificate's issuer is not trusted.
+    AIP_DETAIL_UNTRUSTED_ISSUER = 40,
+    /// TLS: the certificate is for another host name.
+    AIP_DETAIL_WRONG_HOST = 41,
+    /// TLS: the certificate has expired, or is not valid yet.
+    AIP_DETAIL_EXPIRED = 42,
+    /// TLS: the chain holds none of the pinned keys.
+    AIP_DETAIL_WRONG_PIN = 43,
+    /// TLS: the server wants a client certificate, or refused the one it got.
+    AIP_DETAIL_CLIENT_CERTIFICATE = 44,
+    /// TOO_LARGE: decoded, the body is far larger than what was sent.
+    AIP_DETAIL_BOMB = 50,
+    /// PROTOCOL: a redirect too many, or one that leads nowhere.
+    AIP_DETAIL_REDIRECT = 51,
 }
 
 /// Where in the life of a request it happened.
@@ -74,14 +104,20 @@ pub enum aip_detail {
 pub enum aip_phase {
     /// Before anything was begun.
     AIP_PHASE_NONE = 0,
+    /// Waiting for a connection, as all allowed are in use.
+    AIP_PHASE_QUEUE = 1,
     /// Looking up the host name.
-    AIP_PHASE_DNS = 1,
-    /// TCP and TLS.
-    AIP_PHASE_CONNECT = 2,
-    /// Sending, and waiting for the response's head.
-    AIP_PHASE_FIRST_BYTE = 3,
+    AIP_PHASE_DNS = 2,
+    /// TCP, and the proxy's part where there is one.
+    AIP_PHASE_CONNECT = 3,
+    /// The TLS handshake.
+    AIP_PHASE_TLS = 4,
+    /// Sending the request.
+    AIP_PHASE_SEND = 5,
+    /// Waiting for the response's head.
+    AIP_PHASE_FIRST_BYTE = 6,
     /// Reading the response's body.
-    AIP_PHASE_BODY = 4,
+    AIP_PHASE_BODY = 7,
 }
 
 /// Whether the server can have seen the request: an AI service may have billed it.
@@ -212,7 +248,25 @@ const _: () = {
     assert!(aip_detail::AIP_DETAIL_TOTAL_LIMIT as i32 == Detail::TotalLimit as i32);
     assert!(aip_detail::AIP_DETAIL_CONNECT_LIMIT as i32 == Detail::ConnectLimit as i32);
     assert!(aip_detail::AIP_DETAIL_DRAIN_LIMIT as i32 == Detail::DrainLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_QUEUE_LIMIT as i32 == Detail::QueueLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_DNS_LIMIT as i32 == Detail::DnsLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_TLS_LIMIT as i32 == Detail::TlsLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_SEND_LIMIT as i32 == Detail::SendLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_FIRST_BYTE_LIMIT as i32 == Detail::FirstByteLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_BETWEEN_BYTES_LIMIT as i32 == Detail::BetweenBytesLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_QUEUE_FULL as i32 == Detail::QueueFull as i32);
+    assert!(aip_detail::AIP_DETAIL_PROXY as i32 == Detail::Proxy as i32);
+    assert!(aip_detail::AIP_DETAIL_UNTRUSTED_ISSUER as i32 == Detail::UntrustedIssuer as i32);
+    assert!(aip_detail::AIP_DETAIL_WRONG_HOST as i32 == Detail::WrongHost as i32);
+    assert!(aip_detail::AIP_DETAIL_EXPIRED as i32 == Detail::Expired as i32);
+    assert!(aip_detail::AIP_DETAIL_WRONG_PIN as i32 == Detail::WrongPin as i32);
+    assert!(aip_detail::AIP_DETAIL_CLIENT_CERTIFICATE as i32 == Detail::ClientCertificate as i32);
+    assert!(aip_detail::AIP_DETAIL_BOMB as i32 == Detail::Bomb as i32);
+    assert!(aip_detail::AIP_DETAIL_REDIRECT as i32 == Detail::Redirect as i32);
     assert!(aip_phase::AIP_PHASE_NONE as i32 == Phase::None as i32);
+    assert!(aip_phase::AIP_PHASE_QUEUE as i32 == Phase::Queue as i32);
+    assert!(aip_phase::AIP_PHASE_TLS as i32 == Phase::Tls as i32);
+    assert!(aip_phase::AIP_PHASE_SEND as i32 == Phase::Send as i32);
     assert!(aip_phase::AIP_PHASE_DNS as i32 == Phase::Dns as i32);
     assert!(aip_phase::AIP_PHASE_CONNECT as i32 == Phase::Connect as i32);
     assert!(aip_phase::AIP_PHASE_FIRST_BYTE as i32 == Phase::FirstByte as i32);

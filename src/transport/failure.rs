@@ -90,7 +90,7 @@ fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
     }
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     let failure = if let Some(error) = chain.find::<rustls::Error>() {
-        Error::new(Status::Tls, tls_message(error))
+        return Error::new(Status::Tls, tls_message(error)).phase(Phase::Tls);
     } else if chain.io().is_some_and(sys::is_shortage) {
         Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
     } else {

@@ -2,9 +2,11 @@
 
 mod attempt;
 mod failure;
+pub mod link;
 mod reqwest;
 mod resolve;
 mod tls;
+pub mod wire;
 
 use std::net::SocketAddr;
 

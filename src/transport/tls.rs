@@ -17,7 +17,7 @@ struct SystemRoots(OnceCell<Arc<RootCertStore>>);
 
 /// A configuration for connections of this identity. Reads files on first use, so never called on the driver.
 pub fn client_config(connection: &ConnectionConfig) -> Result<ClientConfig> {
-    let mut config = trusting(roots(&connection.extra_roots)?)?;
+    let mut config = trusting(roots(&certificates(&connection.tls.ca_file, &connection.tls.ca_bytes)?)?)?;
     config.alpn_protocols = match connection.http_version {
         HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         HttpVersion::Http1 => vec![b"http/1.1".to_vec()],

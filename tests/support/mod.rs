@@ -11,12 +11,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
-use aipool::config::{ConnectionConfig, HttpVersion, LimitOverrides, SessionConfig};
+use aipool::config::{ConnectionConfig, LimitOverrides, SessionConfig, TlsOptions};
 use aipool::pool::PoolHandle;
 use aipool::request::{Failure, Request};
 use aipool::response::Response;
 use aipool::session::SessionHandle;
-use aipool::transport;
 
 /// The sandbox of this test process; it ends with it, as its stdin does.
 pub struct Sandbox {
@@ -143,8 +142,8 @@ pub fn trusting() -> SessionConfig {
     let pem = std::fs::read(&sandbox().ca_pem).unwrap();
     SessionConfig {
         connection: ConnectionConfig {
-            extra_roots: transport::certificates("", &pem).unwrap(),
-            http_version: HttpVersion::Auto,
+            tls: TlsOptions { ca_bytes: pem.into(), ..TlsOptions::default() },
+            ..ConnectionConfig::default()
         },
         ..SessionConfig::default()
     }

@@ -1,10 +1,14 @@
 //! Options as the core knows them, checked: durations, counts, identities.
 
-use std::sync::Arc;
+mod network;
+mod tls;
+
 use std::time::Duration;
 
 use http::HeaderMap;
 
+pub use self::network::{Keepalive, NetworkOptions, Override, ProxyOptions, ProxyUrl};
+pub use self::tls::{ClientCertificate, TlsOptions, TlsVersion, Trust};
 use crate::error::{Error, Result};
 
 /// The longest time limit that is not taken for a slip of the pen: 30 days.
@@ -56,7 +60,13 @@ impl Default for PoolConfig {
             threads: 0,
             limits: Limits {
                 total: Some(Duration::from_secs(60)),
+                queue: Some(Duration::from_secs(30)),
+                dns: Some(Duration::from_secs(5)),
                 connect: Some(Duration::from_secs(10)),
+                tls: Some(Duration::from_secs(5)),
+                send: Some(Duration::from_secs(30)),
+                first_byte: None,
+                between_bytes: None,
                 body: Some(64 << 20),
             },
         }
@@ -68,8 +78,20 @@ impl Default for PoolConfig {
 pub struct Limits {
     /// From the start to the end of the buffered body.
     pub total: TimeLimit,
-    /// Name, TCP and TLS together.
+    /// Waiting for a connection, as all allowed are in use.
+    pub queue: TimeLimit,
+    /// Name look-up.
+    pub dns: TimeLimit,
+    /// Name, TCP, proxy and TLS together.
     pub connect: TimeLimit,
+    /// TLS handshake.
+    pub tls: TimeLimit,
+    /// Without one more byte of the request going out.
+    pub send: TimeLimit,
+    /// From the request's last byte to the response's head.
+    pub first_byte: TimeLimit,
+    /// Without one more byte of the body coming in.
+    pub between_bytes: TimeLimit,
     /// Most bytes of a decoded body.
     pub body: Option<u64>,
 }
@@ -78,7 +100,13 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitOverrides {
     pub total: Option<TimeLimit>,
+    pub queue: Option<TimeLimit>,
+    pub dns: Option<TimeLimit>,
     pub connect: Option<TimeLimit>,
+    pub tls: Option<TimeLimit>,
+    pub send: Option<TimeLimit>,
+    pub first_byte: Option<TimeLimit>,
+    pub between_bytes: Option<TimeLimit>,
     pub body: Option<Option<u64>>,
 }
 
@@ -88,7 +116,13 @@ impl Limits {
     pub fn with(self, over: LimitOverrides) -> Limits {
         Limits {
             total: over.total.unwrap_or(self.total),
+            queue: over.queue.unwrap_or(self.queue),
+            dns: over.dns.unwrap_or(self.dns),
             connect: over.connect.unwrap_or(self.connect),
+            tls: over.tls.unwrap_or(self.tls),
+            send: over.send.unwrap_or(self.send),
+            first_byte: over.first_byte.unwrap_or(self.first_byte),
+            between_bytes: over.between_bytes.unwrap_or(self.between_bytes),
             body: over.body.unwrap_or(self.body),
         }
     }
@@ -105,28 +139,44 @@ pub enum HttpVersion {
     Http2,
 }
 
+/// What carries a session's requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// The pool's own connections.
+    #[default]
+    Engine,
+    /// reqwest's idle list, with what it can do.
+    Reqwest,
+}
+
 /// What makes two sessions under one key different: the options that shape a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConnectionConfig {
-    /// Certificates in DER, added to the system's roots.
-    pub extra_roots: Arc<[Vec<u8>]>,
+    pub transport: TransportKind,
     pub http_version: HttpVersion,
+    pub tls: TlsOptions,
+    pub network: NetworkOptions,
 }
 
 impl ConnectionConfig {
     /// Same identity, or an error that names the field that differs from the session that exists.
     pub fn must_equal(&self, wanted: &ConnectionConfig) -> Result<()> {
-        let field = if self.extra_roots != wanted.extra_roots {
-            "ca_file/ca_bytes"
-        } else if self.http_version != wanted.http_version {
-            "http_version"
-        } else {
-            return Ok(());
-        };
-        Err(Error::invalid(
-            field,
-            "differs from the session that exists under this key; set partition for a second one, or close_session first",
-        ))
+        let (tls, network) = (&self.tls, &self.network);
+        let (its_tls, its_network) = (&wanted.tls, &wanted.network);
+        let same = [
+            ("transport", self.transport == wanted.transport),
+            ("http_version", self.http_version == wanted.http_version),
+            ("ca_file/ca_bytes", tls.ca_file == its_tls.ca_file && tls.ca_bytes == its_tls.ca_bytes),
+            ("tls options", tls == its_tls),
+            ("network options", network == its_network),
+        ];
+        match same.into_iter().find(|(_, same)| !same) {
+            None => Ok(()),
+            Some((field, _)) => Err(Error::invalid(
+                field,
+                "differs from the session that exists under this key; set partition for a second one, or close_session first",
+            )),
+        }
     }
 }
 

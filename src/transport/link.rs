@@ -1,0 +1,50 @@
+//! What a dial makes: a stream to the server or to the proxy before it, and what is known of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::wire::Wire;
+
+/// Bytes to a server and back: TCP or a unix socket, TLS over it or not, or memory in tests.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A stream that stands, before HTTP is spoken on it.
+pub struct Link {
+    pub stream: Box<dyn Stream>,
+    /// The socket underneath: what has gone over it so far.
+    pub wire: Arc<Wire>,
+    pub remote: Option<SocketAddr>,
+    /// What the two sides agreed on; `None` without TLS.
+    pub tls: Option<TlsFacts>,
+    /// Requests go to a proxy that forwards them: whole URLs, and this credential for the proxy alone.
+    pub forward: Option<Forward>,
+    pub times: DialTimes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// ALPN chose HTTP/2.
+    pub http2: bool,
+    /// By a ticket of an earlier connection.
+    pub resumed: bool,
+}
+
+/// Requests for an http URL through an http proxy.
+#[derive(Clone)]
+pub struct Forward {
+    pub authorization: Option<http::HeaderValue>,
+}
+
+/// How long each part of a dial took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DialTimes {
+    pub dns: Duration,
+    /// TCP, and the proxy's part.
+    pub connect: Duration,
+    pub tls: Duration,
+}
