@@ -1,12 +1,15 @@
 //! What a dial makes: a stream to the server or to the proxy before it, and what is known of it.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::Wire;
+use crate::error::Result;
 
 /// Bytes to a server and back: TCP or a unix socket, TLS over it or not, or memory in tests.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -48,3 +51,11 @@ pub struct DialTimes {
     pub connect: Duration,
     pub tls: Duration,
 }
+
+/// TLS over a stream: what one identity offers and trusts.
+pub trait Secure: Send + Sync {
+    /// Shakes hands with `host`, whose certificate is verified.
+    fn secure<'a>(&'a self, host: &'a str, stream: Box<dyn Stream>) -> Securing<'a>;
+}
+
+pub type Securing<'a> = Pin<Box<dyn Future<Output = Result<(Box<dyn Stream>, TlsFacts)>> + Send + 'a>>;
