@@ -5,14 +5,18 @@
 //! `config`, `error` | `stats`, `slots`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
+pub mod address;
 pub mod base_url;
 pub mod cancel;
 pub mod config;
+pub mod connections;
 pub mod error;
+pub mod events;
 pub mod ffi;
 pub mod pool;
 pub mod request;
 pub mod response;
+pub mod route;
 pub mod runtime;
 pub mod session;
 pub mod slots;

@@ -8,6 +8,8 @@ pub struct Wire {
     read: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
+    writing: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl Wire {
@@ -24,6 +26,27 @@ impl Wire {
     /// Whether the last write found no room: the peer does not read.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Lets nothing more go out. What has been written in all, or `None` where a write is under way just now.
+    pub fn end_writing(&self) -> Option<u64> {
+        // Writers say that they write before they look whether they may: one of the two sees the other.
+        self.ended.store(true, Ordering::SeqCst);
+        (!self.writing.load(Ordering::SeqCst)).then(|| self.written.load(Ordering::SeqCst))
+    }
+
+    /// Around each write: false when nothing may go out any more.
+    pub fn begin_write(&self) -> bool {
+        self.writing.store(true, Ordering::SeqCst);
+        let may = !self.ended.load(Ordering::SeqCst);
+        if !may {
+            self.end_write();
+        }
+        may
+    }
+
+    pub fn end_write(&self) {
+        self.writing.store(false, Ordering::SeqCst);
     }
 
     pub fn count_read(&self, bytes: usize) {
