@@ -1,11 +1,17 @@
 //! Below a session: connections by reqwest, behind a few words of our own. Nothing above this folder names reqwest.
 
 mod attempt;
+pub mod dial;
+pub mod dns;
 mod failure;
 pub mod link;
+pub mod proxy;
 mod reqwest;
 mod resolve;
+pub mod socket;
+mod tcp;
 mod tls;
+mod tunnel;
 pub mod wire;
 
 use std::net::SocketAddr;
