@@ -209,3 +209,209 @@ pub fn literal(host: &str) -> Option<IpAddr> {
 pub fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+    use tokio::task::yield_now;
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// Answers with the address of the moment, or with its failure, once it is let.
+    #[derive(Clone)]
+    struct Script(Arc<(Mutex<Result<Vec<IpAddr>>>, Semaphore)>);
+
+    impl Lookup for Script {
+        fn lookup(&self, _host: String) -> Looking {
+            let script = self.clone();
+            Box::pin(async move {
+                script.0.1.acquire().await.unwrap().forget();
+                script.0.0.lock().unwrap().clone()
+            })
+        }
+    }
+
+    impl Script {
+        fn new(answer: u8, lookups: usize) -> (Script, Arc<Resolver>) {
+            let script = Script(Arc::new((Mutex::new(Ok(vec![address(answer)])), Semaphore::new(lookups))));
+            (script.clone(), Resolver::new(script))
+        }
+
+        fn set(&self, answer: Result<Vec<IpAddr>>) {
+            *self.0.0.lock().unwrap() = answer;
+        }
+
+        fn release(&self, lookups: usize) {
+            self.0.1.add_permits(lookups);
+        }
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn gone() -> Error {
+        unknown("gone")
+    }
+
+    fn on_paused_clock(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test);
+    }
+
+    async fn first(resolver: &Arc<Resolver>, host: &str) -> Result<IpAddr> {
+        resolver.resolve(host).await.map(|addresses| addresses[0])
+    }
+
+    /// Lets what was spawned run to its next wait.
+    async fn settle() {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    }
+
+    #[test]
+    fn fifty_callers_share_one_lookup_and_one_that_gives_up_takes_it_from_nobody() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 0);
+            let callers: Vec<_> = (0..50)
+                .map(|_| {
+                    let resolver = Arc::clone(&resolver);
+                    tokio::spawn(async move { first(&resolver, "host").await })
+                })
+                .collect();
+            settle().await;
+            // Also the first, who had it started.
+            callers[0].abort();
+            settle().await;
+            script.release(1);
+            for caller in callers.into_iter().skip(1) {
+                assert_eq!(caller.await.unwrap().unwrap(), address(1));
+            }
+            assert_eq!(resolver.lookups(), 1);
+        });
+    }
+
+    #[test]
+    fn an_answer_is_fresh_for_a_minute_then_renewed_behind_the_callers_back() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 1);
+            first(&resolver, "host").await.unwrap();
+            script.set(Ok(vec![address(2)]));
+            advance(FRESH - Duration::from_millis(1)).await;
+            assert_eq!((first(&resolver, "host").await.unwrap(), resolver.lookups()), (address(1), 1));
+            advance(Duration::from_millis(1)).await;
+            // The look-up hangs, and nobody waits for it.
+            for _ in 0..3 {
+                assert_eq!((first(&resolver, "host").await.unwrap(), resolver.lookups()), (address(1), 2));
+            }
+            script.release(1);
+            settle().await;
+            assert_eq!((first(&resolver, "host").await.unwrap(), resolver.lookups()), (address(2), 2));
+        });
+    }
+
+    #[test]
+    fn a_failed_renewal_leaves_the_answer_for_its_ten_minutes() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 100);
+            first(&resolver, "host").await.unwrap();
+            script.set(Err(gone()));
+            advance(FRESH).await;
+            for _ in 0..3 {
+                assert_eq!(first(&resolver, "host").await.unwrap(), address(1));
+                settle().await;
+            }
+            assert_eq!(resolver.lookups(), 2, "a failed renewal is not tried again at once");
+            advance(FAILED).await;
+            assert_eq!(first(&resolver, "host").await.unwrap(), address(1));
+            assert_eq!(resolver.lookups(), 3);
+            settle().await;
+            advance(STALE - FRESH - FAILED).await;
+            assert_eq!(first(&resolver, "host").await.unwrap_err().status, Status::Dns);
+        });
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_a_second() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 100);
+            script.set(Err(gone()));
+            for _ in 0..3 {
+                let error = first(&resolver, "host").await.unwrap_err();
+                assert_eq!((error.status, error.phase, error.retryable), (Status::Dns, Phase::Dns, true));
+            }
+            assert_eq!(resolver.lookups(), 1);
+            script.set(Ok(vec![address(1)]));
+            advance(FAILED).await;
+            assert_eq!(first(&resolver, "host").await.unwrap(), address(1));
+        });
+    }
+
+    #[test]
+    fn a_shortage_of_the_system_is_not_remembered() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 100);
+            script.set(Err(no_worker(&io::Error::from_raw_os_error(11))));
+            let error = first(&resolver, "host").await.unwrap_err();
+            assert_eq!((error.status, error.os_error), (Status::System, 11));
+            script.set(Ok(vec![address(1)]));
+            assert_eq!(first(&resolver, "host").await.unwrap(), address(1));
+        });
+    }
+
+    #[test]
+    fn a_host_without_an_address_does_not_resolve() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 100);
+            script.set(Ok(Vec::new()));
+            let error = first(&resolver, "host").await.unwrap_err();
+            assert!(error.message.starts_with("url: the host name does not resolve (it has no address)"), "{error}");
+        });
+    }
+
+    #[test]
+    fn addresses_are_never_looked_up() {
+        on_paused_clock(async {
+            let (_script, resolver) = Script::new(1, 0);
+            for host in ["127.0.0.1", "::1", "[::1]"] {
+                assert!(first(&resolver, host).await.unwrap().is_loopback());
+            }
+            assert_eq!(resolver.lookups(), 0);
+        });
+    }
+
+    #[test]
+    fn the_memory_for_hosts_is_bounded() {
+        on_paused_clock(async {
+            let (_script, resolver) = Script::new(1, usize::MAX >> 4);
+            for n in 0..2 * MOST_HOSTS.get() {
+                first(&resolver, &format!("host{n}")).await.unwrap();
+            }
+            assert_eq!(resolver.hosts().len(), MOST_HOSTS.get());
+        });
+    }
+
+    #[test]
+    fn a_lookup_that_dies_with_its_runtime_is_started_anew() {
+        let (script, resolver) = Script::new(1, 0);
+        on_paused_clock({
+            let resolver = Arc::clone(&resolver);
+            async move {
+                drop(tokio::spawn(async move { first(&resolver, "host").await }));
+                settle().await;
+            }
+        });
+        script.release(1);
+        on_paused_clock(async {
+            assert_eq!((first(&resolver, "host").await.unwrap(), resolver.lookups()), (address(1), 2));
+        });
+    }
+
+    #[test]
+    fn the_system_knows_localhost() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let resolver = Resolver::new(SystemLookup);
+        assert!(runtime.block_on(first(&resolver, "localhost")).unwrap().is_loopback());
+    }
+}

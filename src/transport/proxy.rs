@@ -110,3 +110,89 @@ fn is_loopback(host: &str) -> bool {
         None => host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Status;
+
+    fn through(url: &str, except: &str) -> Result<Proxies> {
+        Proxies::new(&ProxyOptions::Through { url: ProxyUrl(url.into()), except: except.into() })
+    }
+
+    fn on_the_way(proxies: &Proxies, to: &str) -> Option<Proxy> {
+        proxies.on_the_way_to(&to.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_kind_has_its_usual_port() {
+        for (url, kind, port) in [
+            ("http://proxy", ProxyKind::Http, 80),
+            ("proxy:3128", ProxyKind::Http, 3128),
+            ("https://proxy", ProxyKind::Https, 443),
+            ("socks5://proxy", ProxyKind::Socks5, 1080),
+            ("socks5h://proxy:9050", ProxyKind::Socks5h, 9050),
+        ] {
+            let proxy = on_the_way(&through(url, "").unwrap(), "https://host/").unwrap();
+            assert_eq!((proxy.kind, proxy.host.as_str(), proxy.port), (kind, "proxy", port), "{url}");
+        }
+        assert_eq!(on_the_way(&through("http://[::1]:8080", "").unwrap(), "http://host/").unwrap().host, "::1");
+    }
+
+    #[test]
+    fn credentials_are_decoded_and_leave_the_address() {
+        let proxy = on_the_way(&through("http://us%40er:pa%3Ass@proxy", "").unwrap(), "http://host/").unwrap();
+        // us@er:pa:ss
+        assert_eq!(proxy.authorization().unwrap(), "Basic dXNAZXI6cGE6c3M=");
+        assert!(proxy.authorization().unwrap().is_sensitive());
+        assert_eq!(proxy.uri(), "http://proxy/");
+        let proxy = on_the_way(&through("socks5h://us%40er:pa%3Ass@proxy", "").unwrap(), "http://host/").unwrap();
+        assert_eq!(proxy.credentials(), Some(("us@er", "pa:ss")));
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused_without_its_password() {
+        for url in [
+            "",
+            "ftp://user:hunter2@proxy",
+            "socks4://user:hunter2@proxy",
+            "http://user:hunter2@",
+            "http://user:hunter2@proxy:99999",
+            "http://user:hun@ter2@proxy",
+            "http://pro xy",
+        ] {
+            let Err(error) = through(url, "") else { panic!("{url} passed") };
+            assert_eq!(error.status, Status::InvalidArgument);
+            assert!(error.message.starts_with("proxy: ") && !error.message.contains("hun"), "{error}");
+        }
+    }
+
+    #[test]
+    fn exceptions_go_direct() {
+        let proxies = through("http://proxy", "example.com, 10.0.0.0/8").unwrap();
+        for (to, direct) in [
+            ("http://example.com/", true),
+            ("https://api.example.com/", true),
+            ("http://10.1.2.3/", true),
+            ("http://notexample.com/", false),
+            ("http://localhost/", false),
+        ] {
+            assert_eq!(on_the_way(&proxies, to).is_none(), direct, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_environments_proxy_is_not_meant_for_this_machine() {
+        let matcher = Some(Matcher::builder().all("http://proxy").build());
+        let proxies = Proxies { matcher, loopback_is_direct: true };
+        for here in ["http://localhost:80/", "http://a.LOCALHOST/", "https://127.0.0.2/", "http://[::1]:8080/"] {
+            assert!(on_the_way(&proxies, here).is_none(), "{here}");
+        }
+        assert!(on_the_way(&proxies, "http://localhost.example/").is_some());
+    }
+
+    #[test]
+    fn off_is_off() {
+        assert!(on_the_way(&Proxies::new(&ProxyOptions::Off).unwrap(), "http://host/").is_none());
+    }
+}

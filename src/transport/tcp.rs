@@ -127,3 +127,27 @@ fn cause(error: &(dyn StdError + 'static)) -> io::Error {
     }
     io::Error::other(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(local: Option<&str>, addresses: &[&str]) -> Vec<String> {
+        let network = NetworkOptions { local_address: local.map(|own| own.parse().unwrap()), ..Default::default() };
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        Tcp::new(&network).in_turn(&addresses).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_systems_favourite_is_first() {
+        let all = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1", "192.0.2.2"];
+        assert_eq!(turns(None, &all), ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "2001:db8::3"]);
+        assert_eq!(turns(None, &["192.0.2.1", "2001:db8::1"]), ["192.0.2.1", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_local_address_leaves_its_own_family() {
+        assert_eq!(turns(Some("127.0.0.1"), &["2001:db8::1", "192.0.2.1"]), ["192.0.2.1"]);
+        assert!(turns(Some("127.0.0.1"), &["::1"]).is_empty());
+    }
+}
