@@ -64,6 +64,9 @@ impl Dialer {
         if cfg!(not(unix)) && network.unix_socket.is_some() {
             return Err(Error::new(Status::Unsupported, "unix_socket: this system has none; leave it empty"));
         }
+        if network.overrides.iter().any(|given| given.addresses.is_empty()) {
+            return Err(Error::invalid("overrides", "a host has no address; give it one or leave it out"));
+        }
         let proxies = Proxies::new(&network.proxy)?;
         let tcp = Tcp::new(&network);
         Ok(Dialer { network, resolver, tls, proxy_tls, proxies, tcp })
@@ -245,7 +248,7 @@ fn at_proxy(error: Error) -> Error {
     let what = ["url: ", "tls: "].iter().find_map(|field| error.message.strip_prefix(field));
     let message = format!("proxy: {}", what.unwrap_or(&error.message));
     let detail = if error.detail == Detail::None { Detail::Proxy } else { error.detail };
-    Error { message, detail, ..error }
+    Error { detail, message, ..error }
 }
 
 /// A proxy takes one address, and fewer proxies reach IPv6 than IPv4.

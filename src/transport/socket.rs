@@ -78,7 +78,7 @@ impl Socket {
         }
     }
 
-    /// Elsewhere the socket itself was told to raise no SIGPIPE, or there is none.
+    /// Elsewhere the socket itself was told to raise no SIGPIPE, or the thread that drives blocks it (`sys::NoSigpipe`).
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let sent = match &mut self.io {

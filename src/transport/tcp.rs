@@ -150,4 +150,37 @@ mod tests {
         assert_eq!(turns(Some("127.0.0.1"), &["2001:db8::1", "192.0.2.1"]), ["192.0.2.1"]);
         assert!(turns(Some("127.0.0.1"), &["::1"]).is_empty());
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn sockets_are_prompt_and_notice_a_dead_peer() {
+        use std::os::fd::AsRawFd;
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = |keepalive| {
+            let tcp = Tcp::new(&NetworkOptions { keepalive, ..Default::default() });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let stream = runtime.block_on(tcp.connect(&[address.ip()], address.port())).unwrap();
+            [
+                (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+                (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+                (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+                (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+                (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+                (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+            ]
+            .map(|(level, option)| {
+                let (mut value, mut size) = (0i32, 4);
+                let into = (&raw mut value).cast();
+                // SAFETY: four bytes of ours, and an option of that size.
+                let read = unsafe { libc::getsockopt(stream.as_raw_fd(), level, option, into, &raw mut size) };
+                assert_eq!(read, 0);
+                value
+            })
+        };
+        assert_eq!(options(Keepalive::default()), [1, 60_000, 1, 30, 15, 4]);
+        assert_eq!(options(Keepalive::After(Duration::from_secs(7)))[2..4], [1, 7]);
+        assert_eq!(options(Keepalive::Off)[..3], [1, 60_000, 0]);
+    }
 }
