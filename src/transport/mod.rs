@@ -1,11 +1,17 @@
 //! One connection: where it leads, TLS, HTTP on it, and what its failures mean. reqwest, the second transport, beside it.
 
 pub mod dial;
+pub mod dns;
 pub mod failure;
 pub mod http;
 pub mod link;
+pub mod network;
+pub mod proxy;
 pub mod reqwest;
-mod tls;
+pub mod socket;
+mod tcp;
+pub mod tls;
+mod tunnel;
 pub mod wire;
 
 use std::net::SocketAddr;
@@ -13,7 +19,7 @@ use std::net::SocketAddr;
 use ::http::{HeaderMap, Method, StatusCode, Version};
 use bytes::Bytes;
 
-pub use self::tls::certificates;
+pub use self::tls::TlsIdentity;
 
 /// What goes out.
 pub struct Outgoing {
