@@ -1,7 +1,10 @@
 //! How a session trusts and is trusted: part of a connection's identity.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 /// Options of TLS. Files are named here and read when a session is first made with them, and again at a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,11 +51,41 @@ pub struct ClientCertificate {
     pub chain_file: String,
     pub chain_bytes: Arc<[u8]>,
     pub key_file: String,
-    pub key_bytes: Arc<[u8]>,
+    pub key_bytes: KeyBytes,
 }
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate").field("chain_file", &self.chain_file).finish_non_exhaustive()
+    }
+}
+
+/// A private key in PEM: shown nowhere, wiped with its last holder.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KeyBytes(Arc<Zeroizing<Vec<u8>>>);
+
+impl KeyBytes {
+    pub fn new(pem: Vec<u8>) -> Self {
+        KeyBytes(Arc::new(Zeroizing::new(pem)))
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Hash for KeyBytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyBytes(..)")
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::attempt::Attempt;
+use super::tls;
 use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::sys;
 
@@ -90,7 +91,7 @@ fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
     }
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     let failure = if let Some(error) = chain.find::<rustls::Error>() {
-        return Error::new(Status::Tls, tls_message(error)).phase(Phase::Tls);
+        return tls::failure::refused(error);
     } else if chain.io().is_some_and(sys::is_shortage) {
         Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
     } else {
@@ -112,23 +113,6 @@ fn exchanging(chain: &Chain<'_>) -> Error {
         Error::new(Status::Protocol, format!("connection: the server broke the protocol ({})", chain.root()))
     };
     failure.os_error(os_error)
-}
-
-fn tls_message(error: &rustls::Error) -> String {
-    let mend = match error {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "the certificate's issuer is not trusted; give its CA in ca_file or ca_bytes"
-        }
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is for another host name; check the URL",
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-        ) => "the certificate has expired; check the server and this machine's clock",
-        rustls::Error::InvalidCertificate(_) => "the certificate is not acceptable",
-        _ => return format!("tls: no secure connection ({error})"),
-    };
-    format!("tls: {mend}")
 }
 
 fn is_broken(error: &io::Error) -> bool {

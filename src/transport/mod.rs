@@ -5,7 +5,7 @@ mod failure;
 pub mod link;
 mod reqwest;
 mod resolve;
-mod tls;
+pub mod tls;
 pub mod wire;
 
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use url::Url;
 
 pub use self::attempt::Attempt;
 pub use self::reqwest::{Body, Transport};
-pub use self::tls::certificates;
+pub use self::tls::TlsIdentity;
 
 /// What goes out.
 pub struct Outgoing {
