@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Options of TLS. Files are named here and read when a session is first made with them, and again at a reload.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
     /// A file of roots, PEM or DER; empty for none.
     pub ca_file: String,
@@ -19,11 +19,21 @@ pub struct TlsOptions {
     pub client: ClientCertificate,
     /// The name asked for and verified in place of the URL's host; empty for the host.
     pub server_name: String,
-    /// SHA-256 of the public keys (SPKI) of which the server's chain must hold one; empty for any.
+    /// SHA-256 of public keys (SPKI); empty for any. The server must have one of them itself, or send a certificate with
+    /// one that its own leads to.
     pub pins: Arc<[[u8; 32]]>,
     pub min_version: TlsVersion,
     /// Where session secrets go, for a packet capture; empty for nowhere. Never from the environment.
     pub key_log_file: String,
+}
+
+impl Hash for TlsOptions {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let TlsOptions { ca_file, ca_bytes, trust, client, server_name, pins, min_version, key_log_file } = self;
+        // A bundle of all public roots has 200 KB, and every get of a session looks its options up: comparing is quicker.
+        (ca_file, ca_bytes.len(), trust, client).hash(state);
+        (server_name, pins, min_version, key_log_file).hash(state);
+    }
 }
 
 /// Whom a session trusts.

@@ -108,7 +108,7 @@ fn no_key_is_ever_shown() {
     let mut shown = format!("{fits:?} {identity:?} {:?}", fits.client.key_bytes);
     for bad in [client(EC, RSA_PKCS1), client(RSA, &broken), client(RSA, &unended)] {
         let error = refused(&bad);
-        shown.push_str(&format!("{error} {error:?}"));
+        shown.extend([error.to_string(), format!("{error:?}")]);
     }
     assert!(!shown.contains(&secret[..16]), "{shown}");
     let numbers = format!("{:?}", &secret.as_bytes()[..8]);

@@ -104,6 +104,14 @@ fn agreement(error: &rustls::Error) -> String {
         | rustls::Error::NoApplicationProtocol => {
             "http_version: the server speaks no HTTP version that was asked for; leave the version open".to_owned()
         }
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            format!("tls: the server does not know this host name ({error}); check the URL, or give server_name")
+        }
+        // In TLS 1.2 some servers say no more when they miss a certificate of the client.
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            let mend = "it may want a certificate of the client (client_cert_file) or speak outdated ciphers only";
+            format!("tls: the server refused the handshake ({error}); {mend}")
+        }
         rustls::Error::InvalidMessage(_) => {
             format!("tls: the server does not speak TLS ({error}); check the URL's scheme and port")
         }

@@ -46,25 +46,22 @@ fn beside(system: Arc<RootCertStore>, given: &Arc<RootCertStore>) -> Result<Arc<
 }
 
 fn system(round: Option<&ReloadRound>) -> Result<Arc<RootCertStore>> {
-    let state = &sys::process_state::<SystemRoots>().0;
-    match round {
-        // Read outside of the lock: others go on with the old ones.
-        Some(round) => round
-            .0
-            .get_or_try_init(|| {
-                let fresh = load()?;
-                *lock(state) = Some(fresh.clone());
-                Ok(fresh)
-            })
-            .cloned(),
-        None => {
-            let mut kept = lock(state);
-            if let Some(kept) = &*kept {
-                return Ok(kept.clone());
-            }
-            Ok(kept.insert(load()?).clone())
-        }
+    round.map_or_else(kept, |round| round.0.get_or_try_init(again).cloned())
+}
+
+fn kept() -> Result<Arc<RootCertStore>> {
+    let mut kept = lock(&sys::process_state::<SystemRoots>().0);
+    match &*kept {
+        Some(roots) => Ok(roots.clone()),
+        None => Ok(kept.insert(load()?).clone()),
     }
+}
+
+/// Read outside of the lock: others go on with the old ones.
+fn again() -> Result<Arc<RootCertStore>> {
+    let roots = load()?;
+    *lock(&sys::process_state::<SystemRoots>().0) = Some(roots.clone());
+    Ok(roots)
 }
 
 /// Empty on a host that has none. A file that could not be opened for want of descriptors or memory is tried again.
