@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 pub use self::network::{Keepalive, NetworkOptions, Override, ProxyOptions, ProxyUrl};
-pub use self::tls::{ClientCertificate, TlsOptions, TlsVersion, Trust};
+pub use self::tls::{ClientCertificate, KeyBytes, TlsOptions, TlsVersion, Trust};
 use crate::error::{Error, Result};
 
 /// The longest time limit that is not taken for a slip of the pen: 30 days.

@@ -9,13 +9,14 @@ use super::dial::{self, Order};
 use super::lease::{self, Lease, Waiting};
 use super::permit::Places;
 use super::waiter::{Dialing, Place, Waiters};
-use super::{Connect, Identity, Shared};
+use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion};
 use crate::error::{Error, Phase, Result};
 use crate::events::CloseReason;
 use crate::stats::{add, add_one, lock};
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::http::Sender;
+use crate::transport::link::Connect;
 
 /// An idle connection is looked at before use when it was silent for so long; a loop of requests is not held up.
 const LOOKED_AT_AFTER: Duration = Duration::from_millis(1);

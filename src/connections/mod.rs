@@ -9,7 +9,6 @@ mod waiter;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -26,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::events::CloseReason;
 use crate::runtime::Runtime;
 use crate::stats::{add_one, lock, read};
-use crate::transport::dial::{DialLimits, Target, Watch};
-use crate::transport::link::Link;
+use crate::transport::dial::{DialLimits, Target};
+use crate::transport::link::Connect;
 use crate::transport::wire::Wire;
 
 /// Of how many servers a pool remembers what they speak.
@@ -35,21 +34,8 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// A connection's life is this share shorter or longer, so that those opened together do not go together.
 const JITTER: f64 = 0.15;
 
-/// Makes links to servers: the network, or memory in tests.
-pub trait Connect: Send + Sync {
-    /// One link. Cancelled by dropping it.
-    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a>;
-
-    /// Reads what a dial needs from files. Called before the driver's seat is taken.
-    fn prepare(&self, _target: &Target) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// Makes what connects, for one set of options.
 pub type Maker = dyn Fn(&ConnectionConfig) -> Result<Arc<dyn Connect>> + Send + Sync;
-
-pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>;
 
 /// The connections of one pool.
 #[derive(Clone)]
@@ -251,12 +237,6 @@ impl Shared {
 
     fn dial_failed(&self, _group: &Group, _error: &Error) {
         add_one(&self.counters.failed);
-    }
-}
-
-impl DialLimits {
-    pub fn of(limits: &Limits) -> DialLimits {
-        DialLimits { dns: limits.dns, connect: limits.connect, tls: limits.tls }
     }
 }
 

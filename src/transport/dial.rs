@@ -14,7 +14,7 @@ use super::proxy::{Proxies, Proxy, ProxyKind};
 use super::socket::Socket;
 use super::tcp::Tcp;
 use super::tunnel;
-use crate::config::{NetworkOptions, TimeLimit};
+use crate::config::{Limits, NetworkOptions, TimeLimit};
 use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 
 /// Where a connection is to end.
@@ -35,6 +35,12 @@ pub struct DialLimits {
     pub connect: TimeLimit,
     /// Each TLS handshake.
     pub tls: TimeLimit,
+}
+
+impl DialLimits {
+    pub fn of(limits: &Limits) -> DialLimits {
+        DialLimits { dns: limits.dns, connect: limits.connect, tls: limits.tls }
+    }
 }
 
 /// Is told how far a dial got.
@@ -70,6 +76,12 @@ impl Dialer {
         let proxies = Proxies::new(&network.proxy)?;
         let tcp = Tcp::new(&network);
         Ok(Dialer { network, resolver, tls, proxy_tls, proxies, tcp })
+    }
+
+    /// Whether TLS is spoken on the way: with the target, or with a proxy before it.
+    pub fn needs_tls(&self, target: &Target) -> Result<bool> {
+        let proxy = self.proxies.on_the_way_to(&target.uri()?)?;
+        Ok(target.https || proxy.is_some_and(|proxy| proxy.kind == ProxyKind::Https))
     }
 
     /// Opens a connection. Whatever fails here, nothing of a request was sent.

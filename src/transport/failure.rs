@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 
+use super::tls;
 use crate::error::{Delivery, Error, Phase, Status};
 
 /// A request got no response; what the server can have seen of it is for others to say.
@@ -50,6 +51,9 @@ fn is_incomplete(error: &hyper::Error) -> bool {
 /// A request that may have been sent got no response.
 pub fn exchanging(chain: &Chain<'_>) -> Error {
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
+    if let Some(refusal) = chain.find().filter(|error| tls::failure::is_client_certificate_refusal(error)) {
+        return tls::failure::refused(refusal);
+    }
     let hyper = chain.find::<hyper::Error>();
     let broke = hyper.is_none_or(is_incomplete);
     let failure = if chain.io().is_some_and(is_broken_io) || (broke && chain.io().is_none()) {
@@ -60,23 +64,6 @@ pub fn exchanging(chain: &Chain<'_>) -> Error {
         Error::new(Status::Protocol, format!("connection: the server broke the protocol ({})", chain.root()))
     };
     failure.os_error(os_error)
-}
-
-pub fn tls_message(error: &rustls::Error) -> String {
-    let mend = match error {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "the certificate's issuer is not trusted; give its CA in ca_file or ca_bytes"
-        }
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is for another host name; check the URL",
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-        ) => "the certificate has expired; check the server and this machine's clock",
-        rustls::Error::InvalidCertificate(_) => "the certificate is not acceptable",
-        _ => return format!("tls: no secure connection ({error})"),
-    };
-    format!("tls: {mend}")
 }
 
 fn is_broken_io(error: &io::Error) -> bool {

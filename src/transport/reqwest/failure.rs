@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::attempt::Attempt;
 use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::sys;
-use crate::transport::failure::{Chain, exchanging, is_bad_data, tls_message};
+use crate::transport::failure::{Chain, exchanging, is_bad_data};
+use crate::transport::tls;
 
 /// Our resolver's failure, found again in the chain.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
     }
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     let failure = if let Some(error) = chain.find::<rustls::Error>() {
-        return Error::new(Status::Tls, tls_message(error)).phase(Phase::Tls);
+        return tls::failure::refused(error);
     } else if chain.io().is_some_and(sys::is_shortage) {
         Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
     } else {

@@ -22,8 +22,9 @@ use self::attempt::Traffic;
 pub use self::attempt::Attempt;
 use self::failure::ConnectLimitRanOut;
 use self::resolve::SystemResolver;
-use super::{Head, Outgoing, tls};
-use crate::config::{ConnectionConfig, HttpVersion, TimeLimit};
+use super::tls::{self, TlsIdentity};
+use super::{Head, Outgoing};
+use crate::config::{ConnectionConfig, HttpVersion, NetworkOptions, TimeLimit};
 use crate::error::{Error, Phase, Result, Status};
 
 /// The connections of one origin and identity. Clients are made on first use: the one for https reads root certificates.
@@ -35,8 +36,20 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub fn new(connection: ConnectionConfig) -> Self {
-        Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) }
+    /// `UNSUPPORTED` names the first option that is set and that reqwest is not given.
+    pub fn new(connection: ConnectionConfig) -> Result<Self> {
+        let beyond = |field: &str| {
+            let message = format!("{field}: needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE");
+            Err(Error::new(Status::Unsupported, message))
+        };
+        if let Some(field) = tls::unsupported_by_reqwest(&connection.tls) {
+            return beyond(field);
+        }
+        if connection.network != NetworkOptions::default() {
+            return beyond("proxy, unix_socket, resolve, local_address, keepalive");
+        }
+        TlsIdentity::of(&connection.tls)?;
+        Ok(Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) })
     }
 
     /// The record of one request's way; `opened` is told of each connection that was opened for it.
