@@ -1,6 +1,7 @@
 //! Below a session: connections by reqwest, behind a few words of our own. Nothing above this folder names reqwest.
 
 mod attempt;
+pub mod decode;
 mod failure;
 pub mod link;
 mod reqwest;

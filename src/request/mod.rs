@@ -1,5 +1,10 @@
 //! The life of one request: its limits, its end by whoever ends it, and what came.
 
+pub mod pace;
+pub mod redirect;
+pub mod retry;
+pub mod retry_after;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
