@@ -191,13 +191,12 @@ impl Ring {
         entries.last += 1;
         event.seq = entries.last;
         let index = ((event.seq - 1) % KEPT) as usize;
-        match entries.slots.get_mut(index) {
-            Some(slot) => std::mem::swap(slot, &mut event),
-            None => {
-                entries.slots.reserve_exact(KEPT as usize - index);
-                entries.slots.push(event);
-                return;
-            }
+        if let Some(slot) = entries.slots.get_mut(index) {
+            std::mem::swap(slot, &mut event);
+        } else {
+            entries.slots.reserve_exact(KEPT as usize - index);
+            entries.slots.push(event);
+            return;
         }
         // The overwritten event is freed by itself, without the lock.
         drop(entries);
@@ -455,7 +454,9 @@ mod tests {
             Kind::Reload { ok: false },
         ];
         let ring = Ring::default();
-        kinds.into_iter().for_each(|kind| ring.record(1_700_000_000_000_000, 1, 2, kind));
+        for kind in kinds {
+            ring.record(1_700_000_000_000_000, 1, 2, kind);
+        }
         let expected = "\
 {'seq':1,'at':1700000000000000,'pool':1,'connection':2,'event':'connect','host':'api.example.com','port':443,'tls':true,\
 'http2':true,'resumed':false,'proxied':false,'insecure':false,'dns_us':1,'connect_us':2,'tls_us':3}

@@ -62,7 +62,9 @@ pub fn text(families: &[Family]) -> String {
     let mut order: Vec<&Family> = families.iter().collect();
     order.sort_by_key(|family| family.name);
     let mut out = String::new();
-    order.into_iter().for_each(|family| write_family(&mut out, family));
+    for family in order {
+        write_family(&mut out, family);
+    }
     out
 }
 
@@ -221,13 +223,11 @@ mod tests {
                 });
                 let (value, after) = after.split_at(close.unwrap());
                 assert!(labels.insert(label.to_owned(), unescape(value, true)).is_none(), "{line}");
-                match after[1..].strip_prefix(',') {
-                    Some(more) => inside = more,
-                    None => {
-                        rest = after[1..].strip_prefix('}').unwrap();
-                        break;
-                    }
-                }
+                let Some(more) = after[1..].strip_prefix(',') else {
+                    rest = after[1..].strip_prefix('}').unwrap();
+                    break;
+                };
+                inside = more;
             }
         }
         let value = rest.strip_prefix(' ').unwrap();
@@ -318,7 +318,9 @@ mod tests {
     fn a_histogram_counts_each_time_below_its_bound() {
         let histogram = Histogram::default();
         let times = [0, 1000, 1001, 2_500_000, 2_500_001, 900_000_000];
-        times.iter().for_each(|micros| histogram.count(Duration::from_micros(*micros)));
+        for micros in times {
+            histogram.count(Duration::from_micros(micros));
+        }
         let family = Family::new("wait_seconds", "Waits.", Kind::Histogram)
             .with(&[("host", "h")], Value::Histogram(histogram.counts()));
         let parsed = parse(&text(&[family]));

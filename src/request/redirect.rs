@@ -53,7 +53,7 @@ impl Redirects {
         if followed >= self.max {
             return Err(refused(status, format!("over {} in a row; raise max_redirects or check the URL", self.max)));
         }
-        let target = str::from_utf8(location.as_bytes()).ok().and_then(|location| url.join(location).ok());
+        let target = std::str::from_utf8(location.as_bytes()).ok().and_then(|location| url.join(location).ok());
         let Some(mut target) = target else {
             return Err(refused(status, "leads to no URL; the server sent a broken location header"));
         };
@@ -124,15 +124,15 @@ mod tests {
 
     const REDIRECTS: Redirects = Redirects { max: 3 };
 
-    fn step(followed: u32, method: Method, status: u16, from: &str, location: &str) -> Result<Option<Follow>> {
+    fn step(followed: u32, method: &Method, status: u16, from: &str, location: &str) -> Result<Option<Follow>> {
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap());
         let url = Url::parse(from).unwrap();
-        REDIRECTS.follow(followed, (&method, &url), StatusCode::from_u16(status).unwrap(), &headers)
+        REDIRECTS.follow(followed, (method, &url), StatusCode::from_u16(status).unwrap(), &headers)
     }
 
     fn lands(from: &str, location: &str) -> Follow {
-        step(0, Method::POST, 307, from, location).unwrap().unwrap()
+        step(0, &Method::POST, 307, from, location).unwrap().unwrap()
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             (302, Method::GET, Method::GET),
         ];
         for (status, before, after) in cases {
-            let follow = step(0, before.clone(), status, "http://h/a", "/b").unwrap().unwrap();
+            let follow = step(0, &before, status, "http://h/a", "/b").unwrap().unwrap();
             assert_eq!((&follow.method, follow.keep_body), (&after, before == after), "{status} {before}");
         }
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn other_answers_are_kept() {
         for status in [200, 201, 300, 304, 305, 306, 400, 500] {
-            assert_eq!(step(0, Method::GET, status, "http://h/a", "/b").unwrap(), None, "{status}");
+            assert_eq!(step(0, &Method::GET, status, "http://h/a", "/b").unwrap(), None, "{status}");
         }
         let url = Url::parse("http://h/").unwrap();
         let kept = REDIRECTS.follow(0, (&Method::GET, &url), StatusCode::FOUND, &HeaderMap::new());
@@ -201,7 +201,7 @@ mod tests {
         for location in
             ["http://h/plain?secret", "https://user:secret@h/", "https://user@h/", "ftp://h/secret", "https://"]
         {
-            let error = step(0, Method::GET, 302, "https://h/a", location).unwrap_err();
+            let error = step(0, &Method::GET, 302, "https://h/a", location).unwrap_err();
             assert_eq!(
                 (error.status, error.detail, error.http_status),
                 (Status::Protocol, Detail::Redirect, 302),
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn only_so_many_are_followed() {
-        assert!(step(2, Method::GET, 302, "http://h/a", "/a").unwrap().is_some());
-        let error = step(3, Method::GET, 302, "http://h/a", "/a").unwrap_err();
+        assert!(step(2, &Method::GET, 302, "http://h/a", "/a").unwrap().is_some());
+        let error = step(3, &Method::GET, 302, "http://h/a", "/a").unwrap_err();
         assert_eq!(error.detail, Detail::Redirect);
         assert!(error.message.contains("max_redirects"));
     }
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_get_says_nothing_of_a_body() {
         let mut map = headers();
-        step(0, Method::POST, 303, "https://h/", "/other").unwrap().unwrap().strip(&mut map);
+        step(0, &Method::POST, 303, "https://h/", "/other").unwrap().unwrap().strip(&mut map);
         assert_eq!(names(&map), ["accept", "api-key", "authorization", "cookie", "host", "x-api-key", "x-mine"]);
     }
 }

@@ -113,12 +113,11 @@ impl Decoder {
         };
         let layer = &mut self.layers[at];
         let (consumed, written) = layer.turn(source, target, end)?;
-        match before.last_mut() {
-            Some(made) => made.advance(consumed),
-            None => {
-                *input = &input[consumed..];
-                self.taken += consumed as u64;
-            }
+        if let Some(made) = before.last_mut() {
+            made.advance(consumed);
+        } else {
+            *input = &input[consumed..];
+            self.taken += consumed as u64;
         }
         layer.made += written as u64;
         if layer.made > BOMB_FLOOR && layer.made > self.taken.saturating_mul(BOMB_RATIO) {
@@ -370,7 +369,9 @@ mod tests {
                 assert_eq!(out, text(), "{name} at {split}");
             }
             let (mut decoder, mut out) = (decoder(name), BytesMut::new());
-            data.iter().for_each(|byte| feed(&mut decoder, &[*byte], &mut out).unwrap());
+            for byte in &data {
+                feed(&mut decoder, &[*byte], &mut out).unwrap();
+            }
             decoder.finish().unwrap();
             assert_eq!(out, text(), "{name} byte by byte");
         }
@@ -408,7 +409,9 @@ mod tests {
             let names = format!("{first}, {second}");
             assert_eq!(whole(&names, &data).unwrap(), text(), "{names}");
             let (mut decoder, mut out) = (decoder(&names), BytesMut::new());
-            data.iter().for_each(|byte| feed(&mut decoder, &[*byte], &mut out).unwrap());
+            for byte in &data {
+                feed(&mut decoder, &[*byte], &mut out).unwrap();
+            }
             decoder.finish().unwrap();
             assert_eq!(out, text(), "{names} byte by byte");
         }
@@ -534,7 +537,9 @@ mod tests {
             let two = [encoded(name, b"one "), encoded(name, b"two")].concat();
             assert_eq!(whole(name, &two).unwrap(), b"one two", "{name}");
             let (mut decoder, mut out) = (decoder(name), BytesMut::new());
-            two.iter().for_each(|byte| feed(&mut decoder, &[*byte], &mut out).unwrap());
+            for byte in &two {
+                feed(&mut decoder, &[*byte], &mut out).unwrap();
+            }
             decoder.finish().unwrap();
             assert_eq!(out, b"one two"[..], "{name} byte by byte");
         }
@@ -567,9 +572,9 @@ mod tests {
         let parsed = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_LENGTH, "5".parse().unwrap());
-            values.iter().for_each(|value| {
+            for value in values {
                 headers.append(CONTENT_ENCODING, value.parse().unwrap());
-            });
+            }
             let decoder = Decoder::for_headers(&mut headers);
             (decoder.map(|found| found.map(|found| found.layers.len())), headers.len())
         };
