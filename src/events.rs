@@ -34,8 +34,8 @@ const AT_ONCE: u64 = 32;
 pub struct Event {
     /// Its number in this process, from 1 on.
     pub seq: u64,
-    /// Microseconds since 1970.
-    pub at: u64,
+    /// Turned into microseconds when it is read: who records is in a hurry.
+    pub at: SystemTime,
     pub pool: u64,
     pub connection: u64,
     pub kind: Kind,
@@ -164,8 +164,7 @@ pub struct Reading {
 
 /// Puts an event into this process's ring.
 pub fn record(pool: u64, connection: u64, kind: Kind) {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-    sys::process_state::<Ring>().record(at, pool, connection, kind);
+    sys::process_state::<Ring>().record(SystemTime::now(), pool, connection, kind);
 }
 
 /// The events after number `after_seq` (0: all that are kept), as many as fit `cap` bytes. Of a number that is yet to come, which a
@@ -185,21 +184,21 @@ struct Entries {
 }
 
 impl Ring {
-    fn record(&self, at: u64, pool: u64, connection: u64, kind: Kind) {
-        let mut event = Event { seq: 0, at, pool, connection, kind };
+    fn record(&self, at: SystemTime, pool: u64, connection: u64, kind: Kind) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.last += 1;
-        event.seq = entries.last;
-        let index = ((event.seq - 1) % KEPT) as usize;
+        let seq = entries.last;
+        let index = ((seq - 1) % KEPT) as usize;
         if let Some(slot) = entries.slots.get_mut(index) {
-            std::mem::swap(slot, &mut event);
+            (slot.seq, slot.at, slot.pool, slot.connection) = (seq, at, pool, connection);
+            let overwritten = std::mem::replace(&mut slot.kind, kind);
+            drop(entries);
+            // Freed without the lock.
+            drop(overwritten);
         } else {
             entries.slots.reserve_exact(KEPT as usize - index);
-            entries.slots.push(event);
-            return;
+            entries.slots.push(Event { seq, at, pool, connection, kind });
         }
-        // The overwritten event is freed by itself, without the lock.
-        drop(entries);
     }
 
     fn read(&self, after_seq: u64, cap: usize) -> Reading {
@@ -240,7 +239,7 @@ impl Event {
         let mut line = Line(out);
         line.0.push_str("{\"seq\":");
         line.digits(self.seq);
-        line.number("at", self.at);
+        line.number("at", self.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()));
         line.number("pool", self.pool);
         line.number("connection", self.connection);
         self.kind.write(&mut line);
@@ -367,9 +366,10 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn reload(ring: &Ring, times: u64) {
-        (0..times).for_each(|_| ring.record(7, 1, 2, Kind::Reload { ok: true }));
+        (0..times).for_each(|_| ring.record(UNIX_EPOCH, 1, 2, Kind::Reload { ok: true }));
     }
 
     fn seqs(lines: &str) -> Vec<u64> {
@@ -455,7 +455,7 @@ mod tests {
         ];
         let ring = Ring::default();
         for kind in kinds {
-            ring.record(1_700_000_000_000_000, 1, 2, kind);
+            ring.record(UNIX_EPOCH + Duration::from_secs(1_700_000_000), 1, 2, kind);
         }
         let expected = "\
 {'seq':1,'at':1700000000000000,'pool':1,'connection':2,'event':'connect','host':'api.example.com','port':443,'tls':true,\
