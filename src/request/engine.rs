@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::journey::Journey;
@@ -14,6 +15,7 @@ use crate::config::{Limits, TimeLimit};
 use crate::connections::{Checkout, Connection, Group, Lease, count_wait};
 use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
+use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
 use crate::transport::dial::DialLimits;
 use crate::transport::failure;
 use crate::transport::http::{Inflow, NoResponse, Payload};
@@ -24,6 +26,9 @@ const MOST_ATTEMPTS: u32 = 4;
 /// A server that closes silent connections after less than this gets a margin in proportion.
 const SHORT_KEEP: Duration = Duration::from_secs(10);
 const KEEP_MARGIN: Duration = Duration::from_secs(2);
+
+/// Most bytes decoded at once.
+const MOST_DECODED: usize = 1 << 20;
 
 const IDEMPOTENCY_KEYS: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
@@ -48,11 +53,11 @@ pub async fn send(
             Some(request) if same_form(&request, lease.connection()) => request,
             _ => request(address, lease.connection(), method.clone(), headers.clone(), body.clone()),
         };
-        journey.goes_over(&lease, !body.is_empty());
+        journey.goes_over(&lease, request.body().taken());
         let failed = match lease.send(request).await {
             Ok(response) => {
                 journey.answered(response.status());
-                return Ok(head_and_body(response, lease, limits.between_bytes));
+                return head_and_body(response, lease, limits.between_bytes);
             }
             Err(failed) => failed,
         };
@@ -110,7 +115,7 @@ fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
     headers.remove(CONTENT_LENGTH);
     headers.remove(TRANSFER_ENCODING);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip, br, zstd"));
+    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
     headers
 }
 
@@ -157,14 +162,24 @@ fn head_and_body(
     response: http::Response<hyper::body::Incoming>,
     lease: Lease,
     between_bytes: TimeLimit,
-) -> (Head, EngineBody) {
-    let (parts, incoming) = response.into_parts();
+) -> Result<(Head, EngineBody)> {
+    let (mut parts, incoming) = response.into_parts();
     let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
     let remote = lease.connection().facts.remote;
+    let length = incoming.size_hint().exact();
+    let decoder = Decoder::for_headers(&mut parts.headers)?;
     let head = Head { status: parts.status, version: parts.version, headers: parts.headers, remote };
-    let mut body = EngineBody { inflow: Inflow::new(incoming), lease: Some(lease), keep, timed: between_bytes.is_some() };
+    let mut body = EngineBody {
+        length: if decoder.is_none() { length } else { None },
+        inflow: Inflow::new(incoming),
+        lease: Some(lease),
+        keep,
+        timed: between_bytes.is_some(),
+        decoder,
+        encoded: Bytes::new(),
+    };
     body.finish_at_end();
-    (head, body)
+    Ok((head, body))
 }
 
 /// The server closes after so long: be gone before.
@@ -181,11 +196,42 @@ pub struct EngineBody {
     lease: Option<Lease>,
     keep: Option<Duration>,
     timed: bool,
+    /// How many bytes are to come, where the server said so.
+    pub length: Option<u64>,
+    decoder: Option<Decoder>,
+    /// Received and not yet decoded.
+    encoded: Bytes,
 }
 
 impl EngineBody {
-    /// The next bytes, or `None` at a proper end.
-    pub async fn next(&mut self, journey: &Journey) -> Result<Option<Bytes>> {
+    /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
+    pub async fn next(&mut self, room: usize, journey: &Journey) -> Result<Option<Bytes>> {
+        if self.decoder.is_none() {
+            return self.receive(journey).await;
+        }
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(None) };
+            let (mut out, mut input) = (BytesMut::new(), &self.encoded[..]);
+            let most = room.saturating_add(1).min(MOST_DECODED);
+            decoder.decode(&mut input, &mut out, most)?;
+            let rest = input.len();
+            self.encoded.advance(self.encoded.len() - rest);
+            if !out.is_empty() {
+                return Ok(Some(out.freeze()));
+            }
+            match self.receive(journey).await? {
+                Some(bytes) => self.encoded = bytes,
+                None => {
+                    if let Some(decoder) = self.decoder.take() {
+                        decoder.finish()?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, journey: &Journey) -> Result<Option<Bytes>> {
         if self.lease.is_none() {
             return Ok(None);
         }
@@ -211,10 +257,6 @@ impl EngineBody {
                 Err(error)
             }
         }
-    }
-
-    pub fn length(&self) -> Option<u64> {
-        self.inflow.length()
     }
 
     fn finish_at_end(&mut self) {

@@ -1,7 +1,6 @@
 //! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -10,6 +9,7 @@ use crate::connections::{Connection, Lease, Place};
 use crate::error::{Delivery, Phase};
 use crate::response::Report;
 use crate::stats::lock;
+use crate::transport::http::Taken;
 use crate::transport::wire::Wire;
 
 /// One request's way over the pool's own connections. Shared by the parts of one task.
@@ -24,6 +24,8 @@ struct State {
     place: Option<Arc<Place>>,
     /// From the moment it was given to a connection.
     dispatched: Option<Dispatched>,
+    /// When the last of a large body was taken.
+    taken: Option<Taken>,
     http_status: u16,
     /// What the server may have seen of the attempts before this one.
     earlier: Delivery,
@@ -57,6 +59,7 @@ impl Journey {
                 since: Instant::now(),
                 place: None,
                 dispatched: None,
+                taken: None,
                 http_status: 0,
                 earlier: Delivery::NotSent,
                 report: Report::default(),
@@ -66,8 +69,15 @@ impl Journey {
 
     /// The phase, and since when.
     pub fn phase(&self) -> (Phase, Instant) {
-        let state = lock(&self.state);
-        state.place.as_ref().map_or((state.phase, state.since), |place| place.phase())
+        let mut state = lock(&self.state);
+        if let Some(place) = &state.place {
+            return place.phase();
+        }
+        let sent = state.taken.as_ref().and_then(|taken| taken.get().copied());
+        if let (Phase::Send, Some(sent)) = (state.phase, sent) {
+            (state.phase, state.since) = (Phase::FirstByte, sent);
+        }
+        (state.phase, state.since)
     }
 
     pub fn enter(&self, phase: Phase) {
@@ -96,7 +106,7 @@ impl Journey {
     }
 
     /// It has a connection, and goes out now.
-    pub fn goes_over(&self, lease: &Lease, has_body: bool) {
+    pub fn goes_over(&self, lease: &Lease, taken: Option<Taken>) {
         let connection = lease.connection();
         let mut state = lock(&self.state);
         let now = Instant::now();
@@ -104,19 +114,11 @@ impl Journey {
             state.report.waited(now - place.joined, &connection.facts.times, lease.reused());
         }
         state.report.over(connection, lease.reused());
-        state.phase = if has_body { Phase::Send } else { Phase::FirstByte };
+        state.phase = if taken.is_some() { Phase::Send } else { Phase::FirstByte };
         state.since = now;
+        state.taken = taken;
         let (written, read) = (connection.wire.written(), connection.wire.read());
         state.dispatched = Some(Dispatched { connection: connection.clone(), written, read });
-    }
-
-    /// The whole request was taken.
-    pub fn sent(&self) {
-        let mut state = lock(&self.state);
-        if state.phase == Phase::Send {
-            state.phase = Phase::FirstByte;
-            state.since = Instant::now();
-        }
     }
 
     /// The response's head has come.
@@ -159,10 +161,5 @@ impl Journey {
 
     pub fn report(&self) -> Report {
         lock(&self.state).report.clone()
-    }
-
-    /// For how long it has been in this phase.
-    pub fn in_phase_for(&self) -> Duration {
-        self.phase().1.elapsed()
     }
 }

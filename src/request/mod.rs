@@ -3,6 +3,10 @@
 mod clock;
 mod engine;
 mod journey;
+pub mod pace;
+pub mod redirect;
+pub mod retry;
+pub mod retry_after;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -190,9 +194,9 @@ enum Body {
 }
 
 impl Body {
-    async fn next(&mut self, progress: &Progress<'_>) -> Result<Option<Bytes>> {
+    async fn next(&mut self, room: usize, progress: &Progress<'_>) -> Result<Option<Bytes>> {
         match (self, progress) {
-            (Body::Engine(body), Progress::Engine(journey, _)) => body.next(journey).await,
+            (Body::Engine(body), Progress::Engine(journey, _)) => body.next(room, journey).await,
             (Body::Reqwest(body), _) => body.next().await,
             (Body::Engine(_), Progress::Reqwest(..)) => unreachable!("a body's path is its request's"),
         }
@@ -200,7 +204,7 @@ impl Body {
 
     fn length(&self) -> Option<u64> {
         match self {
-            Body::Engine(body) => body.length(),
+            Body::Engine(body) => body.length,
             Body::Reqwest(body) => body.length(),
         }
     }
@@ -248,12 +252,12 @@ async fn collect(mut body: Body, progress: &Progress<'_>, cap: Option<u64>) -> (
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
-        let next = match body.next(progress).await {
+        let room = cap - first.len() - rest.len();
+        let next = match body.next(room, progress).await {
             Ok(Some(next)) => next,
             Ok(None) => return (joined(first, rest), Ok(())),
             Err(error) => return (joined(first, rest), Err(error)),
         };
-        let room = cap - first.len() - rest.len();
         if next.len() > room {
             append(&mut first, &mut rest, next.slice(..room), expected.min(cap));
             return (joined(first, rest), Err(too_large(cap)));

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::failure;
 use super::link::Stream;
@@ -26,6 +27,8 @@ const MOST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 1000;
 /// A body goes out in pieces of this size, so that its progress can be seen.
 const PIECE: usize = 64 << 10;
+/// A larger body may meet a server that does not read.
+const WATCHED: usize = 16 << 10;
 /// Never the bottleneck of another stream: each stream's own window bounds what it holds.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// As the most streams before the peer said how many it takes: no peer says this.
@@ -36,11 +39,20 @@ const PING_ANSWER: Duration = Duration::from_secs(10);
 /// A request's body: bytes that can be sent again.
 pub struct Payload {
     rest: Bytes,
+    taken: Option<Taken>,
 }
+
+/// When HTTP took the last piece of a body: told by a large one alone, small ones go out in one go.
+pub type Taken = Arc<OnceLock<Instant>>;
 
 impl Payload {
     pub fn new(bytes: Bytes) -> Self {
-        Payload { rest: bytes }
+        let taken = (bytes.len() > WATCHED).then(Taken::default);
+        Payload { rest: bytes, taken }
+    }
+
+    pub fn taken(&self) -> Option<Taken> {
+        self.taken.clone()
     }
 }
 
@@ -56,7 +68,11 @@ impl Body for Payload {
             return Poll::Ready(None);
         }
         let piece = self.rest.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
+        let piece = self.rest.split_to(piece);
+        if let (true, Some(taken)) = (self.rest.is_empty(), &self.taken) {
+            let _ = taken.set(Instant::now());
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -315,9 +331,5 @@ impl Inflow {
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
         self.0.is_end_stream()
-    }
-
-    pub fn length(&self) -> Option<u64> {
-        self.0.size_hint().exact()
     }
 }

@@ -1,5 +1,6 @@
 //! One connection: where it leads, TLS, HTTP on it, and what its failures mean. reqwest, the second transport, beside it.
 
+pub mod decode;
 pub mod dial;
 pub mod dns;
 pub mod failure;
