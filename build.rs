@@ -4,7 +4,19 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The boundary's files, in the order of the header's sections.
-const SECTIONS: [&str; 8] = ["library", "status", "args", "pool", "session", "request", "response", "cancel"];
+const SECTIONS: [&str; 11] = [
+    "library",
+    "status",
+    "args",
+    "pool",
+    "pool_stats",
+    "session_options",
+    "session",
+    "request",
+    "response",
+    "cancel",
+    "events",
+];
 /// The short names come last.
 const LAST: &str = "short";
 const HEADER: &str = "include/aipool.h";

@@ -7,7 +7,6 @@
 //! |---|---|
 //! | `connect` | `host` `port` `tls` `http2` `resumed` `proxied` `insecure` `dns_us` `connect_us` `tls_us` |
 //! | `connect_failed` | `host` `port` `status` `detail` `phase` |
-//! | `reuse` | `idle_ms` `requests` |
 //! | `close` | `reason` `age_ms` `requests` |
 //! | `goaway`, `suspect` | |
 //! | `retry` | `reason` `attempt` `wait_ms` |
@@ -65,11 +64,6 @@ pub enum Kind {
         status: i32,
         detail: i32,
         phase: i32,
-    },
-    /// A connection was taken again, for its request number `requests`.
-    Reuse {
-        idle_ms: u64,
-        requests: u64,
     },
     Close {
         reason: CloseReason,
@@ -285,10 +279,6 @@ impl Kind {
         match self {
             Kind::GoAway | Kind::Suspect => {}
             Kind::Connect { .. } | Kind::ConnectFailed { .. } => self.write_connect(line),
-            Kind::Reuse { idle_ms, requests } => {
-                line.number("idle_ms", *idle_ms);
-                line.number("requests", *requests);
-            }
             Kind::Close { reason, age_ms, requests } => {
                 line.text("reason", reason.name());
                 line.number("age_ms", *age_ms);
@@ -342,7 +332,6 @@ impl Kind {
         match self {
             Kind::Connect { .. } => "connect",
             Kind::ConnectFailed { .. } => "connect_failed",
-            Kind::Reuse { .. } => "reuse",
             Kind::Close { .. } => "close",
             Kind::GoAway => "goaway",
             Kind::Suspect => "suspect",
@@ -468,7 +457,6 @@ mod tests {
                 tls_us: 3,
             },
             Kind::ConnectFailed { host: host.clone(), port: 80, status: 31, detail: 0, phase: 3 },
-            Kind::Reuse { idle_ms: 10, requests: 2 },
             Kind::Close { reason: CloseReason::NotReusable, age_ms: 5, requests: 9 },
             Kind::GoAway,
             Kind::Suspect,
@@ -494,14 +482,13 @@ mod tests {
 'http2':true,'resumed':false,'proxied':false,'insecure':false,'dns_us':1,'connect_us':2,'tls_us':3}
 {'seq':2,'at':1700000000000000,'pool':1,'connection':2,'event':'connect_failed','host':'api.example.com','port':80,\
 'status':31,'detail':0,'phase':3}
-{'seq':3,'at':1700000000000000,'pool':1,'connection':2,'event':'reuse','idle_ms':10,'requests':2}
-{'seq':4,'at':1700000000000000,'pool':1,'connection':2,'event':'close','reason':'not_reusable','age_ms':5,'requests':9}
-{'seq':5,'at':1700000000000000,'pool':1,'connection':2,'event':'goaway'}
-{'seq':6,'at':1700000000000000,'pool':1,'connection':2,'event':'suspect'}
-{'seq':7,'at':1700000000000000,'pool':1,'connection':2,'event':'retry','reason':'not_sent','attempt':1,'wait_ms':250}
-{'seq':8,'at':1700000000000000,'pool':1,'connection':2,'event':'request','host':'api.example.com','status':0,\
+{'seq':3,'at':1700000000000000,'pool':1,'connection':2,'event':'close','reason':'not_reusable','age_ms':5,'requests':9}
+{'seq':4,'at':1700000000000000,'pool':1,'connection':2,'event':'goaway'}
+{'seq':5,'at':1700000000000000,'pool':1,'connection':2,'event':'suspect'}
+{'seq':6,'at':1700000000000000,'pool':1,'connection':2,'event':'retry','reason':'not_sent','attempt':1,'wait_ms':250}
+{'seq':7,'at':1700000000000000,'pool':1,'connection':2,'event':'request','host':'api.example.com','status':0,\
 'http_status':200,'attempts':1,'reused':true,'queue_us':0,'first_byte_us':4,'total_us':5}
-{'seq':9,'at':1700000000000000,'pool':1,'connection':2,'event':'reload','ok':false}
+{'seq':8,'at':1700000000000000,'pool':1,'connection':2,'event':'reload','ok':false}
 ";
         assert_eq!(ring.read(0, usize::MAX).lines, expected.replace('\'', "\""));
     }

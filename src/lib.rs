@@ -12,6 +12,7 @@ pub mod config;
 pub mod connections;
 pub mod error;
 pub mod events;
+mod exposition;
 pub mod ffi;
 pub mod metrics;
 pub mod pool;

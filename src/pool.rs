@@ -12,16 +12,17 @@ use crate::base_url::BaseUrl;
 use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig, TransportKind};
 use crate::connections::{ConnectionStats, Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
+use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
 use crate::response::Response;
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
 use crate::session::{Lease, Registry, Session, SessionHandle};
 use crate::stats::{Driving, PoolCounters, add_one, lock, read};
-use crate::sys;
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
 use crate::transport::reqwest::Transport;
+use crate::{exposition, metrics, sys};
 
 /// How often `request` tries again on a fresh session when the one it got was just closed.
 const FRESH_SESSIONS: usize = 3;
@@ -34,6 +35,7 @@ pub struct ConnectionPool {
     table: Mutex<Table>,
     connections: Connections,
     driving: Arc<Driving>,
+    budget: Arc<RetryBudget>,
     /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
     reqwest_runtime: OnceCell<Runtime>,
     /// reqwest's connections are shared by sessions of one origin and identity.
@@ -87,6 +89,7 @@ impl ConnectionPool {
             runtime,
             reqwest_runtime: OnceCell::new(),
             driving,
+            budget: Arc::default(),
             config,
             closed: AtomicBool::new(false),
             table: Mutex::new(LruCache::unbounded()),
@@ -182,6 +185,17 @@ impl ConnectionPool {
         }
     }
 
+    /// The pool's numbers as Prometheus text.
+    pub fn metrics(&self) -> String {
+        let (queue_times, first_byte_times) = self.connections.times();
+        metrics::text(&exposition::families(&self.stats(), queue_times, first_byte_times))
+    }
+
+    /// Reads certificate files again; connections made from now on use them.
+    pub fn reload_tls(&self) -> Result<()> {
+        self.connections.reload()
+    }
+
     fn handle(self: &Arc<Self>, key: &str, config: Option<SessionConfig>, leased: bool) -> Result<SessionHandle> {
         let base = BaseUrl::parse(key)?;
         let wanted = config.as_ref().map(|config| &config.connection);
@@ -198,6 +212,7 @@ impl ConnectionPool {
             runtime: self.runtime_of(&session)?.clone(),
             session,
             pool_limits: self.config.limits,
+            budget: self.budget.clone(),
             defaults: config.map(|config| config.defaults).unwrap_or_default(),
             lease,
         })
@@ -256,9 +271,7 @@ impl ConnectionPool {
     fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
         let connection = Arc::new(wanted.cloned().unwrap_or_default());
         let route = match connection.transport {
-            TransportKind::Engine => {
-                Route::engine(self.connections.clone(), self.connections.identity(&connection)?)
-            }
+            TransportKind::Engine => Route::engine(self.connections.clone(), self.connections.identity(&connection)?),
             TransportKind::Reqwest => Route::Reqwest(self.transport(key, &connection)?),
         };
         Ok(Session::new(key.base.clone(), connection, route, self.counters.clone(), self.registry.clone()))

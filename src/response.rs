@@ -29,6 +29,11 @@ pub struct Report {
     pub reused: bool,
     /// How often the request went out, the last time included.
     pub attempts: u32,
+    pub redirects: u32,
+    /// The server asked for a longer wait than a retry's.
+    pub retry_after: Option<Duration>,
+    /// Nobody checked the server's certificate.
+    pub insecure: bool,
     pub tls: Option<TlsFacts>,
     /// Waiting for a connection, dials not counted.
     pub queue: Duration,
@@ -54,6 +59,7 @@ impl Report {
         self.connection = connection.id;
         self.reused = reused;
         self.tls = connection.facts.tls;
+        self.insecure = connection.facts.insecure;
     }
 }
 

@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use lru::LruCache;
+use url::Url;
 
 use crate::address::Address;
 use crate::base_url::BaseUrl;
 use crate::config::Limits;
 use crate::connections::{Connections, Group, Identity, Reference};
 use crate::error::Result;
-use crate::request::Path;
+use crate::request::{Elsewhere, Path};
 use crate::stats::lock;
 use crate::transport::dial::Target;
 use crate::transport::reqwest::Transport;
@@ -20,7 +21,7 @@ const ORIGINS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// A session's way to its servers.
 pub enum Route {
-    Engine(Origins),
+    Engine(Arc<Origins>),
     Reqwest(Arc<Transport>),
 }
 
@@ -37,7 +38,7 @@ pub struct Origins {
 impl Route {
     pub fn engine(connections: Connections, identity: Arc<Identity>) -> Route {
         let (references, last) = (Mutex::new(LruCache::new(ORIGINS)), Mutex::new(None));
-        Route::Engine(Origins { connections, identity, references, last })
+        Route::Engine(Arc::new(Origins { connections, identity, references, last }))
     }
 
     /// Where `reference` leads from `base`, and over what. Reads files on first use, so it is called before the driver's
@@ -53,7 +54,7 @@ impl Route {
             Route::Engine(origins) => {
                 let address = origins.address(base, reference)?;
                 let group = origins.group(&address.target)?;
-                Ok((address, Path::Engine(group)))
+                Ok((address, Path::Engine(group, origins.clone())))
             }
             Route::Reqwest(transport) => {
                 let address = Address::of(base.join(reference)?)?;
@@ -62,6 +63,27 @@ impl Route {
                 Ok((Arc::new(address), Path::Reqwest(transport.clone(), attempt)))
             }
         }
+    }
+}
+
+impl Route {
+    /// A redirect may lead from http to https, whose files must not be read while driving.
+    pub fn prepare_for_redirects(&self) -> Result<()> {
+        match self {
+            Route::Engine(origins) => {
+                let anywhere = Target { https: true, host: "redirect.invalid".to_owned(), port: 443 };
+                origins.identity.connector.prepare(&anywhere)
+            }
+            Route::Reqwest(_) => Ok(()),
+        }
+    }
+}
+
+impl Elsewhere for Origins {
+    fn lead_to(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)> {
+        let address = Address::of(url)?;
+        let group = self.group(&address.target)?;
+        Ok((Arc::new(address), group))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::sync::Notify;
@@ -10,8 +11,10 @@ use tokio::time::Instant;
 
 use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
-use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, RequestDefaults};
+use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
+use crate::request::retry::RetryBudget;
+use crate::request::warm::warm;
 use crate::request::{Exchange, Failure, Path, Request};
 use crate::response::Response;
 use crate::route::Route;
@@ -193,6 +196,8 @@ pub struct SessionHandle {
     pub runtime: Runtime,
     pub pool_limits: Limits,
     pub defaults: RequestDefaults,
+    /// The pool's, so that an outage is not amplified.
+    pub budget: Arc<RetryBudget>,
     pub lease: Option<Lease>,
 }
 
@@ -228,7 +233,7 @@ impl SessionHandle {
         // Held to the end: a flag that is fired and freed at once still ends the request.
         let held = request.cancel.map(|cancel| cancel.hold().ok_or_else(freed_cancel)).transpose()?;
         let mut exchange = self.exchange(request)?;
-        let by_engine = matches!(exchange.path, Path::Engine(_));
+        let by_engine = matches!(exchange.path, Path::Engine(..));
         self.session.count(|counters| &counters.requests);
         if held.is_some() || interrupt.is_some() {
             self.runtime.watch_cancels();
@@ -250,6 +255,21 @@ impl SessionHandle {
         outcome
     }
 
+    /// Opens connections to the base URL until `wanted` are there for requests that come together; how many stand then.
+    pub fn warm(&self, wanted: usize, timeout: Duration) -> Result<usize> {
+        let _begun = InFlight::begin(&self.session)?;
+        let limits = self.pool_limits.with(self.defaults.limits);
+        let route = lock(&self.session.route).clone().ok_or_else(|| Error::closed(Detail::SessionClosed))?;
+        let (_, path) = route.path(&self.session.base, "", &limits, || {})?;
+        let Path::Engine(group, _) = path else {
+            let message = "warm: needs the pool's own connections; choose AIP_TRANSPORT_ENGINE";
+            return Err(Error::new(Status::Unsupported, message));
+        };
+        let started = Instant::now();
+        let warmed = self.runtime.wait(async { warm(&group, wanted, &limits, timeout).await });
+        warmed.and_then(|warmed| warmed).map_err(|error| Error { elapsed: started.elapsed(), ..error })
+    }
+
     fn exchange(&self, request: Request) -> Result<Exchange> {
         let started = Instant::now();
         let session = &self.session;
@@ -260,9 +280,15 @@ impl SessionHandle {
         let counted = session.clone();
         let opened = move || counted.count(|counters| &counters.connections_opened);
         let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
+        let persistence = self.persistence(&request, &path)?;
+        if persistence.redirects > 0 {
+            route.prepare_for_redirects()?;
+        }
         Ok(Exchange {
             // reqwest keeps two of the limits itself, and knows no others.
-            limits: if matches!(path, Path::Engine(_)) { limits } else { limits.total_and_body() },
+            limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
+            persistence,
+            budget: self.budget.clone(),
             path,
             address,
             outgoing: Outgoing {
@@ -275,6 +301,18 @@ impl SessionHandle {
             interrupt: None,
             started,
         })
+    }
+}
+
+impl SessionHandle {
+    fn persistence(&self, request: &Request, path: &Path) -> Result<Persistence> {
+        let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
+        if persistence == Persistence::default() || matches!(path, Path::Engine(..)) {
+            return Ok(persistence);
+        }
+        let field = if persistence.redirects > 0 { "max_redirects" } else { "max_retries" };
+        let mend = "needs the pool's own connections; leave it 0 or choose AIP_TRANSPORT_ENGINE";
+        Err(Error::new(Status::Unsupported, format!("{field}: {mend}")))
     }
 }
 
@@ -301,4 +339,3 @@ fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> Result<HeaderM
     }
     Ok(headers)
 }
-

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The floors, top to ground. A module may use its own floor and those below.
 const FLOORS: &[&[&str]] = &[
     &["ffi"],
-    &["pool", "session", "route", "request", "response", "connections", "address", "base_url"],
+    &["pool", "exposition", "session", "route", "request", "response", "connections", "address", "base_url"],
     &["transport"],
     &["runtime", "cancel", "workers"],
     &["config", "error"],

@@ -70,6 +70,71 @@
 #define AIP_EVICT_FIFO 2
 
 /**
+ * Places in `aip_pool_stats.closed`: why connections closed. Unused for too long.
+ */
+#define AIP_CLOSED_IDLE 0
+
+/**
+ * As old as max_lifetime_ms allows.
+ */
+#define AIP_CLOSED_LIFETIME 1
+
+/**
+ * The server closed it.
+ */
+#define AIP_CLOSED_BY_SERVER 2
+
+/**
+ * The server wanted no more requests on it (HTTP/2).
+ */
+#define AIP_CLOSED_GOAWAY 3
+
+/**
+ * It broke, or somebody broke the protocol.
+ */
+#define AIP_CLOSED_ERROR 4
+
+/**
+ * Its request was given up midway (HTTP/1.1).
+ */
+#define AIP_CLOSED_CANCELLED 5
+
+/**
+ * No session refers to its server any more.
+ */
+#define AIP_CLOSED_NO_SESSION 6
+
+/**
+ * The pool was closed.
+ */
+#define AIP_CLOSED_POOL 7
+
+/**
+ * Found dead when it was wanted.
+ */
+#define AIP_CLOSED_STALE 8
+
+/**
+ * Its place was needed by another.
+ */
+#define AIP_CLOSED_LIMIT 9
+
+/**
+ * It did not answer in time.
+ */
+#define AIP_CLOSED_SUSPECT 10
+
+/**
+ * Its response left it unfit for another request.
+ */
+#define AIP_CLOSED_NOT_REUSABLE 11
+
+/**
+ * Made before aip_pool_reload_tls().
+ */
+#define AIP_CLOSED_RELOADED 12
+
+/**
  * HTTP/2 where the server offers it by ALPN, HTTP/1.1 otherwise (the default).
  */
 #define AIP_HTTP_AUTO 0
@@ -85,12 +150,79 @@
 #define AIP_HTTP_2 2
 
 /**
+ * The pool's own connections (the default).
+ */
+#define AIP_TRANSPORT_ENGINE 0
+
+/**
+ * reqwest's: no limits of connections, no queue, no proxy. What it lacks is AIP_UNSUPPORTED by name.
+ */
+#define AIP_TRANSPORT_REQWEST 1
+
+/**
+ * The system's roots and those of `ca_file` and `ca_bytes` (the default).
+ */
+#define AIP_TRUST_SYSTEM_AND_GIVEN 0
+
+/**
+ * Those of `ca_file` and `ca_bytes` alone.
+ */
+#define AIP_TRUST_GIVEN_ONLY 1
+
+/**
+ * Anybody: for a test server alone. Shown in stats, infos and events.
+ */
+#define AIP_TRUST_ANYBODY 2
+
+/**
+ * TLS 1.2 or newer (the default).
+ */
+#define AIP_TLS_1_2 0
+
+/**
+ * TLS 1.3 or newer.
+ */
+#define AIP_TLS_1_3 1
+
+/**
+ * As http_proxy, https_proxy, all_proxy and no_proxy say when the session is made; loopback goes direct (the default).
+ */
+#define AIP_PROXY_ENVIRONMENT 0
+
+/**
+ * No proxy.
+ */
+#define AIP_PROXY_OFF 1
+
+/**
  * In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
  * AIP_INTERRUPTED. A signal that comes before the wait has begun is missed: fire a cancel handle in the handler to be
  * sure. Costs one change of threads a request. Hosts whose runtime sends signals to its own threads (Go) must
  * not set it.
  */
 #define AIP_REQUEST_INTERRUPTIBLE 1
+
+/**
+ * In `aip_request.flags`: the server may get this request twice. Then it is sent again over a fresh connection when a
+ * reused one broke without a byte of an answer. Methods that are idempotent by themselves (GET, PUT, ...) and requests with
+ * an Idempotency-Key header need no flag; a POST without either is sent again only when no byte of it had left.
+ */
+#define AIP_REQUEST_MAY_REPEAT 2
+
+/**
+ * No TLS.
+ */
+#define AIP_TLS_NONE 0
+
+/**
+ * A TLS handshake in full.
+ */
+#define AIP_TLS_FULL 1
+
+/**
+ * A TLS handshake shortened by a ticket of an earlier connection.
+ */
+#define AIP_TLS_RESUMED 2
 
 /**
  * The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
@@ -444,7 +576,7 @@ typedef struct aip_pool_options {
      */
     int64_t timeout_ms;
     /**
-     * Milliseconds for name, TCP and TLS of a new connection; 0 is 10000. AIP_OFF: no limit.
+     * Milliseconds for name, TCP, proxy and TLS of a new connection together; 0 is 10000. AIP_OFF: no limit.
      */
     int64_t connect_timeout_ms;
     /**
@@ -459,6 +591,50 @@ typedef struct aip_pool_options {
      * 0: the threads that wait drive the I/O, on one core at a time. 1 to 256: that many threads of the library's own do.
      */
     uint32_t threads;
+    /**
+     * Milliseconds that a request waits for a connection while all allowed are in use; 0 is 30000. AIP_OFF: no limit.
+     */
+    int64_t queue_timeout_ms;
+    /**
+     * Milliseconds for a name look-up; 0 is 5000. AIP_OFF: no limit.
+     */
+    int64_t dns_timeout_ms;
+    /**
+     * Milliseconds for a TLS handshake; 0 is 5000. AIP_OFF: no limit.
+     */
+    int64_t tls_timeout_ms;
+    /**
+     * Milliseconds without one more byte of a large request going out; 0 is 30000. AIP_OFF: no limit.
+     */
+    int64_t send_timeout_ms;
+    /**
+     * Milliseconds from a request's last byte to the response's head; 0 and AIP_OFF: no limit but timeout_ms.
+     */
+    int64_t first_byte_timeout_ms;
+    /**
+     * Milliseconds without one more byte of the body; 0 and AIP_OFF: no limit but timeout_ms.
+     */
+    int64_t between_bytes_timeout_ms;
+    /**
+     * Connections to one origin, 1 to 100000; 0 is 64. AIP_UNLIMITED.
+     */
+    int64_t max_connections_per_origin;
+    /**
+     * Connections of the pool, 1 to 1000000; 0 is 512. AIP_UNLIMITED.
+     */
+    int64_t max_connections;
+    /**
+     * Requests that may wait for a connection to one origin, 1 to 1000000; 0 is 10000. AIP_UNLIMITED.
+     */
+    int64_t max_queue;
+    /**
+     * Milliseconds after which an idle connection closes; 0 is 50000. Servers that say less are believed.
+     */
+    int64_t idle_timeout_ms;
+    /**
+     * Milliseconds after which a connection is replaced, give or take 15 %; 0 is 600000. AIP_OFF: never.
+     */
+    int64_t max_lifetime_ms;
 } aip_pool_options;
 
 /**
@@ -510,7 +686,9 @@ typedef struct aip_error {
 
 /**
  * What a session is asked for with. Call aip_session_options_init() first; every 0 is the default.
- * `ca_*` and `http_version` shape connections: they are the session's identity. The rest belongs to the handle.
+ * The fields from `partition` to `max_body_bytes`, the other time limits, `max_redirects` and `max_retries` belong to the
+ * handle and may differ from handle to handle, but for `partition` and `ca_*`. The rest shapes connections: it is the
+ * session's identity.
  */
 typedef struct aip_session_options {
     /**
@@ -526,7 +704,7 @@ typedef struct aip_session_options {
      */
     size_t partition_len;
     /**
-     * A file of certificates, PEM or DER, trusted besides the system's. UTF-8 path.
+     * A file of certificates, PEM or DER, trusted as `trust` says. UTF-8 path.
      */
     const char *ca_file;
     /**
@@ -534,7 +712,7 @@ typedef struct aip_session_options {
      */
     size_t ca_file_len;
     /**
-     * Certificates, PEM or DER, trusted besides the system's.
+     * Certificates, PEM or DER, trusted as `trust` says.
      */
     const uint8_t *ca_bytes;
     /**
@@ -565,6 +743,161 @@ typedef struct aip_session_options {
      * AIP_HTTP_AUTO, AIP_HTTP_1 or AIP_HTTP_2.
      */
     uint32_t http_version;
+    /**
+     * AIP_TRANSPORT_ENGINE or AIP_TRANSPORT_REQWEST.
+     */
+    uint32_t transport;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t queue_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t dns_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t tls_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t send_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t first_byte_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t between_bytes_timeout_ms;
+    /**
+     * Redirects followed, up to 30; 0 and AIP_OFF: none. Credentials never cross an origin.
+     */
+    int64_t max_redirects;
+    /**
+     * Further attempts, up to 10, after failures where nothing was sent, and after 429, 503 and 529 as the server's
+     * Retry-After says; 0 and AIP_OFF: none. All within timeout_ms.
+     */
+    int64_t max_retries;
+    /**
+     * Whom the session trusts: AIP_TRUST_SYSTEM_AND_GIVEN, AIP_TRUST_GIVEN_ONLY or AIP_TRUST_ANYBODY.
+     */
+    uint32_t trust;
+    /**
+     * AIP_TLS_1_2 or AIP_TLS_1_3.
+     */
+    uint32_t min_tls;
+    /**
+     * The client's certificate chain, a PEM file, for servers that ask for one. UTF-8 path.
+     */
+    const char *client_cert_file;
+    /**
+     * Bytes of `client_cert_file`, or AIP_NUL_TERMINATED.
+     */
+    size_t client_cert_file_len;
+    /**
+     * The same as PEM bytes.
+     */
+    const uint8_t *client_cert_bytes;
+    /**
+     * Bytes of `client_cert_bytes`.
+     */
+    size_t client_cert_bytes_len;
+    /**
+     * The chain's key, a PEM file without a password. UTF-8 path.
+     */
+    const char *client_key_file;
+    /**
+     * Bytes of `client_key_file`, or AIP_NUL_TERMINATED.
+     */
+    size_t client_key_file_len;
+    /**
+     * The same as PEM bytes.
+     */
+    const uint8_t *client_key_bytes;
+    /**
+     * Bytes of `client_key_bytes`.
+     */
+    size_t client_key_bytes_len;
+    /**
+     * The name asked for (SNI) and verified in place of the URL's host.
+     */
+    const char *server_name;
+    /**
+     * Bytes of `server_name`, or AIP_NUL_TERMINATED.
+     */
+    size_t server_name_len;
+    /**
+     * SHA-256 hashes of public keys (SPKI), 32 bytes each: the server's chain must hold one of them.
+     */
+    const uint8_t *pins;
+    /**
+     * Bytes of `pins`: a multiple of 32.
+     */
+    size_t pins_len;
+    /**
+     * A file that TLS session secrets are appended to, for a packet capture. UTF-8 path.
+     */
+    const char *key_log_file;
+    /**
+     * Bytes of `key_log_file`, or AIP_NUL_TERMINATED.
+     */
+    size_t key_log_file_len;
+    /**
+     * A proxy: http://, https://, socks5:// or socks5h://, with user and password where it wants them. Set, it is used
+     * whatever `proxy_mode` says.
+     */
+    const char *proxy;
+    /**
+     * Bytes of `proxy`, or AIP_NUL_TERMINATED.
+     */
+    size_t proxy_len;
+    /**
+     * Hosts that `proxy` is not used for, as in no_proxy: names, .suffixes, addresses, CIDR, separated by commas.
+     */
+    const char *no_proxy;
+    /**
+     * Bytes of `no_proxy`, or AIP_NUL_TERMINATED.
+     */
+    size_t no_proxy_len;
+    /**
+     * Connections go to this unix socket, whatever the URL's host is. UTF-8 path.
+     */
+    const char *unix_socket;
+    /**
+     * Bytes of `unix_socket`, or AIP_NUL_TERMINATED.
+     */
+    size_t unix_socket_len;
+    /**
+     * Addresses of host names that are not to be looked up: "host=address,address host=address".
+     */
+    const char *resolve;
+    /**
+     * Bytes of `resolve`, or AIP_NUL_TERMINATED.
+     */
+    size_t resolve_len;
+    /**
+     * The address connections come from.
+     */
+    const char *local_address;
+    /**
+     * Bytes of `local_address`, or AIP_NUL_TERMINATED.
+     */
+    size_t local_address_len;
+    /**
+     * Silent milliseconds before TCP keep-alive probes; 0 is 30000. AIP_OFF: no probes.
+     */
+    int64_t keepalive_ms;
+    /**
+     * Bytes of one HTTP/2 stream that may wait unread, up to 16777216; 0 is 65536. More for large downloads over long
+     * ways. What a hundred streams may hold is a hundred times that.
+     */
+    int64_t stream_window_bytes;
+    /**
+     * AIP_PROXY_ENVIRONMENT or AIP_PROXY_OFF.
+     */
+    uint32_t proxy_mode;
     /**
      * Zero.
      */
@@ -671,10 +1004,43 @@ typedef struct aip_request {
      * Zero.
      */
     uint32_t reserved;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t queue_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t dns_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t tls_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t send_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t first_byte_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t between_bytes_timeout_ms;
+    /**
+     * As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
+     */
+    int64_t max_redirects;
+    /**
+     * As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
+     */
+    int64_t max_retries;
 } aip_request;
 
 /**
- * A pool's state and counters since it was made.
+ * A pool's state and counters since it was made. What is said of connections is of the pool's own, not of reqwest's, but for
+ * `connections_opened` and `requests_reused`.
  */
 typedef struct aip_pool_stats {
     /**
@@ -717,6 +1083,58 @@ typedef struct aip_pool_stats {
      * Requests answered over a connection that was open already.
      */
     uint64_t requests_reused;
+    /**
+     * Connections that stand now: opened, and not closed yet.
+     */
+    uint64_t connections_open;
+    /**
+     * Of these, idle.
+     */
+    uint64_t connections_idle;
+    /**
+     * Of these, with a request under way.
+     */
+    uint64_t connections_in_use;
+    /**
+     * Of these, to servers whose certificate nobody checked (AIP_TRUST_ANYBODY).
+     */
+    uint64_t connections_insecure;
+    /**
+     * Connections being opened now.
+     */
+    uint64_t connections_dialing;
+    /**
+     * Requests waiting for a connection now.
+     */
+    uint64_t waiting;
+    /**
+     * Connections that were wanted and could not be opened.
+     */
+    uint64_t connects_failed;
+    /**
+     * TLS handshakes in full.
+     */
+    uint64_t handshakes_full;
+    /**
+     * TLS handshakes shortened by a ticket of an earlier connection.
+     */
+    uint64_t handshakes_resumed;
+    /**
+     * Times a connection was taken again.
+     */
+    uint64_t connections_reused;
+    /**
+     * Times a request waited for a connection, be it opened for it or given back by another.
+     */
+    uint64_t waits;
+    /**
+     * Microseconds of all these waits together.
+     */
+    uint64_t waits_us;
+    /**
+     * Connections closed, by AIP_CLOSED_*; the last places are yet unused.
+     */
+    uint64_t closed[16];
 } aip_pool_stats;
 
 /**
@@ -777,6 +1195,42 @@ typedef struct aip_response_info {
      * The server's address and port as text, NUL-terminated; empty when unknown.
      */
     char remote_address[64];
+    /**
+     * Names the connection in its pool, as events do; 0 over reqwest.
+     */
+    uint64_t connection_id;
+    /**
+     * How often the request went out.
+     */
+    uint32_t attempts;
+    /**
+     * Redirects followed.
+     */
+    uint32_t redirects;
+    /**
+     * AIP_TLS_NONE, AIP_TLS_FULL or AIP_TLS_RESUMED; AIP_TLS_NONE over reqwest.
+     */
+    uint32_t tls;
+    /**
+     * 1 when nobody checked the server's certificate (AIP_TRUST_ANYBODY).
+     */
+    uint32_t insecure;
+    /**
+     * Microseconds of waiting for a connection, the dial's own time left out.
+     */
+    uint64_t queue_us;
+    /**
+     * Microseconds of name look-up, where a connection was opened for this request; likewise the next two.
+     */
+    uint64_t dns_us;
+    /**
+     * Microseconds of TCP and proxy.
+     */
+    uint64_t connect_us;
+    /**
+     * Microseconds of the TLS handshake.
+     */
+    uint64_t tls_us;
 } aip_response_info;
 
 #ifdef __cplusplus
@@ -901,6 +1355,22 @@ int32_t aip_pool_close_all(struct aip_pool *pool,
                            struct aip_error *error);
 
 /**
+ * Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use them;
+ * those that stand finish what is under way and carry no new requests. On failure everything stays as it was.
+ * Reads files, does no other I/O. Any thread. AIP_SYSTEM, AIP_INVALID_ARGUMENT and AIP_TLS name the file. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_reload_tls(struct aip_pool *pool,
+                            struct aip_error *error);
+
+/**
+ * Gives a pool handle up. For a pool of aip_pool_new() its sessions become AIP_CLOSED; requests under way finish.
+ * NULL is AIP_OK. Never blocks, does no I/O. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_pool_free(struct aip_pool *pool);
+
+/**
  * Copies the pool's counters to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
  */
 AIP_API
@@ -910,11 +1380,16 @@ int32_t aip_pool_get_stats(struct aip_pool *pool,
                            struct aip_error *error);
 
 /**
- * Gives a pool handle up. For a pool of aip_pool_new() its sessions become AIP_CLOSED; requests under way finish.
- * NULL is AIP_OK. Never blocks, does no I/O. Any thread. Since 0.1.
+ * Copies the pool's numbers as Prometheus text (format 0.0.4), not NUL-terminated. `*needed` (may be NULL) is always set to
+ * its size; too small a `cap` is AIP_INVALID_ARGUMENT and writes nothing more. The size may grow from call to call: give some
+ * room. Any thread. Since 0.1.
  */
 AIP_API
-int32_t aip_pool_free(struct aip_pool *pool);
+int32_t aip_pool_metrics(struct aip_pool *pool,
+                         char *buf,
+                         size_t cap,
+                         size_t *needed,
+                         struct aip_error *error);
 
 /**
  * Sets all defaults. `size` is sizeof(aip_session_options).
@@ -934,6 +1409,19 @@ int32_t aip_session_request(struct aip_session *session,
                             const struct aip_request *request,
                             struct aip_response **response,
                             struct aip_error *error);
+
+/**
+ * Opens connections to the session's base URL before requests need them, until `connections` (1 to 64) stand that could
+ * take as many requests at once: HTTP/2 needs one for many. `*standing` (may be NULL) says how many stand to the server.
+ * Blocks for `timeout_ms` at most, 0 is 10000. Any thread. AIP_TIMEOUT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would
+ * say it; nothing was sent. AIP_UNSUPPORTED over reqwest. Since 0.1.
+ */
+AIP_API
+int32_t aip_session_warm(struct aip_session *session,
+                         uint32_t connections,
+                         uint32_t timeout_ms,
+                         uint32_t *standing,
+                         struct aip_error *error);
 
 /**
  * A number that names the shared session behind the handle: equal for two handles of one session, never used again.
@@ -1071,6 +1559,23 @@ AIP_API int32_t aip_cancel_fire(struct aip_cancel *cancel);
  * Gives the handle up; requests that carry it go on. NULL is AIP_OK. Any thread. Since 0.1.
  */
 AIP_API int32_t aip_cancel_free(struct aip_cancel *cancel);
+
+/**
+ * Copies events of this process that came after number `after` (0: all that are kept, the last 1024) as lines of JSON, as
+ * many whole lines as fit `cap` bytes; not NUL-terminated. `*len` is how many bytes were written, `*next` what to give as
+ * `after` the next time, `*lost` (may be NULL) how many were overwritten before they were read.
+ * Events: connect, connect_failed, close, goaway, suspect, retry, request, reload; each with its numbers. Host names only,
+ * never paths, headers or bodies. A loop ends when `*len` is 0.
+ * Any thread. AIP_INVALID_ARGUMENT where `cap` is below 1024: a line must fit. Since 0.1.
+ */
+AIP_API
+int32_t aip_events_read(uint64_t after,
+                        char *buf,
+                        size_t cap,
+                        size_t *len,
+                        uint64_t *next,
+                        uint64_t *lost,
+                        struct aip_error *error);
 
 #ifndef AIP_NO_SHORT_NAMES
 

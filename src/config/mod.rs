@@ -162,7 +162,17 @@ impl Limits {
     pub fn total_and_body(self) -> Limits {
         let Limits { total, body, .. } = self;
         let none = None;
-        Limits { total, body, queue: none, dns: none, connect: none, tls: none, send: none, first_byte: none, between_bytes: none }
+        Limits {
+            total,
+            body,
+            queue: none,
+            dns: none,
+            connect: none,
+            tls: none,
+            send: none,
+            first_byte: none,
+            between_bytes: none,
+        }
     }
 }
 
@@ -234,10 +244,37 @@ impl ConnectionConfig {
     }
 }
 
+/// How often a request is tried beyond its first answer. Raw sessions do neither unless asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Persistence {
+    /// After failures and answers that are worth it.
+    pub retries: u32,
+    /// Redirects followed.
+    pub redirects: u32,
+}
+
+/// Persistence as one level sets it: `None` leaves the level below in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PersistenceOverrides {
+    pub retries: Option<u32>,
+    pub redirects: Option<u32>,
+}
+
+impl Persistence {
+    #[must_use]
+    pub fn with(self, over: PersistenceOverrides) -> Persistence {
+        Persistence {
+            retries: over.retries.unwrap_or(self.retries),
+            redirects: over.redirects.unwrap_or(self.redirects),
+        }
+    }
+}
+
 /// What belongs to one session handle and may differ between handles.
 #[derive(Clone, Debug, Default)]
 pub struct RequestDefaults {
     pub limits: LimitOverrides,
+    pub persistence: PersistenceOverrides,
     /// Sent with every request unless the request carries the same name.
     pub headers: HeaderMap,
 }

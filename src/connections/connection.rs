@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::group::Group;
 use super::permit::Permit;
-use crate::events::CloseReason;
+use crate::events::{self, CloseReason};
 use crate::stats::lock;
 use crate::transport::http::{Driver, Sender, Turn};
 use crate::transport::link::{DialTimes, Forward, TlsFacts};
@@ -25,6 +25,8 @@ const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
 pub struct Facts {
     pub remote: Option<SocketAddr>,
     pub tls: Option<TlsFacts>,
+    /// Nobody checked the server's certificate.
+    pub insecure: bool,
     pub forward: Option<Forward>,
     pub times: DialTimes,
 }
@@ -58,7 +60,14 @@ struct Clock {
 }
 
 impl Connection {
-    pub fn new(id: u64, facts: Facts, wire: Arc<Wire>, http2: bool, idle_limit: Duration, lifetime: Option<Duration>) -> Self {
+    pub fn new(
+        id: u64,
+        facts: Facts,
+        wire: Arc<Wire>,
+        http2: bool,
+        idle_limit: Duration,
+        lifetime: Option<Duration>,
+    ) -> Self {
         let born = Instant::now();
         Connection {
             id,
@@ -73,7 +82,11 @@ impl Connection {
             uses: AtomicU64::new(0),
             settled: AtomicBool::new(!http2),
             suspected_at: AtomicU64::new(0),
-            clock: Mutex::new(Clock { idle_since: born, idle_limit, expires: lifetime.map(|lifetime| born + lifetime) }),
+            clock: Mutex::new(Clock {
+                idle_since: born,
+                idle_limit,
+                expires: lifetime.map(|lifetime| born + lifetime),
+            }),
         }
     }
 
@@ -186,7 +199,10 @@ impl Connection {
         // In use it cannot idle out before it has idled for the whole limit.
         let idle_from = if self.streams() == 0 { clock.idle_since } else { Instant::now() };
         let idle = idle_from + clock.idle_limit;
-        [settling, clock.expires.filter(|expires| *expires > Instant::now())].into_iter().flatten().fold(idle, Instant::min)
+        [settling, clock.expires.filter(|expires| *expires > Instant::now())]
+            .into_iter()
+            .flatten()
+            .fold(idle, Instant::min)
     }
 
     fn is_overdue_to_settle(&self) -> bool {
@@ -223,7 +239,10 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
     };
     let by_itself = match over {
         Err(_) => CloseReason::Error,
-        Ok(()) if connection.http2 && connection.streams() > 0 => CloseReason::GoAway,
+        Ok(()) if connection.http2 && connection.streams() > 0 => {
+            events::record(group.shared.id, connection.id, events::Kind::GoAway);
+            CloseReason::GoAway
+        }
         Ok(()) => CloseReason::ServerClosed,
     };
     group.retire(connection, by_itself);

@@ -50,7 +50,13 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         HttpVersion::Http1 => false,
         HttpVersion::Auto => link.tls.is_some_and(|tls| tls.http2),
     };
-    let facts = Facts { remote: link.remote, tls: link.tls, forward: link.forward, times: link.times };
+    let facts = Facts {
+        remote: link.remote,
+        tls: link.tls,
+        insecure: group.insecure && link.tls.is_some(),
+        forward: link.forward,
+        times: link.times,
+    };
     let connection = Arc::new(group.shared.connection(facts, link.wire, http2));
     let started = http::handshake(link.stream, http2, group.stream_window).await;
     let (sender, driver) = started.map_err(|error| failure::starting(&error))?;

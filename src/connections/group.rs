@@ -10,9 +10,9 @@ use super::lease::{self, Lease, Waiting};
 use super::permit::Places;
 use super::waiter::{Dialing, Place, Waiters};
 use super::{Identity, Shared};
-use crate::config::{ConnectionConfig, HttpVersion};
+use crate::config::{ConnectionConfig, HttpVersion, Trust};
 use crate::error::{Error, Phase, Result};
-use crate::events::CloseReason;
+use crate::events::{self, CloseReason};
 use crate::stats::{add, add_one, lock};
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::http::Sender;
@@ -40,6 +40,10 @@ pub struct Group {
     pub target: Target,
     pub http_version: HttpVersion,
     pub stream_window: u32,
+    /// Whoever answers is trusted.
+    pub insecure: bool,
+    /// As events say it.
+    pub host: Arc<str>,
     pub connector: Arc<dyn Connect>,
     pub shared: Arc<Shared>,
     state: Mutex<State>,
@@ -65,11 +69,14 @@ struct State {
 /// How many of what there are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupancy {
+    pub standing: usize,
     pub idle: usize,
     pub in_use: usize,
     pub dialing: usize,
     pub waiting: usize,
     pub streams: usize,
+    /// Of those that stand, with a certificate nobody checked.
+    pub insecure: usize,
 }
 
 /// A connection at once, or a place in the queue.
@@ -81,6 +88,8 @@ pub enum Checkout {
 impl Group {
     pub fn new(target: Target, identity: &Identity, shared: Arc<Shared>) -> Arc<Group> {
         let ConnectionConfig { http_version, stream_window, .. } = *identity.config;
+        let insecure = identity.config.tls.trust == Trust::Anybody;
+        let host = target.host.as_str().into();
         let protocol = match http_version {
             HttpVersion::Http1 => Protocol::Http1,
             HttpVersion::Http2 => Protocol::Http2,
@@ -99,7 +108,8 @@ impl Group {
             waiters: Waiters::default(),
         };
         let connector = identity.connector.clone();
-        Arc::new(Group { target, http_version, stream_window, connector, shared, state: Mutex::new(state) })
+        let state = Mutex::new(state);
+        Arc::new(Group { target, http_version, stream_window, insecure, host, connector, shared, state })
     }
 
     /// A connection that stands and has room, or a place at the end of the queue.
@@ -126,20 +136,6 @@ impl Group {
         }
         self.launch(orders);
         outcome
-    }
-
-    /// Opens connections until `wanted` stand or are being dialed, as far as the limits allow.
-    pub fn warm(self: &Arc<Self>, wanted: usize, limits: DialLimits) -> usize {
-        let mut state = lock(&self.state);
-        // Until the protocol is known one dial finds it out; one HTTP/2 connection carries what many others do.
-        let wanted = if state.protocol == Protocol::Http1 { wanted } else { wanted.min(1) };
-        let usable = state.idle.len() + state.open.len() + state.dials.len();
-        let orders: Vec<_> =
-            (usable..wanted).map_while(|_| self.order(&mut state, limits, None)).collect();
-        drop(state);
-        let begun = orders.len();
-        self.launch(orders);
-        begun
     }
 
     /// An HTTP/1.1 connection comes back from its request.
@@ -201,7 +197,7 @@ impl Group {
         let mut state = lock(&self.state);
         state.standing.retain(|other| !Arc::ptr_eq(other, connection));
         drop(state);
-        self.shared.closed(self, connection);
+        self.shared.closed(connection);
     }
 
     /// What time does to a connection: idle ones close, old ones are replaced.
@@ -271,6 +267,7 @@ impl Group {
     /// A request gave up in silence: nothing new goes over this connection until something is read from it again.
     pub fn suspect(&self, connection: &Arc<Connection>) {
         connection.suspect();
+        events::record(self.shared.id, connection.id, events::Kind::Suspect);
     }
 
     pub fn leave_queue(&self, place: &Place) {
@@ -337,11 +334,13 @@ impl Group {
         let free_streams = state.open.iter().filter(|connection| connection.streams() == 0).count();
         let idle = state.idle.len() + free_streams;
         Occupancy {
+            standing: state.standing.len(),
             idle,
             in_use: state.standing.len().saturating_sub(idle),
             dialing: state.dials.len(),
             waiting: state.waiters.len(),
             streams: state.standing.iter().map(|connection| connection.streams()).sum(),
+            insecure: state.standing.iter().filter(|connection| connection.facts.insecure).count(),
         }
     }
 
@@ -353,7 +352,8 @@ impl Group {
     fn occupied(&self, state: &State) -> String {
         let (most, total) = (self.shared.caps.per_origin, &self.shared.places);
         let (places, waiting) = (state.places, state.waiters.len());
-        let all = if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
+        let all =
+            if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
         format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
     }
 
@@ -411,7 +411,12 @@ impl Group {
         self.order(state, self.shared.dial_limits, None).into_iter().collect()
     }
 
-    fn order(self: &Arc<Self>, state: &mut State, limits: DialLimits, replaces: Option<Arc<Connection>>) -> Option<Order> {
+    fn order(
+        self: &Arc<Self>,
+        state: &mut State,
+        limits: DialLimits,
+        replaces: Option<Arc<Connection>>,
+    ) -> Option<Order> {
         if state.places >= self.shared.caps.per_origin {
             return None;
         }
@@ -463,7 +468,8 @@ impl State {
             connection.streams() < connection.most_streams() && !connection.is_suspect()
         };
         let roomy = self.open.iter().filter(fit).find(|connection| connection.streams() < soft_limit(connection));
-        let connection = roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
+        let connection =
+            roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
         group.lease(connection)
     }
 
@@ -534,7 +540,9 @@ fn soft_limit(connection: &Connection) -> usize {
 pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
     use crate::error::{Detail, Status};
     let millis = limit.as_millis();
-    let message = format!("queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections");
+    let message = format!(
+        "queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections"
+    );
     Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }
 
@@ -542,4 +550,10 @@ pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
 pub fn count_wait(shared: &Shared, waited: Duration) {
     add_one(&shared.counters.queued);
     add(&shared.counters.queued_us, waited.as_micros() as u64);
+    shared.counters.queue_times.count(waited);
+}
+
+/// Counts a response's head.
+pub fn count_first_byte(shared: &Shared, after: Duration) {
+    shared.counters.first_byte_times.count(after);
 }

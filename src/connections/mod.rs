@@ -16,17 +16,19 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use self::connection::Connection;
-pub use self::group::{Checkout, Group, Occupancy, Protocol, count_wait, queue_limit_ran_out};
+pub use self::group::{Checkout, Group, Occupancy, Protocol, count_first_byte, count_wait, queue_limit_ran_out};
 pub use self::lease::{Lease, Waiting};
 use self::permit::Places;
 pub use self::waiter::Place;
 use crate::config::{ConnectionCaps, ConnectionConfig, Limits};
 use crate::error::{Error, Result};
-use crate::events::CloseReason;
+use crate::events::{self, CloseReason};
+use crate::metrics::{Counts, Histogram};
 use crate::runtime::Runtime;
 use crate::stats::{add_one, lock, read};
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::link::Connect;
+use crate::transport::tls::ReloadRound;
 use crate::transport::wire::Wire;
 
 /// Of how many servers a pool remembers what they speak.
@@ -43,6 +45,8 @@ pub struct Connections(Arc<Shared>);
 
 /// What all groups of a pool share.
 pub struct Shared {
+    /// The pool, as events name it.
+    pub id: u64,
     runtime: Runtime,
     caps: ConnectionCaps,
     places: Places,
@@ -67,6 +71,8 @@ pub struct Counters {
     reused: AtomicU64,
     queued: AtomicU64,
     queued_us: AtomicU64,
+    queue_times: Histogram,
+    first_byte_times: Histogram,
 }
 
 /// A pool's connections now, and what happened to them.
@@ -98,7 +104,9 @@ pub struct Identity {
 impl Connections {
     /// `maker` makes what connects: the network's, or memory's in tests.
     pub fn new(runtime: Runtime, caps: ConnectionCaps, limits: &Limits, maker: Box<Maker>) -> Connections {
+        static LAST_POOL: AtomicU64 = AtomicU64::new(0);
         Connections(Arc::new(Shared {
+            id: LAST_POOL.fetch_add(1, Ordering::Relaxed) + 1,
             runtime,
             places: Places::new(caps.total),
             caps,
@@ -151,16 +159,18 @@ impl Connections {
     }
 
     pub fn stats(&self) -> ConnectionStats {
-        let Counters { opened, closed, failed, handshakes_full, handshakes_resumed, reused, queued, queued_us } =
+        let Counters { opened, closed, failed, handshakes_full, handshakes_resumed, reused, queued, queued_us, .. } =
             &self.0.counters;
         let mut now = Occupancy::default();
         for reference in self.0.references() {
             let its = reference.group.occupancy();
+            now.standing += its.standing;
             now.idle += its.idle;
             now.in_use += its.in_use;
             now.dialing += its.dialing;
             now.waiting += its.waiting;
             now.streams += its.streams;
+            now.insecure += its.insecure;
         }
         ConnectionStats {
             now,
@@ -173,6 +183,24 @@ impl Connections {
             queued: read(queued),
             queued_us: read(queued_us),
         }
+    }
+
+    /// How long requests waited for a connection, and for a response's head.
+    pub fn times(&self) -> (Counts, Counts) {
+        (self.0.counters.queue_times.counts(), self.0.counters.first_byte_times.counts())
+    }
+
+    /// Reads certificates and roots again. Connections made from now on use them, those that stand carry no new requests.
+    /// On failure everything stays as it was. Reads files, so never called on the driver.
+    pub fn reload(&self) -> Result<()> {
+        let round = ReloadRound::default();
+        let identities: Vec<_> = lock(&self.0.identities).values().filter_map(Weak::upgrade).collect();
+        let reloaded = identities.iter().try_for_each(|identity| identity.connector.reload(&round));
+        events::record(self.0.id, 0, events::Kind::Reload { ok: reloaded.is_ok() });
+        if reloaded.is_ok() {
+            self.retire_all(CloseReason::Reloaded);
+        }
+        reloaded
     }
 
     /// Nothing new goes over the connections that stand now.
@@ -202,7 +230,8 @@ impl Shared {
 
     /// Closes the connection that has been idle longest, wherever it is.
     fn make_room(&self) {
-        let idle = self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
+        let idle =
+            self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
         if let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
             reference.group.retire(&connection, CloseReason::Limit);
         }
@@ -221,22 +250,47 @@ impl Shared {
         Connection::new(id, facts, wire, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
     }
 
-    fn opened(&self, _group: &Group, connection: &Connection) {
+    fn opened(&self, group: &Group, connection: &Connection) {
         add_one(&self.counters.opened);
-        match connection.facts.tls {
+        let connection::Facts { tls, insecure, ref forward, times, .. } = connection.facts;
+        let micros = |time: Duration| time.as_micros() as u64;
+        let kind = events::Kind::Connect {
+            host: group.host.clone(),
+            port: group.target.port,
+            tls: tls.is_some(),
+            http2: connection.http2,
+            resumed: tls.is_some_and(|tls| tls.resumed),
+            proxied: forward.is_some(),
+            insecure,
+            dns_us: micros(times.dns),
+            connect_us: micros(times.connect),
+            tls_us: micros(times.tls),
+        };
+        events::record(self.id, connection.id, kind);
+        match tls {
             Some(tls) if tls.resumed => add_one(&self.counters.handshakes_resumed),
             Some(_) => add_one(&self.counters.handshakes_full),
             None => {}
         }
     }
 
-    fn closed(&self, _group: &Group, connection: &Connection) {
-        let why = connection.why_leaving().unwrap_or(CloseReason::ServerClosed);
-        add_one(&self.counters.closed[why.index()]);
+    fn closed(&self, connection: &Connection) {
+        let reason = connection.why_leaving().unwrap_or(CloseReason::ServerClosed);
+        add_one(&self.counters.closed[reason.index()]);
+        let age_ms = connection.age().as_millis() as u64;
+        events::record(self.id, connection.id, events::Kind::Close { reason, age_ms, requests: connection.uses() });
     }
 
-    fn dial_failed(&self, _group: &Group, _error: &Error) {
+    fn dial_failed(&self, group: &Group, error: &Error) {
         add_one(&self.counters.failed);
+        let kind = events::Kind::ConnectFailed {
+            host: group.host.clone(),
+            port: group.target.port,
+            status: error.status as i32,
+            detail: error.detail as i32,
+            phase: error.phase as i32,
+        };
+        events::record(self.id, 0, kind);
     }
 }
 

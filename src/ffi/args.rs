@@ -246,6 +246,51 @@ pub fn byte_limit(field: &str, bytes: i64) -> Result<Option<Option<u64>>> {
     }
 }
 
+/// How often: 0 and `AIP_OFF` are never, as far as this level says it.
+pub fn times(field: &str, number: i64, most: u32) -> Result<Option<u32>> {
+    match number {
+        0 => Ok(None),
+        AIP_OFF => Ok(Some(0)),
+        1.. if number <= i64::from(most) => Ok(Some(number as u32)),
+        _ => Err(out_of_range(field, number, &format!("1 to {most}"))),
+    }
+}
+
+/// How many: 0 leaves the default, `AIP_UNLIMITED` and `AIP_OFF` mean `unlimited`.
+pub fn count(field: &str, number: i64, default: usize, most: usize) -> Result<usize> {
+    match number {
+        0 => Ok(default),
+        AIP_OFF | AIP_UNLIMITED => Ok(usize::MAX),
+        1.. if number <= most as i64 => Ok(number.unsigned_abs() as usize),
+        _ => Err(out_of_range(field, number, &format!("1 to {most}"))),
+    }
+}
+
+/// A literal number within its range.
+pub fn within(field: &str, number: u64, least: u64, most: u64) -> Result<u64> {
+    if (least..=most).contains(&number) {
+        return Ok(number);
+    }
+    Err(Error::invalid(field, format_args!("is {number}; use {least} to {most}")))
+}
+
+/// One of a few named numbers.
+pub fn choice<T: Clone>(field: &str, number: u32, choices: &[(u32, T)], names: &str) -> Result<T> {
+    let chosen = choices.iter().find(|(name, _)| *name == number).map(|(_, choice)| choice.clone());
+    chosen.ok_or_else(|| Error::invalid(field, format_args!("is {number}; use {names}")))
+}
+
+/// Writes an output that the caller may not want.
+///
+/// # Safety
+/// Where `place` is not NULL, it is writable.
+pub unsafe fn out_optional<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { place.write(value) };
+    }
+}
+
 pub fn out_of_range(field: &str, value: i64, range: &str) -> Error {
     Error::invalid(field, format_args!("is {value}; use {range}, AIP_OFF, AIP_UNLIMITED, or 0 for the default"))
 }

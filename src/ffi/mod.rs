@@ -7,12 +7,15 @@
 
 pub mod args;
 pub mod cancel;
+pub mod events;
 pub mod guard;
 pub mod handle;
 pub mod library;
 pub mod pool;
+pub mod pool_stats;
 pub mod request;
 pub mod response;
 pub mod session;
+pub mod session_options;
 pub mod short;
 pub mod status;

@@ -9,11 +9,14 @@ use super::guard::guard;
 use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
-use super::session::{self, aip_session, aip_session_options};
+use super::session::aip_session;
+use super::session_options::{self, aip_session_options};
 use super::status::aip_error;
-use crate::config::{Eviction, LARGEST_POOL, LimitOverrides, MOST_THREADS, MaxSize, PoolConfig};
+use crate::config::{
+    ConnectionCaps, Eviction, LARGEST_POOL, LONGEST_LIMIT, LimitOverrides, MOST_THREADS, MaxSize, PoolConfig,
+};
 use crate::error::{Error, Result};
-use crate::pool::{ConnectionPool, PoolHandle, PoolStats};
+use crate::pool::{ConnectionPool, PoolHandle};
 
 /// A pool of sessions keyed by base URL.
 pub struct aip_pool {
@@ -47,7 +50,7 @@ pub struct aip_pool_options {
     pub max_size: i64,
     /// Milliseconds from a request's start to the end of its body; 0 is 60000. AIP_OFF: no limit.
     pub timeout_ms: i64,
-    /// Milliseconds for name, TCP and TLS of a new connection; 0 is 10000. AIP_OFF: no limit.
+    /// Milliseconds for name, TCP, proxy and TLS of a new connection together; 0 is 10000. AIP_OFF: no limit.
     pub connect_timeout_ms: i64,
     /// Most bytes of a buffered, decoded body; 0 is 67108864 (64 MiB). AIP_UNLIMITED: no limit.
     pub max_body_bytes: i64,
@@ -55,57 +58,34 @@ pub struct aip_pool_options {
     pub eviction: u32,
     /// 0: the threads that wait drive the I/O, on one core at a time. 1 to 256: that many threads of the library's own do.
     pub threads: u32,
+    /// Milliseconds that a request waits for a connection while all allowed are in use; 0 is 30000. AIP_OFF: no limit.
+    pub queue_timeout_ms: i64,
+    /// Milliseconds for a name look-up; 0 is 5000. AIP_OFF: no limit.
+    pub dns_timeout_ms: i64,
+    /// Milliseconds for a TLS handshake; 0 is 5000. AIP_OFF: no limit.
+    pub tls_timeout_ms: i64,
+    /// Milliseconds without one more byte of a large request going out; 0 is 30000. AIP_OFF: no limit.
+    pub send_timeout_ms: i64,
+    /// Milliseconds from a request's last byte to the response's head; 0 and AIP_OFF: no limit but timeout_ms.
+    pub first_byte_timeout_ms: i64,
+    /// Milliseconds without one more byte of the body; 0 and AIP_OFF: no limit but timeout_ms.
+    pub between_bytes_timeout_ms: i64,
+    /// Connections to one origin, 1 to 100000; 0 is 64. AIP_UNLIMITED.
+    pub max_connections_per_origin: i64,
+    /// Connections of the pool, 1 to 1000000; 0 is 512. AIP_UNLIMITED.
+    pub max_connections: i64,
+    /// Requests that may wait for a connection to one origin, 1 to 1000000; 0 is 10000. AIP_UNLIMITED.
+    pub max_queue: i64,
+    /// Milliseconds after which an idle connection closes; 0 is 50000. Servers that say less are believed.
+    pub idle_timeout_ms: i64,
+    /// Milliseconds after which a connection is replaced, give or take 15 %; 0 is 600000. AIP_OFF: never.
+    pub max_lifetime_ms: i64,
 }
 
-const _: () = assert!(size_of::<aip_pool_options>() == 48);
+const _: () = assert!(size_of::<aip_pool_options>() == 136);
 
 // SAFETY: repr(C), `size` first, integers only.
 unsafe impl SizedStruct for aip_pool_options {}
-
-/// A pool's state and counters since it was made.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct aip_pool_stats {
-    /// Sessions in the pool now.
-    pub sessions: u64,
-    /// Of these, held by leases.
-    pub leased: u64,
-    /// How many sessions are beyond max_size because all are leased.
-    pub over_limit: u64,
-    /// Requests under way now.
-    pub in_flight: u64,
-    /// Sessions ever made.
-    pub sessions_created: u64,
-    /// Sessions given up because the pool was full.
-    pub evictions: u64,
-    /// Requests begun.
-    pub requests: u64,
-    /// Requests that ended without a whole response.
-    pub failures: u64,
-    /// Connections opened.
-    pub connections_opened: u64,
-    /// Requests answered over a connection that was open already.
-    pub requests_reused: u64,
-}
-
-const _: () = assert!(size_of::<aip_pool_stats>() == 80);
-
-impl From<PoolStats> for aip_pool_stats {
-    fn from(stats: PoolStats) -> Self {
-        aip_pool_stats {
-            sessions: stats.sessions,
-            leased: stats.leased,
-            over_limit: stats.over_limit,
-            in_flight: stats.in_flight,
-            sessions_created: stats.sessions_created,
-            evictions: stats.evictions,
-            requests: stats.requests,
-            failures: stats.failures,
-            connections_opened: stats.connections_opened,
-            requests_reused: stats.requests_reused,
-        }
-    }
-}
 
 /// Sets all defaults. `size` is sizeof(aip_pool_options).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
@@ -176,7 +156,7 @@ pub unsafe extern "C" fn aip_pool_get_session(
         let out = unsafe { args::out_handle("session", session)? };
         let pool = handle::get(pool)?;
         // SAFETY: the header's contract.
-        let (key, config) = unsafe { (args::text("key", key, key_len)?, session::config(options)?) };
+        let (key, config) = unsafe { (args::text("key", key, key_len)?, session_options::config(options)?) };
         out.set(pool.get_session(key, config)?)
     })
 }
@@ -197,7 +177,7 @@ pub unsafe extern "C" fn aip_pool_acquire(
         let out = unsafe { args::out_handle("session", session)? };
         let pool = handle::get(pool)?;
         // SAFETY: the header's contract.
-        let (key, config) = unsafe { (args::text("key", key, key_len)?, session::config(options)?) };
+        let (key, config) = unsafe { (args::text("key", key, key_len)?, session_options::config(options)?) };
         out.set(pool.acquire(key, config)?)
     })
 }
@@ -248,19 +228,12 @@ pub unsafe extern "C" fn aip_pool_close_all(pool: *mut aip_pool, drain_ms: u32, 
     guard(error, || handle::get(pool)?.close_all(drain_ms))
 }
 
-/// Copies the pool's counters to `out`, as far as `out_size` (sizeof of your struct) goes. Any thread. Since 0.1.
+/// Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use them;
+/// those that stand finish what is under way and carry no new requests. On failure everything stays as it was.
+/// Reads files, does no other I/O. Any thread. AIP_SYSTEM, AIP_INVALID_ARGUMENT and AIP_TLS name the file. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aip_pool_get_stats(
-    pool: *mut aip_pool,
-    out: *mut aip_pool_stats,
-    out_size: usize,
-    error: *mut aip_error,
-) -> i32 {
-    guard(error, || {
-        let stats = handle::get(pool)?.stats().into();
-        // SAFETY: the header's contract.
-        unsafe { args::out_sized("out", out, out_size, stats) }
-    })
+pub unsafe extern "C" fn aip_pool_reload_tls(pool: *mut aip_pool, error: *mut aip_error) -> i32 {
+    guard(error, || handle::get(pool)?.reload_tls())
 }
 
 /// Gives a pool handle up. For a pool of aip_pool_new() its sessions become AIP_CLOSED; requests under way finish.
@@ -292,12 +265,31 @@ unsafe fn config(options: *const aip_pool_options) -> Result<Option<PoolConfig>>
             n if n <= MOST_THREADS => n,
             n => return Err(Error::invalid("threads", format_args!("is {n}; use 0 to {MOST_THREADS}"))),
         },
-        connections: default.connections,
+        connections: caps(&options)?,
         limits: default.limits.with(LimitOverrides {
             total: args::time_limit("timeout_ms", options.timeout_ms)?,
             connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
-            ..LimitOverrides::default()
+            queue: args::time_limit("queue_timeout_ms", options.queue_timeout_ms)?,
+            dns: args::time_limit("dns_timeout_ms", options.dns_timeout_ms)?,
+            tls: args::time_limit("tls_timeout_ms", options.tls_timeout_ms)?,
+            send: args::time_limit("send_timeout_ms", options.send_timeout_ms)?,
+            first_byte: args::time_limit("first_byte_timeout_ms", options.first_byte_timeout_ms)?,
+            between_bytes: args::time_limit("between_bytes_timeout_ms", options.between_bytes_timeout_ms)?,
         }),
     }))
+}
+
+fn caps(options: &aip_pool_options) -> Result<ConnectionCaps> {
+    let default = ConnectionCaps::default();
+    let per_origin = options.max_connections_per_origin;
+    let idle = args::time_limit("idle_timeout_ms", options.idle_timeout_ms)?;
+    Ok(ConnectionCaps {
+        per_origin: args::count("max_connections_per_origin", per_origin, default.per_origin, 100_000)?,
+        total: args::count("max_connections", options.max_connections, default.total, 1_000_000)?,
+        queue: args::count("max_queue", options.max_queue, default.queue, 1_000_000)?,
+        // Without a limit of its own an idle connection still ends with its life.
+        idle: idle.map_or(default.idle, |idle| idle.unwrap_or(LONGEST_LIMIT)),
+        lifetime: args::time_limit("max_lifetime_ms", options.max_lifetime_ms)?.unwrap_or(default.lifetime),
+    })
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::args::{self, Nth, SizedStruct};
 use super::cancel::{self, aip_cancel};
-use crate::config::{LimitOverrides, MOST_HEADERS};
+use crate::config::{LimitOverrides, MOST_HEADERS, PersistenceOverrides};
 use crate::error::{Error, Result};
 use crate::request::Request;
 
@@ -80,9 +80,25 @@ pub struct aip_request {
     pub flags: u32,
     /// Zero.
     pub reserved: u32,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub queue_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub dns_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub tls_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub send_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub first_byte_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub between_bytes_timeout_ms: i64,
+    /// As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
+    pub max_redirects: i64,
+    /// As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
+    pub max_retries: i64,
 }
 
-const _: () = assert!(size_of::<aip_request>() == 128);
+const _: () = assert!(size_of::<aip_request>() == 192);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_request {}
@@ -125,7 +141,16 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
             total: args::time_limit("timeout_ms", request.timeout_ms)?,
             connect: args::time_limit("connect_timeout_ms", request.connect_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", request.max_body_bytes)?,
-            ..LimitOverrides::default()
+            queue: args::time_limit("queue_timeout_ms", request.queue_timeout_ms)?,
+            dns: args::time_limit("dns_timeout_ms", request.dns_timeout_ms)?,
+            tls: args::time_limit("tls_timeout_ms", request.tls_timeout_ms)?,
+            send: args::time_limit("send_timeout_ms", request.send_timeout_ms)?,
+            first_byte: args::time_limit("first_byte_timeout_ms", request.first_byte_timeout_ms)?,
+            between_bytes: args::time_limit("between_bytes_timeout_ms", request.between_bytes_timeout_ms)?,
+        },
+        persistence: PersistenceOverrides {
+            retries: args::times("max_retries", request.max_retries, 10)?,
+            redirects: args::times("max_redirects", request.max_redirects, 30)?,
         },
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,

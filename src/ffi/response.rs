@@ -45,9 +45,34 @@ pub struct aip_response_info {
     pub total_us: u64,
     /// The server's address and port as text, NUL-terminated; empty when unknown.
     pub remote_address: [c_char; 64],
+    /// Names the connection in its pool, as events do; 0 over reqwest.
+    pub connection_id: u64,
+    /// How often the request went out.
+    pub attempts: u32,
+    /// Redirects followed.
+    pub redirects: u32,
+    /// AIP_TLS_NONE, AIP_TLS_FULL or AIP_TLS_RESUMED; AIP_TLS_NONE over reqwest.
+    pub tls: u32,
+    /// 1 when nobody checked the server's certificate (AIP_TRUST_ANYBODY).
+    pub insecure: u32,
+    /// Microseconds of waiting for a connection, the dial's own time left out.
+    pub queue_us: u64,
+    /// Microseconds of name look-up, where a connection was opened for this request; likewise the next two.
+    pub dns_us: u64,
+    /// Microseconds of TCP and proxy.
+    pub connect_us: u64,
+    /// Microseconds of the TLS handshake.
+    pub tls_us: u64,
 }
 
-const _: () = assert!(size_of::<aip_response_info>() == 96);
+/// No TLS.
+pub const AIP_TLS_NONE: u32 = 0;
+/// A TLS handshake in full.
+pub const AIP_TLS_FULL: u32 = 1;
+/// A TLS handshake shortened by a ticket of an earlier connection.
+pub const AIP_TLS_RESUMED: u32 = 2;
+
+const _: () = assert!(size_of::<aip_response_info>() == 152);
 
 /// The HTTP status; 0 on a bad handle. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -200,16 +225,31 @@ fn header_at(response: &Response, index: usize) -> Result<(&HeaderName, &HeaderV
 
 fn info(response: &Response) -> aip_response_info {
     let mut remote_address = [0; 64];
-    let text = response.report.remote.map(|remote| remote.to_string()).unwrap_or_default();
+    let report = &response.report;
+    let micros = |time: std::time::Duration| time.as_micros() as u64;
+    let text = report.remote.map(|remote| remote.to_string()).unwrap_or_default();
     for (to, from) in remote_address[..63].iter_mut().zip(text.bytes()) {
         *to = from as c_char;
     }
     aip_response_info {
         http_version: response.version_number(),
-        reused: response.report.reused.into(),
+        reused: report.reused.into(),
         body_bytes: response.body.len() as u64,
-        first_byte_us: response.report.first_byte.as_micros() as u64,
-        total_us: response.report.total.as_micros() as u64,
+        first_byte_us: micros(report.first_byte),
+        total_us: micros(report.total),
         remote_address,
+        connection_id: report.connection,
+        attempts: report.attempts,
+        redirects: report.redirects,
+        tls: match report.tls {
+            None => AIP_TLS_NONE,
+            Some(tls) if tls.resumed => AIP_TLS_RESUMED,
+            Some(_) => AIP_TLS_FULL,
+        },
+        insecure: report.insecure.into(),
+        queue_us: micros(report.queue),
+        dns_us: micros(report.dial.dns),
+        connect_us: micros(report.dial.connect),
+        tls_us: micros(report.dial.tls),
     }
 }

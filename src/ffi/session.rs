@@ -2,18 +2,15 @@
 
 #![allow(non_camel_case_types)]
 
-use std::ffi::c_char;
+use std::time::Duration;
 
-use super::args::{self, SizedStruct};
+use super::args;
 use super::guard::{guard, guard_value};
 use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::status::aip_error;
-use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig, TlsOptions};
-use crate::error::{Error, Result};
 use crate::session::{SessionHandle, SessionStats};
-use crate::transport::TlsIdentity;
 
 /// A handle of yours to a shared session: a base URL and warm connections.
 pub struct aip_session {
@@ -28,52 +25,6 @@ impl Kind for aip_session {
 impl Tabled for aip_session {
     type Object = SessionHandle;
 }
-
-/// HTTP/2 where the server offers it by ALPN, HTTP/1.1 otherwise (the default).
-pub const AIP_HTTP_AUTO: u32 = 0;
-/// HTTP/1.1 only.
-pub const AIP_HTTP_1: u32 = 1;
-/// HTTP/2 only; over plain http by prior knowledge.
-pub const AIP_HTTP_2: u32 = 2;
-
-/// What a session is asked for with. Call aip_session_options_init() first; every 0 is the default.
-/// `ca_*` and `http_version` shape connections: they are the session's identity. The rest belongs to the handle.
-#[repr(C)]
-pub struct aip_session_options {
-    /// sizeof(aip_session_options); set by aip_session_options_init().
-    pub size: usize,
-    /// Another partition is another session under the same key. UTF-8.
-    pub partition: *const c_char,
-    /// Bytes of `partition`, or AIP_NUL_TERMINATED.
-    pub partition_len: usize,
-    /// A file of certificates, PEM or DER, trusted besides the system's. UTF-8 path.
-    pub ca_file: *const c_char,
-    /// Bytes of `ca_file`, or AIP_NUL_TERMINATED.
-    pub ca_file_len: usize,
-    /// Certificates, PEM or DER, trusted besides the system's.
-    pub ca_bytes: *const u8,
-    /// Bytes of `ca_bytes`.
-    pub ca_bytes_len: usize,
-    /// Headers sent with every request that does not carry the same name, packed: name NUL value NUL name NUL value NUL.
-    pub headers: *const c_char,
-    /// Bytes of `headers`.
-    pub headers_len: usize,
-    /// As in aip_pool_options, for requests of this handle; 0 is the pool's.
-    pub timeout_ms: i64,
-    /// As in aip_pool_options, for requests of this handle; 0 is the pool's.
-    pub connect_timeout_ms: i64,
-    /// As in aip_pool_options, for requests of this handle; 0 is the pool's.
-    pub max_body_bytes: i64,
-    /// AIP_HTTP_AUTO, AIP_HTTP_1 or AIP_HTTP_2.
-    pub http_version: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-const _: () = assert!(size_of::<aip_session_options>() == 104);
-
-// SAFETY: repr(C), `size` first, pointers and integers only.
-unsafe impl SizedStruct for aip_session_options {}
 
 /// A session's state and counters since it was made.
 #[repr(C)]
@@ -108,14 +59,6 @@ impl From<SessionStats> for aip_session_stats {
     }
 }
 
-/// Sets all defaults. `size` is sizeof(aip_session_options).
-/// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aip_session_options_init(options: *mut aip_session_options, size: usize) {
-    // SAFETY: the header's contract.
-    unsafe { args::init(options, size) }
-}
-
 /// Sends a request and waits for the whole response; this thread drives the I/O meanwhile.
 /// `*response` is the caller's until aip_response_free(). Inputs are copied before anything is sent.
 /// Blocks within timeout_ms. Any thread, many at once. An HTTP status of 400 or more is AIP_OK.
@@ -135,6 +78,28 @@ pub unsafe extern "C" fn aip_session_request(
         handle::room()?;
         // SAFETY: the header's contract.
         response::set(out, session.request(unsafe { request::parse(request)? }))
+    })
+}
+
+/// Opens connections to the session's base URL before requests need them, until `connections` (1 to 64) stand that could
+/// take as many requests at once: HTTP/2 needs one for many. `*standing` (may be NULL) says how many stand to the server.
+/// Blocks for `timeout_ms` at most, 0 is 10000. Any thread. AIP_TIMEOUT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would
+/// say it; nothing was sent. AIP_UNSUPPORTED over reqwest. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_session_warm(
+    session: *mut aip_session,
+    connections: u32,
+    timeout_ms: u32,
+    standing: *mut u32,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let wanted = args::within("connections", connections.into(), 1, 64)?;
+        let timeout = Duration::from_millis(if timeout_ms == 0 { 10_000 } else { timeout_ms.into() });
+        let warmed = handle::get(session)?.warm(wanted as usize, timeout)?;
+        // SAFETY: the header's contract: NULL or a place of the caller's.
+        unsafe { args::out_optional(standing, warmed as u32) };
+        Ok(())
     })
 }
 
@@ -181,59 +146,4 @@ pub unsafe extern "C" fn aip_session_get_stats(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_session_free(session: *mut aip_session) -> i32 {
     guard(std::ptr::null_mut(), || handle::free(session))
-}
-
-/// The checked configuration, or `None` for NULL.
-///
-/// # Safety
-/// The header's contract for session options.
-pub unsafe fn config(options: *const aip_session_options) -> Result<Option<SessionConfig>> {
-    // SAFETY: the header's contract, as for all that follows.
-    let Some(options) = (unsafe { args::sized("options", "aip_session_options_init", options)? }) else {
-        return Ok(None);
-    };
-    if options.reserved != 0 {
-        return Err(Error::invalid("reserved", "is not 0; call aip_session_options_init() on the struct first"));
-    }
-    // SAFETY: the header's contract.
-    let (partition, ca_file, ca_bytes, headers) = unsafe {
-        (
-            args::text("partition", options.partition, options.partition_len)?,
-            args::text("ca_file", options.ca_file, options.ca_file_len)?,
-            args::bytes("ca_bytes", options.ca_bytes, options.ca_bytes_len)?,
-            args::bytes("headers", options.headers.cast(), options.headers_len)?,
-        )
-    };
-    Ok(Some(SessionConfig {
-        partition: partition.to_owned(),
-        connection: ConnectionConfig {
-            http_version: http_version(options.http_version)?,
-            tls: tls_options(ca_file, ca_bytes)?,
-            ..ConnectionConfig::default()
-        },
-        defaults: RequestDefaults {
-            limits: LimitOverrides {
-                total: args::time_limit("timeout_ms", options.timeout_ms)?,
-                connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
-                body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
-                ..LimitOverrides::default()
-            },
-            headers: request::packed_headers("headers", headers)?,
-        },
-    }))
-}
-
-fn tls_options(ca_file: &str, ca_bytes: &[u8]) -> Result<TlsOptions> {
-    let options = TlsOptions { ca_file: ca_file.to_owned(), ca_bytes: ca_bytes.into(), ..TlsOptions::default() };
-    TlsIdentity::of(&options)?;
-    Ok(options)
-}
-
-fn http_version(version: u32) -> Result<HttpVersion> {
-    match version {
-        AIP_HTTP_AUTO => Ok(HttpVersion::Auto),
-        AIP_HTTP_1 => Ok(HttpVersion::Http1),
-        AIP_HTTP_2 => Ok(HttpVersion::Http2),
-        n => Err(Error::invalid("http_version", format_args!("is {n}; use AIP_HTTP_AUTO, AIP_HTTP_1 or AIP_HTTP_2"))),
-    }
 }

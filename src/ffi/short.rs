@@ -5,7 +5,8 @@ use std::ffi::c_char;
 use super::pool::{aip_pool, aip_pool_close_all, aip_pool_get_session, aip_pool_new, aip_pool_options};
 use super::request::aip_request;
 use super::response::aip_response;
-use super::session::{aip_session, aip_session_options, aip_session_request};
+use super::session::{aip_session, aip_session_request};
+use super::session_options::aip_session_options;
 use super::status::aip_error;
 
 /// aip_pool_new() under a short name. Since 0.1.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -38,20 +38,17 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub async fn send(
     group: &Arc<Group>,
     address: &Address,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
     limits: &Limits,
     journey: &Journey,
 ) -> Result<(Head, EngineBody)> {
-    let Outgoing { method, headers, body, may_repeat } = outgoing;
-    let headers = with_standard_headers(headers);
-    let may_repeat = may_repeat || method.is_idempotent() || IDEMPOTENCY_KEYS.iter().any(|key| headers.contains_key(key));
     let mut again = None;
     loop {
         let attempt = journey.attempt();
         let mut lease = checkout(group, limits, journey).await?;
         let request = match again.take() {
             Some(request) if same_form(&request, lease.connection()) => request,
-            _ => request(address, lease.connection(), method.clone(), headers.clone(), body.clone()),
+            _ => request(address, lease.connection(), outgoing),
         };
         journey.goes_over(&lease, request.body().taken());
         let failed = match lease.send(request).await {
@@ -61,7 +58,7 @@ pub async fn send(
             }
             Err(failed) => failed,
         };
-        let verdict = judge(&failed, &lease, journey, may_repeat);
+        let verdict = judge(&failed, &lease, journey, outgoing);
         let error = failure::without_response(&failed.error);
         lease.failed(verdict.why);
         if !verdict.again || attempt >= MOST_ATTEMPTS {
@@ -82,14 +79,14 @@ struct Verdict {
     why: CloseReason,
 }
 
-fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, may_repeat: bool) -> Verdict {
+fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, outgoing: &Outgoing) -> Verdict {
     let unprocessed = failed.unsent.is_some() || failure::was_never_processed(&failed.error);
     // A stream's own failure leaves the connection to the others.
     let stream_only = failure::is_stream_reset(&failed.error);
     let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
     let stale = lease.reused() && !journey.heard_back() && failure::is_broken(&failed.error);
-    let again = delivery == Delivery::NotSent || (stale && may_repeat);
+    let again = delivery == Delivery::NotSent || (stale && may_repeat(outgoing));
     let why = match (unprocessed, stale) {
         (true, _) if lease.connection().http2 => CloseReason::GoAway,
         (_, true) | (true, _) => CloseReason::Stale,
@@ -110,6 +107,13 @@ async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Res
     served
 }
 
+/// Whether the server may get this request twice: by its method, by a key of its own, or because the caller says so.
+pub fn may_repeat(outgoing: &Outgoing) -> bool {
+    outgoing.may_repeat
+        || outgoing.method.is_idempotent()
+        || IDEMPOTENCY_KEYS.iter().any(|key| outgoing.headers.contains_key(key))
+}
+
 fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
     // The body's own length is the one that is true.
     headers.remove(CONTENT_LENGTH);
@@ -120,7 +124,8 @@ fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
 }
 
 /// The request as this connection wants it.
-fn request(address: &Address, over: &Connection, method: Method, mut headers: HeaderMap, body: Bytes) -> Request<Payload> {
+fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Request<Payload> {
+    let mut headers = with_standard_headers(outgoing.headers.clone());
     let uri = if over.http2 {
         http2_uri(address, &mut headers)
     } else {
@@ -137,8 +142,8 @@ fn request(address: &Address, over: &Connection, method: Method, mut headers: He
             None => address.path.clone(),
         }
     };
-    let mut request = Request::new(Payload::new(body));
-    *request.method_mut() = method;
+    let mut request = Request::new(Payload::new(outgoing.body.clone()));
+    *request.method_mut() = outgoing.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     *request.version_mut() = if over.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
@@ -177,6 +182,7 @@ fn head_and_body(
         timed: between_bytes.is_some(),
         decoder,
         encoded: Bytes::new(),
+        returned: Bytes::new(),
     };
     body.finish_at_end();
     Ok((head, body))
@@ -201,11 +207,16 @@ pub struct EngineBody {
     decoder: Option<Decoder>,
     /// Received and not yet decoded.
     encoded: Bytes,
+    /// Decoded, looked at and put back.
+    returned: Bytes,
 }
 
 impl EngineBody {
     /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
     pub async fn next(&mut self, room: usize, journey: &Journey) -> Result<Option<Bytes>> {
+        if !self.returned.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.returned)));
+        }
         if self.decoder.is_none() {
             return self.receive(journey).await;
         }
@@ -229,6 +240,11 @@ impl EngineBody {
                 }
             }
         }
+    }
+
+    /// What was read last comes again.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.returned = bytes;
     }
 
     async fn receive(&mut self, journey: &Journey) -> Result<Option<Bytes>> {

@@ -1,6 +1,7 @@
 //! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -93,6 +94,31 @@ impl Journey {
         state.dispatched = None;
         state.http_status = 0;
         state.report.attempts
+    }
+
+    /// Between two attempts, with no connection.
+    pub fn pauses(&self) {
+        let mut state = lock(&self.state);
+        if state.dispatched.is_some() {
+            state.earlier = Delivery::MaybeSent;
+        }
+        (state.dispatched, state.phase, state.since) = (None, Phase::None, Instant::now());
+    }
+
+    pub fn redirected(&self) {
+        let mut state = lock(&self.state);
+        state.report.redirects += 1;
+        state.dispatched = None;
+        state.phase = Phase::None;
+    }
+
+    pub fn redirects(&self) -> u32 {
+        lock(&self.state).report.redirects
+    }
+
+    /// The server wants more time than a retry waits.
+    pub fn told_to_wait(&self, wait: Duration) {
+        lock(&self.state).report.retry_after = Some(wait);
     }
 
     /// It waits for a connection.

@@ -1,5 +1,6 @@
 //! The life of one request: its limits, its end by whoever ends it, and what came.
 
+mod attempts;
 mod clock;
 mod engine;
 mod journey;
@@ -7,24 +8,30 @@ pub mod pace;
 pub mod redirect;
 pub mod retry;
 pub mod retry_after;
+pub mod warm;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+use self::attempts::Attempts;
+pub use self::attempts::Elsewhere;
 use self::clock::Clock;
 use self::engine::EngineBody;
 use self::journey::Journey;
+use self::retry::RetryBudget;
 use crate::address::Address;
 use crate::cancel::Cancel;
-use crate::config::{LimitOverrides, Limits};
-use crate::connections::{Connection, Group};
+use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
+use crate::connections::{Connection, Group, count_first_byte};
 use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
+use crate::events;
 use crate::response::{Report, Response};
 use crate::transport::reqwest::{Attempt, ReqwestBody, Transport};
 use crate::transport::{Head, Outgoing};
@@ -38,6 +45,7 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub limits: LimitOverrides,
+    pub persistence: PersistenceOverrides,
     pub cancel: Option<Cancel>,
     /// A signal on the waiting thread ends the wait.
     pub interruptible: bool,
@@ -64,6 +72,8 @@ pub struct Exchange {
     pub address: Arc<Address>,
     pub outgoing: Outgoing,
     pub limits: Limits,
+    pub persistence: Persistence,
+    pub budget: Arc<RetryBudget>,
     pub cancel: Option<Cancel>,
     /// Fired when the waiting thread was interrupted.
     pub interrupt: Option<Cancel>,
@@ -73,16 +83,17 @@ pub struct Exchange {
 /// Over which connections a request goes.
 pub enum Path {
     /// The pool's own.
-    Engine(Arc<Group>),
+    Engine(Arc<Group>, Arc<dyn Elsewhere>),
     Reqwest(Arc<Transport>, Arc<Attempt>),
 }
 
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(self, cut: impl Future<Output = ()>) -> std::result::Result<Response, Failure> {
-        let Exchange { path, address, outgoing, limits, cancel, interrupt, started } = self;
+        let Exchange { path, address, outgoing, limits, persistence, budget, cancel, interrupt, started } = self;
         let progress = Progress::begin(&path);
-        let mut whole = pin!(whole_response(&path, &progress, &address, outgoing, &limits, started));
+        let whole = Whole { path: &path, progress: &progress, limits: &limits, persistence, budget: &budget, started };
+        let mut whole = pin!(whole.response(address, outgoing));
         let mut cancelled = pin!(fired(cancel));
         let mut interrupted = pin!(fired(interrupt));
         let mut cut = pin!(cut);
@@ -106,10 +117,12 @@ impl Exchange {
             })
         })
         .await;
-        outcome.map_err(|failure: Failure| Failure {
+        let outcome = outcome.map_err(|failure: Failure| Failure {
             error: Error { elapsed: started.elapsed(), ..failure.error },
             ..failure
-        })
+        });
+        progress.record(&outcome);
+        outcome
     }
 }
 
@@ -122,7 +135,7 @@ enum Progress<'a> {
 impl<'a> Progress<'a> {
     fn begin(path: &'a Path) -> Self {
         match path {
-            Path::Engine(group) => Progress::Engine(Journey::begin(), group),
+            Path::Engine(group, _) => Progress::Engine(Journey::begin(), group),
             Path::Reqwest(_, attempt) => Progress::Reqwest(attempt, Instant::now()),
         }
     }
@@ -130,9 +143,7 @@ impl<'a> Progress<'a> {
     /// A failure that we brought about: how far the request had got then.
     fn given_up(&self, error: Error) -> Error {
         let (phase, delivery, http_status) = match self {
-            Progress::Engine(journey, _) => {
-                (journey.phase().0, journey.delivery(false), journey.http_status())
-            }
+            Progress::Engine(journey, _) => (journey.phase().0, journey.delivery(false), journey.http_status()),
             Progress::Reqwest(attempt, _) => (attempt.phase(), attempt.delivery(), attempt.http_status()),
         };
         let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
@@ -179,6 +190,31 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// The request's end, for the event ring and the metrics.
+    fn record(&self, outcome: &std::result::Result<Response, Failure>) {
+        let Progress::Engine(journey, group) = self else { return };
+        let micros = |time: Duration| time.as_micros() as u64;
+        let report = journey.report();
+        let (status, http_status, first_byte, total) = match outcome {
+            Ok(Response { status, report, .. }) => (Status::Ok, status.as_u16(), report.first_byte, report.total),
+            Err(Failure { error, .. }) => (error.status, error.http_status, Duration::ZERO, error.elapsed),
+        };
+        if outcome.is_ok() {
+            count_first_byte(&group.shared, first_byte);
+        }
+        let kind = events::Kind::Request {
+            host: group.host.clone(),
+            status: status as i32,
+            http_status,
+            attempts: report.attempts,
+            reused: report.reused,
+            queue_us: micros(report.queue),
+            first_byte_us: micros(first_byte),
+            total_us: micros(total),
+        };
+        events::record(group.shared.id, report.connection, kind);
+    }
+
     fn report(&self) -> Report {
         match self {
             Progress::Engine(journey, _) => journey.report(),
@@ -210,37 +246,44 @@ impl Body {
     }
 }
 
-async fn whole_response(
-    path: &Path,
-    progress: &Progress<'_>,
-    address: &Address,
-    outgoing: Outgoing,
-    limits: &Limits,
+/// A whole response, however many attempts it takes.
+struct Whole<'a> {
+    path: &'a Path,
+    progress: &'a Progress<'a>,
+    limits: &'a Limits,
+    persistence: Persistence,
+    budget: &'a Arc<RetryBudget>,
     started: Instant,
-) -> std::result::Result<Response, Failure> {
-    let (head, body) = match (path, progress) {
-        (Path::Engine(group), Progress::Engine(journey, _)) => {
-            let (head, body) = engine::send(group, address, outgoing, limits, journey).await?;
-            (head, Body::Engine(body))
-        }
-        (Path::Reqwest(transport, attempt), _) => {
-            let _under_way = attempt.under_way();
-            let (head, body) = transport.send(&address.url, outgoing, attempt.clone()).await?;
-            (head, Body::Reqwest(body))
-        }
-        (Path::Engine(_), Progress::Reqwest(..)) => unreachable!("progress is made for its path"),
-    };
-    let first_byte = started.elapsed();
-    let (body, end) = collect(body, progress, limits.body).await;
-    let Head { status, version, headers, remote } = head;
-    let report = Report { remote, first_byte, total: started.elapsed(), ..progress.report() };
-    let response = Response { status, version, headers, body, report };
-    match end {
-        Ok(()) => Ok(response),
-        Err(error) => {
-            let error = Error { http_status: status.as_u16(), ..error };
-            let carries = matches!(error.status, Status::TooLarge | Status::Truncated);
-            Err(Failure { error, response: carries.then(|| Box::new(response)) })
+}
+
+impl Whole<'_> {
+    async fn response(self, address: Arc<Address>, outgoing: Outgoing) -> std::result::Result<Response, Failure> {
+        let Whole { path, progress, limits, persistence, budget, started } = self;
+        let (head, body) = match (path, progress) {
+            (Path::Engine(group, elsewhere), Progress::Engine(journey, _)) => {
+                let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget };
+                let (head, body) = attempts.answer(group.clone(), address, outgoing).await?;
+                (head, Body::Engine(body))
+            }
+            (Path::Reqwest(transport, attempt), _) => {
+                let _under_way = attempt.under_way();
+                let (head, body) = transport.send(&address.url, outgoing, attempt.clone()).await?;
+                (head, Body::Reqwest(body))
+            }
+            (Path::Engine(..), Progress::Reqwest(..)) => unreachable!("progress is made for its path"),
+        };
+        let first_byte = started.elapsed();
+        let (body, end) = collect(body, progress, limits.body).await;
+        let Head { status, version, headers, remote } = head;
+        let report = Report { remote, first_byte, total: started.elapsed(), ..progress.report() };
+        let response = Response { status, version, headers, body, report };
+        match end {
+            Ok(()) => Ok(response),
+            Err(error) => {
+                let error = Error { http_status: status.as_u16(), ..error };
+                let carries = matches!(error.status, Status::TooLarge | Status::Truncated);
+                Err(Failure { error, response: carries.then(|| Box::new(response)) })
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::dial::{DialLimits, Target, Watch};
+use super::tls::ReloadRound;
 use super::wire::Wire;
 use crate::error::Result;
 
@@ -68,6 +69,11 @@ pub trait Connect: Send + Sync {
 
     /// Reads what a dial needs from files. Called before the driver's seat is taken.
     fn prepare(&self, _target: &Target) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads its files again; on failure it goes on as before.
+    fn reload(&self, _round: &ReloadRound) -> Result<()> {
         Ok(())
     }
 }

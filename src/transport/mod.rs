@@ -23,6 +23,7 @@ use bytes::Bytes;
 pub use self::tls::TlsIdentity;
 
 /// What goes out.
+#[derive(Clone)]
 pub struct Outgoing {
     pub method: Method,
     pub headers: HeaderMap,

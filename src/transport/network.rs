@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dial::{DialLimits, Dialer, Target, Watch};
 use super::dns::Resolver;
 use super::link::{Connect, Connecting};
-use super::tls::TlsIdentity;
+use super::tls::{ReloadRound, TlsIdentity};
 use crate::config::ConnectionConfig;
 use crate::error::Result;
 
@@ -28,6 +28,10 @@ impl Network {
 impl Connect for Network {
     fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
         Box::pin(self.dialer.dial(target, limits, watch))
+    }
+
+    fn reload(&self, round: &ReloadRound) -> Result<()> {
+        self.tls.reload_in(round)
     }
 
     fn prepare(&self, target: &Target) -> Result<()> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
-use aipool::config::{ConnectionConfig, LimitOverrides, SessionConfig, TlsOptions};
+use aipool::config::{ConnectionConfig, LimitOverrides, PersistenceOverrides, SessionConfig, TlsOptions};
 use aipool::pool::PoolHandle;
 use aipool::request::{Failure, Request};
 use aipool::response::Response;
@@ -121,6 +121,7 @@ pub fn get(url: &str) -> Request {
         headers: http::HeaderMap::new(),
         body: bytes::Bytes::new(),
         limits: LimitOverrides::default(),
+        persistence: PersistenceOverrides::default(),
         cancel: None,
         interruptible: false,
         may_repeat: false,

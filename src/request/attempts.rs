@@ -1,0 +1,154 @@
+//! Above single attempts: redirects that are followed, answers that are asked for again. Both only for who asked for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use url::Url;
+
+use super::engine::{self, EngineBody};
+use super::journey::Journey;
+use super::redirect::Redirects;
+use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy, Stop};
+use crate::address::Address;
+use crate::config::{Limits, Persistence};
+use crate::connections::Group;
+use crate::error::{Error, Result};
+use crate::events;
+use crate::transport::{Head, Outgoing};
+
+/// As much of an answer nobody wants is read, so that its connection can be used again.
+const MOST_DRAINED: usize = 64 << 10;
+
+/// Where a session's requests can go besides the address it was asked for.
+pub trait Elsewhere: Send + Sync {
+    /// The address of a URL, and the connections there.
+    fn lead_to(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)>;
+}
+
+/// One request with all its attempts.
+pub struct Attempts<'a> {
+    pub limits: &'a Limits,
+    pub journey: &'a Journey,
+    pub elsewhere: &'a dyn Elsewhere,
+    pub persistence: Persistence,
+    pub budget: &'a Arc<RetryBudget>,
+}
+
+impl Attempts<'_> {
+    /// Sends until there is an answer to keep.
+    pub async fn answer(
+        &self,
+        mut group: Arc<Group>,
+        mut address: Arc<Address>,
+        mut outgoing: Outgoing,
+    ) -> Result<(Head, EngineBody)> {
+        let policy = RetryPolicy { max_retries: self.persistence.retries, ..RetryPolicy::default() };
+        let mut retries = (policy.max_retries > 0).then(|| Retries::begin(policy, self.budget.clone()));
+        loop {
+            let sent = engine::send(&group, &address, &outgoing, self.limits, self.journey).await;
+            let (head, mut body) = match sent {
+                Ok(sent) => sent,
+                Err(error) => {
+                    self.wait_after_failure(retries.as_mut(), error, &outgoing).await?;
+                    continue;
+                }
+            };
+            if let Some((next, there)) = self.redirect(&address, &mut outgoing, &head)? {
+                drain(&mut body, self.journey).await;
+                (address, group) = (next, there);
+                continue;
+            }
+            match &mut retries {
+                Some(retries) if !head.status.is_success() => {
+                    if !self.wait_after_answer(retries, &head, &mut body).await? {
+                        return Ok((head, body));
+                    }
+                }
+                _ => return Ok((head, body)),
+            }
+        }
+    }
+
+    /// Waits where the request is worth another attempt; the error where it is not.
+    async fn wait_after_failure(&self, retries: Option<&mut Retries>, error: Error, outgoing: &Outgoing) -> Result<()> {
+        let Some(retries) = retries else { return Err(error) };
+        let replayable = engine::may_repeat(outgoing);
+        match retries.decide(Outcome::Failure { error: &error, replayable }, Now::get()) {
+            Decision::Stop(_) => Err(error),
+            Decision::After(wait, reason) => {
+                self.pause(retries, wait, reason).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits where the answer asks for another attempt: true then. Otherwise the body is whole again.
+    async fn wait_after_answer(&self, retries: &mut Retries, head: &Head, body: &mut EngineBody) -> Result<bool> {
+        let mut begun = BytesMut::new();
+        while begun.len() < retry::MOST_BODY {
+            match body.next(retry::MOST_BODY - begun.len(), self.journey).await? {
+                Some(bytes) => begun.extend_from_slice(&bytes),
+                None => break,
+            }
+        }
+        let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun };
+        match retries.decide(outcome, Now::get()) {
+            Decision::After(wait, reason) => {
+                drain(body, self.journey).await;
+                self.pause(retries, wait, reason).await;
+                Ok(true)
+            }
+            Decision::Stop(why) => {
+                if let Stop::TooLong(wait) = why {
+                    self.journey.told_to_wait(wait);
+                }
+                body.put_back(begun.freeze());
+                Ok(false)
+            }
+        }
+    }
+
+    /// No connection is held meanwhile.
+    async fn pause(&self, retries: &Retries, wait: Duration, reason: retry::Reason) {
+        let kind =
+            events::Kind::Retry { reason: reason.name(), attempt: retries.made(), wait_ms: wait.as_millis() as u64 };
+        let connection = self.journey.connection().map_or(0, |connection| connection.id);
+        events::record(0, connection, kind);
+        self.journey.pauses();
+        tokio::time::sleep(wait).await;
+    }
+
+    fn redirect(
+        &self,
+        address: &Address,
+        outgoing: &mut Outgoing,
+        head: &Head,
+    ) -> Result<Option<(Arc<Address>, Arc<Group>)>> {
+        if self.persistence.redirects == 0 {
+            return Ok(None);
+        }
+        let redirects = Redirects { max: self.persistence.redirects };
+        let asked = (&outgoing.method, &address.url);
+        let follow = redirects.follow(self.journey.redirects(), asked, head.status, &head.headers)?;
+        let Some(follow) = follow else { return Ok(None) };
+        follow.strip(&mut outgoing.headers);
+        if !follow.keep_body {
+            outgoing.body = Bytes::new();
+        }
+        outgoing.method = follow.method;
+        self.journey.redirected();
+        self.elsewhere.lead_to(follow.url).map(Some)
+    }
+}
+
+/// A failure here is the connection's, not the request's.
+async fn drain(body: &mut EngineBody, journey: &Journey) {
+    let mut drained = 0;
+    while drained < MOST_DRAINED {
+        match body.next(MOST_DRAINED, journey).await {
+            Ok(Some(bytes)) => drained += bytes.len(),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
