@@ -47,8 +47,10 @@ type Weathers = watch::Receiver<Weather>;
 struct Weather {
     up: Toxics,
     down: Toxics,
-    /// Connections accepted before this one are cut.
+    /// The first so many connections are cut.
     cut: u64,
+    /// The first so many connections pass nothing on.
+    stalled: u64,
     /// New connections are accepted and then never served.
     black_hole: bool,
 }
@@ -111,14 +113,15 @@ impl Chaos {
 
     /// Both ways do nothing harmful from now on, and new connections are served.
     pub fn calm(&self) {
-        self.weather.send_modify(|weather| *weather = Weather { cut: weather.cut, ..Weather::default() });
+        self.weather.send_modify(|weather| {
+            *weather = Weather { cut: weather.cut, stalled: weather.stalled, ..Weather::default() }
+        });
     }
 
-    /// Stops the bytes of every connection, and keeps all open: a peer that is dead without a word.
-    pub fn stall(&self) {
-        for way in [Way::Up, Way::Down] {
-            self.set(way, Toxics { stall: true, ..Toxics::default() });
-        }
+    /// Stops the bytes of every connection there is now, for good, and closes none: a peer dead without a word.
+    pub fn stall_open(&self) {
+        let accepted = self.counts.accepted.get() as u64;
+        self.weather.send_modify(|weather| weather.stalled = accepted);
     }
 
     /// New connections are accepted, and nothing ever comes of them.
@@ -159,16 +162,19 @@ async fn serve(mut client: TcpStream, target: &str, weather: Weathers, serial: u
     let mut sky = weather.clone();
     let cut = sky.wait_for(|weather| weather.cut >= serial);
     if weather.borrow().black_hole {
-        let _ = cut.await;
-        let _ = client.set_zero_linger();
+        let mut waste = [0; 4096];
+        tokio::select! {
+            _ = cut => drop(client.set_zero_linger()),
+            () = async { while client.read(&mut waste).await.is_ok_and(|read| read > 0) {} } => {}
+        }
         return;
     }
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let up = pump(Way::Up, from_client, to_server, weather.clone(), &counts.bytes_up);
-    let down = pump(Way::Down, from_server, to_client, weather, &counts.bytes_down);
+    let up = pump(Way::Up, from_client, to_server, (serial, weather.clone()), &counts.bytes_up);
+    let down = pump(Way::Down, from_server, to_client, (serial, weather), &counts.bytes_down);
     let ended = tokio::select! {
         ended = async { tokio::try_join!(up, down) } => ended.is_ok(),
         _ = cut => false,
@@ -184,14 +190,14 @@ async fn pump(
     way: Way,
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut weather: Weathers,
+    (serial, mut weather): (u64, Weathers),
     bytes: &Counter,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut passed = 0;
     loop {
         let read = from.read(&mut buffer).await?;
-        let toxics = wait_calm(way, &mut weather).await;
+        let toxics = wait_calm(way, serial, &mut weather).await;
         if read == 0 {
             sleep(toxics.slow_close).await;
             return to.shutdown().await;
@@ -200,7 +206,7 @@ async fn pump(
         let mut left = &buffer[..read];
         while !left.is_empty() {
             // Asked anew for each slice, so that a stall or a cut falls between two.
-            let toxics = wait_calm(way, &mut weather).await;
+            let toxics = wait_calm(way, serial, &mut weather).await;
             let room = [toxics.limit, toxics.reset_at]
                 .into_iter()
                 .flatten()
@@ -231,8 +237,8 @@ fn pause(toxics: &Toxics, slice: usize) -> Duration {
 }
 
 /// What `way` does now that it is not stalled.
-async fn wait_calm(way: Way, weather: &mut Weathers) -> Toxics {
-    match weather.wait_for(|weather| !weather.of(way).stall).await {
+async fn wait_calm(way: Way, serial: u64, weather: &mut Weathers) -> Toxics {
+    match weather.wait_for(|weather| !weather.of(way).stall && serial > weather.stalled).await {
         Ok(weather) => weather.of(way).clone(),
         Err(_) => Toxics::default(),
     }

@@ -6,6 +6,7 @@
 pub mod chaos;
 pub mod counter;
 pub mod dante;
+pub mod expect;
 pub mod frames;
 pub mod haproxy;
 pub mod nghttpx;
