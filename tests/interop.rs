@@ -61,7 +61,7 @@ fn serves(http: &str, https: &str) {
         posts(&session, "/echo", 200);
         let stats = session.stats();
         assert_eq!((stats.failures, stats.requests), (0, 202));
-        assert!(stats.connections_opened <= 8, "{stats:?}");
+        assert!(stats.connections_opened <= 8, "{} connections", stats.connections_opened);
     }
     assert_eq!(pool.stats().in_flight, 0);
 }
@@ -168,7 +168,8 @@ fn streams_over_the_limit_of_nginx_take_another_connection() {
     let session = over(&pool, &nginx.https, HttpVersion::Auto);
     posts(&session, "/sink", 200);
     assert_eq!(nginx.access_log(200).len(), 200);
-    assert!(session.stats().connections_opened <= 4, "{:?}", session.stats());
+    let connections = session.stats().connections_opened;
+    assert!(connections <= 4, "{connections} connections");
 }
 
 /// Options of a session that goes through `proxy`.
