@@ -176,7 +176,7 @@ fn streams_over_the_limit_of_nginx_take_another_connection() {
 fn through(proxy: &str) -> SessionConfig {
     let mut options = trusting();
     options.connection.network.proxy = ProxyOptions::Through { url: ProxyUrl(proxy.to_owned()), except: String::new() };
-    options.partition = proxy.to_owned();
+    proxy.clone_into(&mut options.partition);
     options
 }
 

@@ -41,7 +41,10 @@ pub fn fails_cleanly(
     server: &RawServer,
     request: Request,
 ) -> Failure {
-    let failure = session.request(bounded(request)).expect_err("the server failed it");
+    let failure = match session.request(bounded(request)) {
+        Err(failure) => failure,
+        Ok(response) => panic!("answered {} by a server that failed it", response.status),
+    };
     server.counts.closed.wait(1);
     assert_eq!(pool.stats().in_flight, 0, "{failure:?}");
     let next = session.request(bounded(super::get("/next"))).expect("the next request is another's business");
