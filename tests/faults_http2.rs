@@ -10,12 +10,11 @@ use aipool::config::{ConnectionConfig, HttpVersion, SessionConfig};
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::PoolHandle;
 use aipool::session::SessionHandle;
-use support::chaos::{Chaos, Toxics, Way};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
 use support::frames::{self, H2, h2_server, polite_server};
 use support::raw::RawServer;
-use support::{Listener, get, post, sandbox, trusting};
+use support::{Listener, get, post, trusting};
 
 /// A session that speaks HTTP/2 without TLS.
 fn h2_session(pool: &PoolHandle, url: &str) -> Arc<SessionHandle> {
@@ -440,65 +439,4 @@ fn a_cold_herd_against_http1_dials_at_once_not_one_by_one() {
     support::release(&name);
     all_answered(requests);
     assert_eq!(listener.count("connections_opened"), 20);
-}
-
-#[test]
-fn a_peer_that_is_dead_without_a_word_is_left_for_a_fresh_connection() {
-    let (pool, listener) = (pool(0), Listener::open());
-    let chaos = Chaos::start(&listener.https);
-    let session = pool.get_session(&chaos.https(), Some(trusting())).unwrap();
-    assert_eq!(session.request(bounded(get("/echo"))).unwrap().version_number(), 20);
-    chaos.stall_open();
-    let mut request = post("/echo", "x");
-    request.limits.first_byte = millis(300);
-    let failure = session.request(bounded(request)).unwrap_err();
-    let wanted = (Status::Timeout, Detail::FirstByteLimit, Phase::FirstByte, Delivery::MaybeSent);
-    assert_eq!(verdict(&failure), wanted, "{failure:?}");
-    let next = session.request(bounded(post("/echo", "x"))).unwrap();
-    assert_eq!((next.status.as_u16(), next.reused, chaos.counts.accepted.get()), (200, false, 2));
-}
-
-#[test]
-fn a_connection_cut_while_idle_is_replaced() {
-    let (pool, listener) = (pool(0), Listener::open());
-    for (target, tls) in [(&listener.http, false), (&listener.https, true)] {
-        let chaos = Chaos::start(target);
-        let url = if tls { chaos.https() } else { chaos.http() };
-        let session = pool.get_session(&url, Some(trusting())).unwrap();
-        for n in 1..=3 {
-            assert_eq!(session.request(bounded(post("/echo", "x"))).unwrap().status, 200);
-            assert_eq!(chaos.counts.accepted.get(), n);
-            chaos.cut_all();
-        }
-    }
-}
-
-#[test]
-fn bytes_in_small_pieces_make_the_same_answer() {
-    let (pool, listener) = (pool(0), Listener::open());
-    for (target, tls) in [(&listener.http, false), (&listener.https, true)] {
-        let chaos = Chaos::start(target);
-        for way in [Way::Up, Way::Down] {
-            chaos.set(way, Toxics { slices: (7, std::time::Duration::ZERO), ..Toxics::default() });
-        }
-        let url = if tls { chaos.https() } else { chaos.http() };
-        let session = pool.get_session(&url, Some(trusting())).unwrap();
-        let body: Vec<u8> = (0..=255).cycle().take(20_000).collect();
-        let response = session.request(bounded(post("/echo", body.clone()))).unwrap();
-        assert!(response.body.ends_with(&body));
-    }
-}
-
-#[test]
-fn a_connection_that_opens_into_nothing_meets_a_limit_of_connecting() {
-    let pool = pool(0);
-    let chaos = Chaos::start(&sandbox().http);
-    chaos.swallow_new();
-    let session = pool.get_session(&chaos.https(), Some(trusting())).unwrap();
-    let mut request = post("/echo", "x");
-    request.limits.tls = millis(300);
-    let failure = session.request(bounded(request)).unwrap_err();
-    let wanted = (Status::Timeout, Detail::TlsLimit, Phase::Tls, Delivery::NotSent);
-    assert_eq!(verdict(&failure), wanted, "{failure:?}");
-    chaos.counts.open.wait_until(|open| open == 0);
 }

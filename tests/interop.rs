@@ -82,6 +82,14 @@ fn chats_and_many_requests_through_nghttpx() {
     assert_eq!((listener.count("requests"), listener.count("chats")), (606, 6));
 }
 
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// POSTs from four threads until `stop` took the server away: whatever failed was NOT_SENT, or sent and then said to be so;
 /// what was answered, and what may have been seen, covers what the backend counted.
 fn loses_nothing(session: &Arc<SessionHandle>, backend: &Listener, stop: impl FnOnce()) {
@@ -107,9 +115,10 @@ fn loses_nothing(session: &Arc<SessionHandle>, backend: &Listener, stop: impl Fn
                 }
             });
         }
+        // Also when a wait below fails: the threads must end before that is told.
+        let _end = End(&ended);
         answered.wait(100);
         stop();
-        ended.store(true, Ordering::SeqCst);
     });
     let seen = usize::try_from(backend.count("requests")).unwrap();
     let (answered, unsure) = (answered.get(), unsure.get());

@@ -36,11 +36,3 @@ socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect }}
         self.server.output().lines().filter(|line| line.contains("pass(1): tcp/connect [")).count()
     }
 }
-
-impl Drop for Dante {
-    fn drop(&mut self) {
-        // Its many processes end with it only when it ends them.
-        self.server.signal("TERM");
-        self.server.wait_ended();
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aipool::config::PoolConfig;
+use aipool::config::{MaxSize, PoolConfig};
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
@@ -17,8 +17,10 @@ pub fn verdict(failure: &Failure) -> Verdict {
     (error.status, error.detail, error.phase, error.delivery)
 }
 
+/// A pool that evicts nothing.
 pub fn pool(threads: usize) -> PoolHandle {
-    PoolHandle::owner(ConnectionPool::new(PoolConfig { threads, ..PoolConfig::default() }).unwrap())
+    let config = PoolConfig { threads, max_size: MaxSize::Unlimited, ..PoolConfig::default() };
+    PoolHandle::owner(ConnectionPool::new(config).unwrap())
 }
 
 // The shape of `LimitOverrides`.

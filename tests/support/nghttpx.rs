@@ -21,7 +21,6 @@ impl Nghttpx {
             .arg(format!("--frontend=127.0.0.1,{https}"))
             .arg(format!("--backend={}", backend.strip_prefix("http://").unwrap().replace(':', ",")))
             .arg("--workers=1")
-            .arg("--single-process")
             .args([certificates.join("server.key"), certificates.join("server.pem")]);
         Nghttpx {
             server: Server::start(command, folder, https),

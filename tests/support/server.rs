@@ -87,18 +87,32 @@ impl Server {
 
     /// Waits for its end, after a signal that asks for it.
     pub fn wait_ended(&mut self) {
+        assert!(self.ends(), "still runs: {}", self.output());
+    }
+
+    fn ends(&mut self) -> bool {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE, "still runs: {}", self.output());
-            std::thread::yield_now();
+            if begun.elapsed() >= PATIENCE {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Those of several processes end the others only when they are asked.
+        let running = self.child.try_wait().is_ok_and(|ended| ended.is_none());
+        if running {
+            self.signal("TERM");
+        }
+        if !running || !self.ends() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
