@@ -93,6 +93,13 @@
 #define AIP_REQUEST_INTERRUPTIBLE 1
 
 /**
+ * In `aip_request.flags`: the server may get this request twice. Then it is sent again over a fresh connection when a
+ * reused one broke without a byte of an answer. Methods that are idempotent by themselves (GET, PUT, ...) and requests with
+ * an Idempotency-Key header need no flag; a POST without either is sent again only when no byte of it had left.
+ */
+#define AIP_REQUEST_MAY_REPEAT 2
+
+/**
  * The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
  */
 enum aip_status

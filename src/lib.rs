@@ -2,17 +2,22 @@
 //!
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `pool`, `session`, `request`, `response`, `base_url` | `transport` | `runtime`, `cancel`, `workers` |
-//! `config`, `error` | `stats`, `slots`, `sys`.
+//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
+pub mod address;
 pub mod base_url;
 pub mod cancel;
 pub mod config;
+pub mod connections;
 pub mod error;
+pub mod events;
 pub mod ffi;
+pub mod metrics;
 pub mod pool;
 pub mod request;
 pub mod response;
+pub mod route;
 pub mod runtime;
 pub mod session;
 pub mod slots;

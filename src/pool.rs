@@ -6,17 +6,22 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+use once_cell::sync::OnceCell;
 
 use crate::base_url::BaseUrl;
-use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig};
+use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig, TransportKind};
+use crate::connections::{ConnectionStats, Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::{Failure, Request};
 use crate::response::Response;
-use crate::runtime::Runtime;
-use crate::session::{Lease, Registry, Session, SessionHandle, lock};
-use crate::stats::{Driving, PoolCounters, add_one, read};
+use crate::route::Route;
+use crate::runtime::{Runtime, Sigpipe};
+use crate::session::{Lease, Registry, Session, SessionHandle};
+use crate::stats::{Driving, PoolCounters, add_one, lock, read};
 use crate::sys;
-use crate::transport::Transport;
+use crate::transport::dns::{Resolver, SystemLookup};
+use crate::transport::network::Network;
+use crate::transport::reqwest::Transport;
 
 /// How often `request` tries again on a fresh session when the one it got was just closed.
 const FRESH_SESSIONS: usize = 3;
@@ -27,7 +32,11 @@ pub struct ConnectionPool {
     runtime: Runtime,
     closed: AtomicBool,
     table: Mutex<Table>,
-    /// Connections are shared by sessions of one origin and identity.
+    connections: Connections,
+    driving: Arc<Driving>,
+    /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
+    reqwest_runtime: OnceCell<Runtime>,
+    /// reqwest's connections are shared by sessions of one origin and identity.
     transports: Mutex<HashMap<TransportKey, Weak<Transport>>>,
     registry: Arc<Registry>,
     counters: Arc<PoolCounters>,
@@ -41,7 +50,7 @@ struct SessionKey {
     partition: String,
 }
 
-type TransportKey = (String, String, ConnectionConfig);
+type TransportKey = (String, String, Arc<ConnectionConfig>);
 
 /// A pool's numbers now.
 pub struct PoolStats {
@@ -55,6 +64,8 @@ pub struct PoolStats {
     pub failures: u64,
     pub connections_opened: u64,
     pub requests_reused: u64,
+    /// The engine's.
+    pub connections: ConnectionStats,
 }
 
 /// The process's shared pool.
@@ -63,9 +74,19 @@ struct Global(Mutex<Option<Arc<ConnectionPool>>>);
 
 impl ConnectionPool {
     pub fn new(config: PoolConfig) -> Result<Arc<ConnectionPool>> {
+        let resolver = Resolver::new(SystemLookup);
+        ConnectionPool::with_connector(config, Box::new(move |config| Ok(Arc::new(Network::new(config, &resolver)?))))
+    }
+
+    /// A pool whose connections are made by `maker`: for tests without a network.
+    pub fn with_connector(config: PoolConfig, maker: Box<Maker>) -> Result<Arc<ConnectionPool>> {
         let driving = sys::process_state::<Arc<Driving>>().clone();
+        let runtime = Runtime::start(config.threads, Sigpipe::Untouched, driving.clone())?;
         Ok(Arc::new(ConnectionPool {
-            runtime: Runtime::start(config.threads, driving)?,
+            connections: Connections::new(runtime.clone(), config.connections, &config.limits, maker),
+            runtime,
+            reqwest_runtime: OnceCell::new(),
+            driving,
             config,
             closed: AtomicBool::new(false),
             table: Mutex::new(LruCache::unbounded()),
@@ -97,7 +118,7 @@ impl ConnectionPool {
         let Some(pool) = lock(&sys::process_state::<Global>().0).take() else { return Ok(()) };
         pool.closed.store(true, Ordering::SeqCst);
         let drained = pool.close_sessions(Detail::PoolClosed, drain_ms);
-        pool.runtime.stop();
+        pool.stop_runtimes();
         drained
     }
 
@@ -144,6 +165,7 @@ impl ConnectionPool {
         let sessions = table.len();
         let leased = table.iter().filter(|(_, session)| session.is_leased()).count();
         drop(table);
+        let connections = self.connections.stats();
         let PoolCounters { sessions_created, evictions, requests } = &*self.counters;
         PoolStats {
             sessions: sessions as u64,
@@ -154,7 +176,8 @@ impl ConnectionPool {
             evictions: read(evictions),
             requests: read(&requests.requests),
             failures: read(&requests.failures),
-            connections_opened: read(&requests.connections_opened),
+            connections_opened: read(&requests.connections_opened) + connections.opened,
+            connections,
             requests_reused: read(&requests.requests_reused),
         }
     }
@@ -172,12 +195,35 @@ impl ConnectionPool {
             (session, lease)
         };
         Ok(SessionHandle {
+            runtime: self.runtime_of(&session)?.clone(),
             session,
-            runtime: self.runtime.clone(),
             pool_limits: self.config.limits,
             defaults: config.map(|config| config.defaults).unwrap_or_default(),
             lease,
         })
+    }
+
+    /// reqwest's vectored writes can raise SIGPIPE, so those who drive them block it: on a runtime of its own, the engine's
+    /// requests are spared that.
+    fn runtime_of(&self, session: &Session) -> Result<&Runtime> {
+        match session.connection.transport {
+            TransportKind::Engine => Ok(&self.runtime),
+            TransportKind::Reqwest => self.reqwest_runtime.get_or_try_init(|| {
+                let runtime = Runtime::start(self.config.threads, Sigpipe::Blocked, self.driving.clone())?;
+                // Stopped in between: the pool's end looked for it too early.
+                if self.closed.load(Ordering::SeqCst) {
+                    runtime.stop();
+                }
+                Ok(runtime)
+            }),
+        }
+    }
+
+    fn stop_runtimes(&self) {
+        self.runtime.stop();
+        if let Some(runtime) = self.reqwest_runtime.get() {
+            runtime.stop();
+        }
     }
 
     /// The open session of this key, made and entered if need be.
@@ -186,7 +232,7 @@ impl ConnectionPool {
             return Err(Error::closed(Detail::PoolClosed));
         }
         if self.config.max_size == MaxSize::Off {
-            return Ok(self.new_session(&key, wanted));
+            return self.new_session(&key, wanted);
         }
         let found = match self.config.eviction {
             Eviction::Lru => table.get_mut(&key),
@@ -194,27 +240,32 @@ impl ConnectionPool {
         };
         if let Some(session) = found {
             if session.is_closed() {
-                *session = self.new_session(&key, wanted);
+                *session = self.new_session(&key, wanted)?;
             } else if let Some(wanted) = wanted {
                 session.connection.must_equal(wanted)?;
             }
             return Ok(session.clone());
         }
-        let session = self.new_session(&key, wanted);
+        let session = self.new_session(&key, wanted)?;
         table.push(key, session.clone());
         // The newcomer is in use by whoever asked: it is not the one to go.
         self.shrink(table, Some(&session));
         Ok(session)
     }
 
-    fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Arc<Session> {
-        let connection = wanted.cloned().unwrap_or_default();
-        let transport = self.transport(key, &connection);
-        Session::new(key.base.clone(), connection, transport, self.counters.clone(), self.registry.clone())
+    fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
+        let connection = Arc::new(wanted.cloned().unwrap_or_default());
+        let route = match connection.transport {
+            TransportKind::Engine => {
+                Route::engine(self.connections.clone(), self.connections.identity(&connection)?)
+            }
+            TransportKind::Reqwest => Route::Reqwest(self.transport(key, &connection)?),
+        };
+        Ok(Session::new(key.base.clone(), connection, route, self.counters.clone(), self.registry.clone()))
     }
 
-    /// The connections of the key's origin and identity, shared with other sessions that have both in common.
-    fn transport(&self, key: &SessionKey, connection: &ConnectionConfig) -> Arc<Transport> {
+    /// reqwest's connections of the key's origin and identity, shared with other sessions that have both in common.
+    fn transport(&self, key: &SessionKey, connection: &Arc<ConnectionConfig>) -> Result<Arc<Transport>> {
         let origin = match &key.base {
             BaseUrl::Http(url) => url[..url::Position::BeforePath].to_owned(),
             BaseUrl::Opaque(text) => text.clone(),
@@ -222,15 +273,15 @@ impl ConnectionPool {
         let transport_key = (origin, key.partition.clone(), connection.clone());
         let mut transports = lock(&self.transports);
         if let Some(transport) = transports.get(&transport_key).and_then(Weak::upgrade) {
-            return transport;
+            return Ok(transport);
         }
         // Swept when it has doubled, so that dead entries never outnumber live ones for long.
         if transports.len() == transports.capacity() {
             transports.retain(|_, transport| transport.strong_count() > 0);
         }
-        let transport = Arc::new(Transport::new(connection.clone()));
+        let transport = Arc::new(Transport::new(ConnectionConfig::clone(connection))?);
         transports.insert(transport_key, Arc::downgrade(&transport));
-        transport
+        Ok(transport)
     }
 
     fn lease(self: &Arc<Self>, session: &Arc<Session>) -> Lease {
@@ -313,7 +364,7 @@ impl ConnectionPool {
 
 impl Drop for ConnectionPool {
     fn drop(&mut self) {
-        self.runtime.stop();
+        self.stop_runtimes();
     }
 }
 
@@ -336,7 +387,7 @@ impl PoolHandle {
     pub fn end(&self) {
         if self.owner && !self.pool.closed.swap(true, Ordering::SeqCst) {
             self.pool.end_sessions(Detail::PoolClosed);
-            self.pool.runtime.stop();
+            self.pool.stop_runtimes();
         }
     }
 }

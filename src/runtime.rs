@@ -52,16 +52,26 @@ struct Shared {
     guard: OnceLock<Thread>,
     /// Ends the guard's own drive.
     recall: Notify,
+    sigpipe: Sigpipe,
     driving: Arc<Driving>,
+}
+
+/// What a thread that drives does about SIGPIPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sigpipe {
+    /// Nothing: every write is one that raises none.
+    Untouched,
+    /// Blocked while it drives: some writes would raise it.
+    Blocked,
 }
 
 impl Runtime {
     /// Starts the guard thread, which builds and owns the runtime, so that every thread below it takes no signals.
-    pub fn start(threads: usize, driving: Arc<Driving>) -> Result<Runtime> {
+    pub fn start(threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Result<Runtime> {
         let (built, ready) = mpsc::sync_channel(1);
         let spawned = sys::spawn_thread("aipool-guard", move || match build(threads) {
             Ok(tokio) => {
-                let runtime = Runtime(Arc::new(Shared::new(tokio, threads, driving)));
+                let runtime = Runtime(Arc::new(Shared::new(tokio, threads, sigpipe, driving)));
                 let _ = runtime.0.guard.set(thread::current());
                 let guard = runtime.clone();
                 let _ = built.send(Ok(runtime));
@@ -82,7 +92,7 @@ impl Runtime {
         // Moved once here, not at each step below.
         let future = std::pin::pin!(future);
         self.inside(|tokio| {
-            let _quiet = sys::NoSigpipe::enter();
+            let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSigpipe::enter);
             let _seat = Seat::take(&self.0);
             tokio.block_on(future)
         })
@@ -200,7 +210,7 @@ fn build(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 impl Shared {
-    fn new(tokio: tokio::runtime::Runtime, threads: usize, driving: Arc<Driving>) -> Shared {
+    fn new(tokio: tokio::runtime::Runtime, threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Shared {
         Shared {
             handle: tokio.handle().clone(),
             tokio: RwLock::new(Some(tokio)),
@@ -211,6 +221,7 @@ impl Shared {
             bell_watched: AtomicBool::new(false),
             guard: OnceLock::new(),
             recall: Notify::new(),
+            sigpipe,
             driving,
         }
     }

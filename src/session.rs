@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, Weak};
 
 use http::HeaderMap;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
 use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
-use crate::request::{Exchange, Failure, Request};
+use crate::request::{Exchange, Failure, Path, Request};
 use crate::response::Response;
+use crate::route::Route;
 use crate::runtime::Runtime;
-use crate::stats::{PoolCounters, RequestCounters, add_one, read};
-use crate::transport::{Outgoing, Transport};
+use crate::stats::{PoolCounters, RequestCounters, add_one, lock, read};
+use crate::transport::Outgoing;
 
 /// Every session of a pool that is still alive, in the table or not.
 pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
@@ -25,9 +26,9 @@ pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
 pub struct Session {
     pub id: u64,
     pub base: BaseUrl,
-    pub connection: ConnectionConfig,
+    pub connection: Arc<ConnectionConfig>,
     /// Given up when the session closes, so that idle connections close unless another session shares them.
-    transport: Mutex<Option<Arc<Transport>>>,
+    route: Mutex<Option<Arc<Route>>>,
     /// 0 while open, then the detail of its end.
     closed: AtomicI32,
     in_flight: AtomicU64,
@@ -53,8 +54,8 @@ pub struct SessionStats {
 impl Session {
     pub fn new(
         base: BaseUrl,
-        connection: ConnectionConfig,
-        transport: Arc<Transport>,
+        connection: Arc<ConnectionConfig>,
+        route: Route,
         pool_counters: Arc<PoolCounters>,
         registry: Arc<Registry>,
     ) -> Arc<Session> {
@@ -63,7 +64,7 @@ impl Session {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             base,
             connection,
-            transport: Mutex::new(Some(transport)),
+            route: Mutex::new(Some(Arc::new(route))),
             closed: AtomicI32::new(0),
             in_flight: AtomicU64::new(0),
             leases: AtomicU64::new(0),
@@ -86,7 +87,8 @@ impl Session {
     /// Refuses new requests from here on; those under way finish. The first reason stays.
     pub fn close(&self, why: Detail) {
         let _ = self.closed.compare_exchange(0, why as i32, Ordering::SeqCst, Ordering::SeqCst);
-        drop(lock(&self.transport).take());
+        let route = lock(&self.route).take();
+        drop(route);
     }
 
     /// Ends the requests under way.
@@ -226,6 +228,7 @@ impl SessionHandle {
         // Held to the end: a flag that is fired and freed at once still ends the request.
         let held = request.cancel.map(|cancel| cancel.hold().ok_or_else(freed_cancel)).transpose()?;
         let mut exchange = self.exchange(request)?;
+        let by_engine = matches!(exchange.path, Path::Engine(_));
         self.session.count(|counters| &counters.requests);
         if held.is_some() || interrupt.is_some() {
             self.runtime.watch_cancels();
@@ -238,7 +241,9 @@ impl SessionHandle {
         };
         let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
         match &outcome {
-            Ok(response) if response.reused => self.session.count(|counters| &counters.requests_reused),
+            Ok(response) if response.report.reused => self.session.count(|counters| &counters.requests_reused),
+            // Its pool counts connections when they are opened.
+            Ok(_) if by_engine => add_one(&self.session.counters.connections_opened),
             Ok(_) => {}
             Err(_) => self.session.count(|counters| &counters.failures),
         }
@@ -248,24 +253,24 @@ impl SessionHandle {
     fn exchange(&self, request: Request) -> Result<Exchange> {
         let started = Instant::now();
         let session = &self.session;
-        let transport = lock(&session.transport).clone();
-        let transport =
-            transport.ok_or_else(|| session.closed_error().unwrap_or_else(|| Error::closed(Detail::SessionClosed)))?;
-        let url = session.base.join(&request.url)?;
-        transport.prepare(&url)?;
+        let route = lock(&session.route).clone();
+        let route =
+            route.ok_or_else(|| session.closed_error().unwrap_or_else(|| Error::closed(Detail::SessionClosed)))?;
         let limits = self.pool_limits.with(self.defaults.limits).with(request.limits);
         let counted = session.clone();
         let opened = move || counted.count(|counters| &counters.connections_opened);
+        let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
         Ok(Exchange {
-            attempt: transport.attempt(limits.connect, opened),
-            transport,
+            // reqwest keeps two of the limits itself, and knows no others.
+            limits: if matches!(path, Path::Engine(_)) { limits } else { limits.total_and_body() },
+            path,
+            address,
             outgoing: Outgoing {
                 method: request.method,
-                url,
                 headers: with_defaults(request.headers, &self.defaults.headers)?,
                 body: request.body,
+                may_repeat: request.may_repeat,
             },
-            limits,
             cancel: request.cancel,
             interrupt: None,
             started,
@@ -297,7 +302,3 @@ fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> Result<HeaderM
     Ok(headers)
 }
 
-/// A panic elsewhere leaves our tables whole: they are changed by single calls only.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

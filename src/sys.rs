@@ -259,6 +259,36 @@ impl AllSignalsBlocked {
     }
 }
 
+// ---- Sockets ----
+
+/// The most slices one system call takes.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_SLICES: usize = 1024;
+
+/// Sends what fits of `slices` at once, and raises no SIGPIPE when the peer is gone: `writev(2)` would.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn send_vectored(socket: std::os::fd::BorrowedFd<'_>, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: all of a msghdr's fields may be zero.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // `IoSlice` is an iovec by its contract, and sendmsg only reads them.
+    message.msg_iov = slices.as_ptr().cast_mut().cast();
+    message.msg_iovlen = slices.len().min(MOST_SLICES) as _;
+    // SAFETY: the descriptor is open, and the message points to slices that outlive the call.
+    let sent =
+        unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether a read of `socket`, which the caller keeps open, would find bytes, the end or an error. Takes nothing.
+#[cfg(unix)]
+pub fn is_readable(socket: std::os::fd::RawFd) -> bool {
+    let mut byte = 0u8;
+    // SAFETY: one byte of ours; on a descriptor that is no socket the call fails.
+    let found = unsafe { libc::recv(socket, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
+    found >= 0 || !matches!(io::Error::last_os_error().kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
 // ---- Wake-ups ----
 
 /// A descriptor that becomes readable: rung from any thread or signal handler.

@@ -100,7 +100,7 @@ fn request_answers_over_http1(threads: usize) {
     let response = session(&pool, &sandbox().http).request(post("/echo", "hello")).unwrap();
     assert_eq!((response.status.as_u16(), response.version_number()), (200, 11));
     assert!(response.body.starts_with(b"POST /echo HTTP/1.1\n") && response.body.ends_with(b"\n\nhello"));
-    assert!(response.remote.is_some_and(|remote| remote.ip().is_loopback()));
+    assert!(response.report.remote.is_some_and(|remote| remote.ip().is_loopback()));
 }
 
 fn request_answers_over_http2_tls(threads: usize) {
@@ -114,7 +114,7 @@ fn request_answers_over_http2_tls(threads: usize) {
 fn warm_connection_is_reused(threads: usize) {
     let (pool, listener) = (pool(threads), Listener::open());
     let session = session(&pool, &listener.http);
-    let reused: Vec<_> = (0..5).map(|_| session.request(post("/echo", "x")).unwrap().reused).collect();
+    let reused: Vec<_> = (0..5).map(|_| session.request(post("/echo", "x")).unwrap().report.reused).collect();
     assert_eq!(reused, [false, true, true, true, true]);
     assert_eq!((listener.count("connections_opened"), listener.count("requests")), (1, 5));
     let stats = session.stats();

@@ -164,7 +164,7 @@ fn what_a_server_says_on_an_idle_connection_answers_nothing() {
             assert_eq!(session.request(bounded(get("/"))).unwrap().body, "first");
             said.wait(1);
             let second = session.request(bounded(post("/", "x"))).unwrap();
-            assert_eq!((second.status.as_u16(), &second.body[..], second.reused), (200, &b"ok"[..], false));
+            assert_eq!((second.status.as_u16(), &second.body[..], second.report.reused), (200, &b"ok"[..], false));
             server.counts.closed.wait(1);
             assert_eq!(server.counts.requests.get(), 2);
         }
@@ -385,7 +385,7 @@ fn a_get_lost_on_a_reused_connection_is_sent_once_more() {
         let session = session(&pool, &server.http);
         session.request(bounded(get("/"))).unwrap();
         let response = session.request(bounded(get("/"))).unwrap();
-        assert_eq!((&response.body[..], response.reused), (&b"ok"[..], false));
+        assert_eq!((&response.body[..], response.report.reused), (&b"ok"[..], false));
         assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (3, 2));
     }
 }

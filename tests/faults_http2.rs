@@ -69,7 +69,7 @@ fn a_stream_above_the_last_of_goaway_is_sent_again_also_post() {
             if closes { Ok(()) } else { h2.conn.wait_closed() }
         });
         let response = h2_session(&pool, &server.http).request(bounded(post("/", "x"))).unwrap();
-        assert_eq!((&response.body[..], response.reused), (&b"ok"[..], false));
+        assert_eq!((&response.body[..], response.report.reused), (&b"ok"[..], false));
         assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (1, 2));
         assert_eq!(pool.stats().in_flight, 0);
     }
@@ -294,7 +294,7 @@ fn survives(fault: impl Fn(&mut H2<'_>) -> io::Result<()> + Send + Sync + 'stati
     assert_eq!((failure.error.phase, failure.error.delivery), (Phase::FirstByte, Delivery::MaybeSent), "{failure:?}");
     assert_eq!(pool.stats().in_flight, 0);
     let next = session.request(bounded(get("/"))).unwrap();
-    assert_eq!((&next.body[..], next.reused), (&b"ok"[..], false));
+    assert_eq!((&next.body[..], next.report.reused), (&b"ok"[..], false));
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_peer_that_is_dead_without_a_word_is_left_for_a_fresh_connection() {
     let wanted = (Status::Timeout, Detail::FirstByteLimit, Phase::FirstByte, Delivery::MaybeSent);
     assert_eq!(verdict(&failure), wanted, "{failure:?}");
     let next = session.request(bounded(post("/echo", "x"))).unwrap();
-    assert_eq!((next.status.as_u16(), next.reused, chaos.counts.accepted.get()), (200, false, 2));
+    assert_eq!((next.status.as_u16(), next.report.reused, chaos.counts.accepted.get()), (200, false, 2));
 }
 
 #[test]

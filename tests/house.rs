@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// The floors, top to ground. A module may use its own floor and those below.
 const FLOORS: &[&[&str]] = &[
     &["ffi"],
-    &["pool", "session", "request", "response", "base_url"],
+    &["pool", "session", "route", "request", "response", "connections", "address", "base_url"],
     &["transport"],
     &["runtime", "cancel", "workers"],
     &["config", "error"],
-    &["stats", "slots", "sys"],
+    &["stats", "events", "metrics", "slots", "sys"],
 ];
 
 /// Every source file by its path below src, comments and tests cut away.

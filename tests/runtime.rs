@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use aipool::cancel::Cancel;
 use aipool::error::{Delivery, Detail, Status};
-use aipool::runtime::Runtime;
+use aipool::runtime::{Runtime, Sigpipe};
 use aipool::stats::{Driving, read};
 use tokio::sync::{Notify, oneshot};
 
 fn start(threads: usize) -> (Runtime, Arc<Driving>) {
     let driving = Arc::new(Driving::default());
-    (Runtime::start(threads, driving.clone()).unwrap(), driving)
+    (Runtime::start(threads, Sigpipe::Untouched, driving.clone()).unwrap(), driving)
 }
 
 /// Waits for a state that only other threads can bring about; a bound stands for "never".

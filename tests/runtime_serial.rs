@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use aipool::cancel::Cancel;
-use aipool::runtime::Runtime;
+use aipool::runtime::{Runtime, Sigpipe};
 use aipool::stats::{Driving, read};
 use tokio::sync::oneshot;
 
 fn a_serial_loop_hands_nothing_over() {
     let driving = Arc::new(Driving::default());
-    let runtime = Runtime::start(0, driving.clone()).unwrap();
+    let runtime = Runtime::start(0, Sigpipe::Untouched, driving.clone()).unwrap();
     for _ in 0..30_000 {
         let (ask, asked) = oneshot::channel();
         let answered = async {
@@ -23,7 +23,7 @@ fn a_serial_loop_hands_nothing_over() {
 
 /// A watch that began before the process's first flag must not be the last one.
 fn the_first_cancel_flag_of_a_process_wakes_its_wait() {
-    let runtime = Runtime::start(0, Arc::default()).unwrap();
+    let runtime = Runtime::start(0, Sigpipe::Untouched, Arc::default()).unwrap();
     runtime.watch_cancels();
     // The watch finds no bell, and ends in this wait or before.
     runtime.wait(async { tokio::task::yield_now().await }).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 pub use self::network::{Keepalive, NetworkOptions, Override, ProxyOptions, ProxyUrl};
-pub use self::tls::{ClientCertificate, TlsOptions, TlsVersion, Trust};
+pub use self::tls::{ClientCertificate, KeyBytes, TlsOptions, TlsVersion, Trust};
 use crate::error::{Error, Result};
 
 /// The longest time limit that is not taken for a slip of the pen: 30 days.
@@ -50,6 +50,33 @@ pub struct PoolConfig {
     /// 0: the threads that wait drive the I/O. Otherwise: that many runtime threads.
     pub threads: usize,
     pub limits: Limits,
+    pub connections: ConnectionCaps,
+}
+
+/// How many connections a pool opens, and how long it keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionCaps {
+    /// To one origin by one identity.
+    pub per_origin: usize,
+    pub total: usize,
+    /// Requests that may wait for a connection to one origin.
+    pub queue: usize,
+    /// Below the 60 s after which common load balancers close a silent connection.
+    pub idle: Duration,
+    /// A connection is replaced after this time, give or take 15 %.
+    pub lifetime: Option<Duration>,
+}
+
+impl Default for ConnectionCaps {
+    fn default() -> Self {
+        ConnectionCaps {
+            per_origin: 64,
+            total: 512,
+            queue: 10_000,
+            idle: Duration::from_secs(50),
+            lifetime: Some(Duration::from_secs(600)),
+        }
+    }
 }
 
 impl Default for PoolConfig {
@@ -69,6 +96,7 @@ impl Default for PoolConfig {
                 between_bytes: None,
                 body: Some(64 << 20),
             },
+            connections: ConnectionCaps::default(),
         }
     }
 }
@@ -128,6 +156,16 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Without those of single phases.
+    #[must_use]
+    pub fn total_and_body(self) -> Limits {
+        let Limits { total, body, .. } = self;
+        let none = None;
+        Limits { total, body, queue: none, dns: none, connect: none, tls: none, send: none, first_byte: none, between_bytes: none }
+    }
+}
+
 /// Which HTTP is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpVersion {
@@ -150,12 +188,27 @@ pub enum TransportKind {
 }
 
 /// What makes two sessions under one key different: the options that shape a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionConfig {
     pub transport: TransportKind,
     pub http_version: HttpVersion,
     pub tls: TlsOptions,
     pub network: NetworkOptions,
+    /// Bytes of one HTTP/2 stream that may wait unread.
+    pub stream_window: u32,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        ConnectionConfig {
+            transport: TransportKind::default(),
+            http_version: HttpVersion::default(),
+            tls: TlsOptions::default(),
+            network: NetworkOptions::default(),
+            // Enough for streams of events; a hundred paused ones hold 6 MiB.
+            stream_window: 64 << 10,
+        }
+    }
 }
 
 impl ConnectionConfig {
@@ -169,6 +222,7 @@ impl ConnectionConfig {
             ("ca_file/ca_bytes", tls.ca_file == its_tls.ca_file && tls.ca_bytes == its_tls.ca_bytes),
             ("tls options", tls == its_tls),
             ("network options", network == its_network),
+            ("stream_window_bytes", self.stream_window == wanted.stream_window),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             None => Ok(()),

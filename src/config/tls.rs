@@ -1,10 +1,13 @@
 //! How a session trusts and is trusted: part of a connection's identity.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 /// Options of TLS. Files are named here and read when a session is first made with them, and again at a reload.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
     /// A file of roots, PEM or DER; empty for none.
     pub ca_file: String,
@@ -16,11 +19,21 @@ pub struct TlsOptions {
     pub client: ClientCertificate,
     /// The name asked for and verified in place of the URL's host; empty for the host.
     pub server_name: String,
-    /// SHA-256 of the public keys (SPKI) of which the server's chain must hold one; empty for any.
+    /// SHA-256 of public keys (SPKI); empty for any. The server must have one of them itself, or send a certificate with
+    /// one that its own leads to.
     pub pins: Arc<[[u8; 32]]>,
     pub min_version: TlsVersion,
     /// Where session secrets go, for a packet capture; empty for nowhere. Never from the environment.
     pub key_log_file: String,
+}
+
+impl Hash for TlsOptions {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let TlsOptions { ca_file, ca_bytes, trust, client, server_name, pins, min_version, key_log_file } = self;
+        // A bundle of all public roots has 200 KB, and every get of a session looks its options up: comparing is quicker.
+        (ca_file, ca_bytes.len(), trust, client).hash(state);
+        (server_name, pins, min_version, key_log_file).hash(state);
+    }
 }
 
 /// Whom a session trusts.
@@ -48,11 +61,41 @@ pub struct ClientCertificate {
     pub chain_file: String,
     pub chain_bytes: Arc<[u8]>,
     pub key_file: String,
-    pub key_bytes: Arc<[u8]>,
+    pub key_bytes: KeyBytes,
 }
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate").field("chain_file", &self.chain_file).finish_non_exhaustive()
+    }
+}
+
+/// A private key in PEM: shown nowhere, wiped with its last holder.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KeyBytes(Arc<Zeroizing<Vec<u8>>>);
+
+impl KeyBytes {
+    pub fn new(pem: Vec<u8>) -> Self {
+        KeyBytes(Arc::new(Zeroizing::new(pem)))
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Hash for KeyBytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyBytes(..)")
     }
 }

@@ -292,6 +292,7 @@ unsafe fn config(options: *const aip_pool_options) -> Result<Option<PoolConfig>>
             n if n <= MOST_THREADS => n,
             n => return Err(Error::invalid("threads", format_args!("is {n}; use 0 to {MOST_THREADS}"))),
         },
+        connections: default.connections,
         limits: default.limits.with(LimitOverrides {
             total: args::time_limit("timeout_ms", options.timeout_ms)?,
             connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,

@@ -19,6 +19,11 @@ use crate::request::Request;
 /// not set it.
 pub const AIP_REQUEST_INTERRUPTIBLE: u32 = 1;
 
+/// In `aip_request.flags`: the server may get this request twice. Then it is sent again over a fresh connection when a
+/// reused one broke without a byte of an answer. Methods that are idempotent by themselves (GET, PUT, ...) and requests with
+/// an Idempotency-Key header need no flag; a POST without either is sent again only when no byte of it had left.
+pub const AIP_REQUEST_MAY_REPEAT: u32 = 2;
+
 /// One header.
 #[repr(C)]
 pub struct aip_header {
@@ -101,7 +106,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
     if request.reserved != 0 {
         return Err(Error::invalid("request.reserved", "is not 0; call aip_request_init() on the struct first"));
     }
-    let flags = args::flags("request.flags", request.flags, AIP_REQUEST_INTERRUPTIBLE)?;
+    let flags = args::flags("request.flags", request.flags, AIP_REQUEST_INTERRUPTIBLE | AIP_REQUEST_MAY_REPEAT)?;
     // SAFETY: the header's contract.
     let (method, url, headers, body) = unsafe {
         (
@@ -124,6 +129,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
         },
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,
+        may_repeat: flags & AIP_REQUEST_MAY_REPEAT != 0,
     })
 }
 

@@ -200,16 +200,16 @@ fn header_at(response: &Response, index: usize) -> Result<(&HeaderName, &HeaderV
 
 fn info(response: &Response) -> aip_response_info {
     let mut remote_address = [0; 64];
-    let text = response.remote.map(|remote| remote.to_string()).unwrap_or_default();
+    let text = response.report.remote.map(|remote| remote.to_string()).unwrap_or_default();
     for (to, from) in remote_address[..63].iter_mut().zip(text.bytes()) {
         *to = from as c_char;
     }
     aip_response_info {
         http_version: response.version_number(),
-        reused: response.reused.into(),
+        reused: response.report.reused.into(),
         body_bytes: response.body.len() as u64,
-        first_byte_us: response.first_byte.as_micros() as u64,
-        total_us: response.total.as_micros() as u64,
+        first_byte_us: response.report.first_byte.as_micros() as u64,
+        total_us: response.report.total.as_micros() as u64,
         remote_address,
     }
 }

@@ -13,7 +13,7 @@ use super::status::aip_error;
 use crate::config::{ConnectionConfig, HttpVersion, LimitOverrides, RequestDefaults, SessionConfig, TlsOptions};
 use crate::error::{Error, Result};
 use crate::session::{SessionHandle, SessionStats};
-use crate::transport;
+use crate::transport::TlsIdentity;
 
 /// A handle of yours to a shared session: a base URL and warm connections.
 pub struct aip_session {
@@ -224,8 +224,9 @@ pub unsafe fn config(options: *const aip_session_options) -> Result<Option<Sessi
 }
 
 fn tls_options(ca_file: &str, ca_bytes: &[u8]) -> Result<TlsOptions> {
-    transport::certificates(ca_file, ca_bytes)?;
-    Ok(TlsOptions { ca_file: ca_file.to_owned(), ca_bytes: ca_bytes.into(), ..TlsOptions::default() })
+    let options = TlsOptions { ca_file: ca_file.to_owned(), ca_bytes: ca_bytes.into(), ..TlsOptions::default() };
+    TlsIdentity::of(&options)?;
+    Ok(options)
 }
 
 fn http_version(version: u32) -> Result<HttpVersion> {

@@ -1,110 +1,62 @@
-//! What reqwest's and the system's errors mean in our terms.
+//! What the errors of hyper, h2 and the system mean in our terms.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
-use super::attempt::Attempt;
-use crate::error::{Delivery, Detail, Error, Phase, Status};
-use crate::sys;
+use super::tls;
+use crate::error::{Delivery, Error, Phase, Status};
 
-/// Our resolver's failure, found again in the chain.
-#[derive(Debug)]
-pub struct NotResolved(pub String);
-
-impl fmt::Display for NotResolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A request got no response; what the server can have seen of it is for others to say.
+pub fn without_response(error: &hyper::Error) -> Error {
+    exchanging(&Chain(error))
 }
 
-impl StdError for NotResolved {}
-
-/// No thread for a look-up, found again in the chain.
-#[derive(Debug)]
-pub struct NoWorker(pub io::Error);
-
-impl fmt::Display for NoWorker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl StdError for NoWorker {}
-
-/// The connect limit's failure, found again in the chain.
-#[derive(Debug)]
-pub struct ConnectLimitRanOut(pub Duration);
-
-impl fmt::Display for ConnectLimitRanOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms ran out", self.0.as_millis())
-    }
-}
-
-impl StdError for ConnectLimitRanOut {}
-
-/// A failure before the response's head.
-pub fn before_head(error: &reqwest::Error, attempt: &Attempt) -> Error {
+/// HTTP could not be started on a new connection.
+pub fn starting(error: &hyper::Error) -> Error {
     let chain = Chain(error);
-    if error.is_connect() {
-        return connecting(&chain, attempt.phase());
-    }
-    if error.is_builder() {
-        return Error::invalid("request", "cannot be sent as HTTP; check url and headers");
-    }
-    let failure = exchanging(&chain);
-    let sent = Error { delivery: Delivery::MaybeSent, ..failure };
-    sent.phase(Phase::FirstByte)
+    let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
+    let message = format!("url: the connection broke at once ({}); check host and port", chain.root());
+    Error::new(Status::Connect, message).os_error(os_error).phase(Phase::Connect).retryable()
 }
 
-/// A failure in the body: what came is kept by the caller.
-pub fn in_body(error: &reqwest::Error) -> Error {
+/// The body of a response ended early.
+pub fn in_body(error: &hyper::Error) -> Error {
+    let root = Chain(error).root();
+    Error::new(Status::Truncated, format!("body: ended early ({root}); the response holds what came"))
+        .phase(Phase::Body)
+        .delivery(Delivery::ResponseStarted)
+}
+
+/// By the protocol the server has not looked at the request: a stream beyond GOAWAY's last (RFC 9113, 6.8), or refused (8.7).
+pub fn was_never_processed(error: &hyper::Error) -> bool {
+    let Some(h2) = Chain(error).find::<h2::Error>() else { return false };
+    h2.is_remote() && (h2.is_go_away() || h2.reason() == Some(h2::Reason::REFUSED_STREAM))
+}
+
+/// Only the stream was reset; its connection goes on.
+pub fn is_stream_reset(error: &hyper::Error) -> bool {
+    Chain(error).find::<h2::Error>().is_some_and(h2::Error::is_reset)
+}
+
+/// The connection ended, and not because somebody broke the protocol.
+pub fn is_broken(error: &hyper::Error) -> bool {
     let chain = Chain(error);
-    let failure = if chain.find::<hyper::Error>().is_none() && chain.io().is_none_or(is_bad_data) {
-        let message = "body: cannot be decoded as its content-encoding says; the server sent broken data";
-        Error::new(Status::Body, message)
-    } else {
-        Error::new(Status::Truncated, format!("body: ended early ({}); the response holds what came", chain.root()))
-    };
-    failure.phase(Phase::Body).delivery(Delivery::ResponseStarted)
+    chain.io().map_or_else(|| is_incomplete(error), is_broken_io) && chain.find::<h2::Error>().is_none_or(h2::Error::is_io)
 }
 
-fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
-    if let Some(ConnectLimitRanOut(limit)) = chain.find() {
-        let millis = limit.as_millis();
-        let message =
-            format!("connect_timeout_ms: {millis} ms ran out before a connection stood; raise it or check the host");
-        return Error::new(Status::Timeout, message).detail(Detail::ConnectLimit).phase(phase).retryable();
-    }
-    if let Some(NotResolved(why)) = chain.find() {
-        return Error::new(Status::Dns, format!("url: the host name does not resolve ({why}); check the name"))
-            .phase(Phase::Dns)
-            .retryable();
-    }
-    if let Some(NoWorker(error)) = chain.find() {
-        return Error::new(Status::System, format!("system: no thread for a name look-up ({error})"))
-            .os_error(error.raw_os_error().unwrap_or(0))
-            .phase(Phase::Dns);
-    }
-    let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
-    let failure = if let Some(error) = chain.find::<rustls::Error>() {
-        return Error::new(Status::Tls, tls_message(error)).phase(Phase::Tls);
-    } else if chain.io().is_some_and(sys::is_shortage) {
-        Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
-    } else {
-        Error::new(Status::Connect, format!("url: cannot connect ({}); check host, port and network", chain.root()))
-            .retryable()
-    };
-    failure.os_error(os_error).phase(Phase::Connect)
+fn is_incomplete(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
 }
 
-fn exchanging(chain: &Chain<'_>) -> Error {
+/// A request that may have been sent got no response.
+pub fn exchanging(chain: &Chain<'_>) -> Error {
     let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
+    if let Some(refusal) = chain.find().filter(|error| tls::failure::is_client_certificate_refusal(error)) {
+        return tls::failure::refused(refusal);
+    }
     let hyper = chain.find::<hyper::Error>();
-    let broke = hyper.is_none_or(|error| error.is_incomplete_message() || error.is_canceled() || error.is_closed());
-    let failure = if chain.io().is_some_and(is_broken) || (broke && chain.io().is_none()) {
+    let broke = hyper.is_none_or(is_incomplete);
+    let failure = if chain.io().is_some_and(is_broken_io) || (broke && chain.io().is_none()) {
         let message =
             format!("connection: broke before a response ({}); the server may have seen the request", chain.root());
         Error::new(Status::Reset, message)
@@ -114,30 +66,13 @@ fn exchanging(chain: &Chain<'_>) -> Error {
     failure.os_error(os_error)
 }
 
-fn tls_message(error: &rustls::Error) -> String {
-    let mend = match error {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "the certificate's issuer is not trusted; give its CA in ca_file or ca_bytes"
-        }
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is for another host name; check the URL",
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-        ) => "the certificate has expired; check the server and this machine's clock",
-        rustls::Error::InvalidCertificate(_) => "the certificate is not acceptable",
-        _ => return format!("tls: no secure connection ({error})"),
-    };
-    format!("tls: {mend}")
-}
-
-fn is_broken(error: &io::Error) -> bool {
+fn is_broken_io(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut | UnexpectedEof)
 }
 
 /// Decoders report broken data as these; broken connections have kinds of their own.
-fn is_bad_data(error: &io::Error) -> bool {
+pub fn is_bad_data(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other | ErrorKind::UnexpectedEof
@@ -145,23 +80,23 @@ fn is_bad_data(error: &io::Error) -> bool {
 }
 
 /// An error and what caused it, io errors opened too: their `source` skips the error they carry.
-struct Chain<'a>(&'a (dyn StdError + 'static));
+pub struct Chain<'a>(pub &'a (dyn StdError + 'static));
 
 impl<'a> Chain<'a> {
-    fn links(&self) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    pub fn links(&self) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
         std::iter::successors(Some(self.0), |error| cause(*error))
     }
 
-    fn find<T: StdError + 'static>(&self) -> Option<&'a T> {
+    pub fn find<T: StdError + 'static>(&self) -> Option<&'a T> {
         self.links().find_map(|error| error.downcast_ref())
     }
 
-    fn io(&self) -> Option<&'a io::Error> {
+    pub fn io(&self) -> Option<&'a io::Error> {
         self.links().filter_map(|error| error.downcast_ref::<io::Error>()).last()
     }
 
     /// The last cause, which says most and names no URL.
-    fn root(&self) -> String {
+    pub fn root(&self) -> String {
         self.links().last().map_or_else(String::new, ToString::to_string)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::dial::{DialLimits, Target, Watch};
 use super::wire::Wire;
 use crate::error::Result;
 
@@ -59,3 +60,16 @@ pub trait Secure: Send + Sync {
 }
 
 pub type Securing<'a> = Pin<Box<dyn Future<Output = Result<(Box<dyn Stream>, TlsFacts)>> + Send + 'a>>;
+
+/// Makes links to servers: the network, or memory in tests.
+pub trait Connect: Send + Sync {
+    /// One link. Cancelled by dropping it.
+    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a>;
+
+    /// Reads what a dial needs from files. Called before the driver's seat is taken.
+    fn prepare(&self, _target: &Target) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>;

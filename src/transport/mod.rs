@@ -1,29 +1,34 @@
-//! Below a session: connections by reqwest, behind a few words of our own. Nothing above this folder names reqwest.
+//! One connection: where it leads, TLS, HTTP on it, and what its failures mean. reqwest, the second transport, beside it.
 
-mod attempt;
-mod failure;
+pub mod decode;
+pub mod dial;
+pub mod dns;
+pub mod failure;
+pub mod http;
 pub mod link;
-mod reqwest;
-mod resolve;
-mod tls;
+pub mod network;
+pub mod proxy;
+pub mod reqwest;
+pub mod socket;
+mod tcp;
+pub mod tls;
+mod tunnel;
 pub mod wire;
 
 use std::net::SocketAddr;
 
+use ::http::{HeaderMap, Method, StatusCode, Version};
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version};
-use url::Url;
 
-pub use self::attempt::Attempt;
-pub use self::reqwest::{Body, Transport};
-pub use self::tls::certificates;
+pub use self::tls::TlsIdentity;
 
 /// What goes out.
 pub struct Outgoing {
     pub method: Method,
-    pub url: Url,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// The caller allows that the server gets it twice.
+    pub may_repeat: bool,
 }
 
 /// What comes first.

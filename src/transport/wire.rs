@@ -1,6 +1,14 @@
 //! The socket underneath a connection, as others may look at it: counters, and whether bytes wait unread.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(unix)]
+use std::{
+    os::fd::RawFd,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+#[cfg(unix)]
+use crate::sys;
 
 /// What has gone over a socket so far. Shared by the socket, which counts, and whoever has to explain a failure.
 #[derive(Debug, Default)]
@@ -8,6 +16,21 @@ pub struct Wire {
     read: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
+    writing: AtomicBool,
+    ended: AtomicBool,
+    #[cfg(unix)]
+    end: Mutex<End>,
+}
+
+/// Where the bytes come from. Behind a lock, so that no look is taken at a descriptor that was closed and given away again.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+enum End {
+    /// Memory, in tests.
+    #[default]
+    Unseen,
+    Open(RawFd),
+    Closed,
 }
 
 impl Wire {
@@ -26,6 +49,27 @@ impl Wire {
         self.blocked.load(Ordering::Relaxed)
     }
 
+    /// Lets nothing more go out. What has been written in all, or `None` where a write is under way just now.
+    pub fn end_writing(&self) -> Option<u64> {
+        // Writers say that they write before they look whether they may: one of the two sees the other.
+        self.ended.store(true, Ordering::SeqCst);
+        (!self.writing.load(Ordering::SeqCst)).then(|| self.written.load(Ordering::SeqCst))
+    }
+
+    /// Around each write: false when nothing may go out any more.
+    pub fn begin_write(&self) -> bool {
+        self.writing.store(true, Ordering::SeqCst);
+        let may = !self.ended.load(Ordering::SeqCst);
+        if !may {
+            self.end_write();
+        }
+        may
+    }
+
+    pub fn end_write(&self) {
+        self.writing.store(false, Ordering::SeqCst);
+    }
+
     pub fn count_read(&self, bytes: usize) {
         self.read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -37,5 +81,39 @@ impl Wire {
 
     pub fn count_blocked(&self) {
         self.blocked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether bytes, the end or an error wait at the socket, or it is closed: an idle HTTP/1 connection is dead then.
+    /// Looks past what TLS has read already, and takes nothing.
+    #[cfg(unix)]
+    pub fn is_readable(&self) -> bool {
+        match *self.end() {
+            End::Unseen => false,
+            End::Open(socket) => sys::is_readable(socket),
+            End::Closed => true,
+        }
+    }
+
+    /// Nobody can look here: a dead connection is found when it is used.
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self)]
+    pub fn is_readable(&self) -> bool {
+        false
+    }
+
+    /// The socket is open, and says `close` before it no longer is.
+    #[cfg(unix)]
+    pub(super) fn open(&self, socket: RawFd) {
+        *self.end() = End::Open(socket);
+    }
+
+    #[cfg(unix)]
+    pub(super) fn close(&self) {
+        *self.end() = End::Closed;
+    }
+
+    #[cfg(unix)]
+    fn end(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

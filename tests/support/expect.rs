@@ -50,6 +50,6 @@ pub fn fails_cleanly(
     server.counts.closed.wait(1);
     assert_eq!(pool.stats().in_flight, 0, "{failure:?}");
     let next = session.request(bounded(super::get("/next"))).expect("the next request is another's business");
-    assert_eq!((next.status.as_u16(), next.reused), (200, false), "{failure:?}");
+    assert_eq!((next.status.as_u16(), next.report.reused), (200, false), "{failure:?}");
     failure
 }

@@ -133,6 +133,7 @@ pub fn get(url: &str) -> Request {
         limits: LimitOverrides::default(),
         cancel: None,
         interruptible: false,
+        may_repeat: false,
     }
 }
 

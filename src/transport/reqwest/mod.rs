@@ -1,5 +1,9 @@
 //! The connections of one origin and identity: reqwest clients, and a connector that keeps each request's own limit.
 
+mod attempt;
+mod failure;
+mod resolve;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,12 +18,13 @@ use tower_layer::layer_fn;
 use tower_service::Service;
 use url::Url;
 
-use super::attempt::{Attempt, Traffic};
-use super::failure::{self, ConnectLimitRanOut};
-use super::resolve::SystemResolver;
-use super::tls;
+use self::attempt::Traffic;
+pub use self::attempt::Attempt;
+use self::failure::ConnectLimitRanOut;
+use self::resolve::SystemResolver;
+use super::tls::{self, TlsIdentity};
 use super::{Head, Outgoing};
-use crate::config::{ConnectionConfig, HttpVersion, TimeLimit};
+use crate::config::{ConnectionConfig, HttpVersion, NetworkOptions, TimeLimit};
 use crate::error::{Error, Phase, Result, Status};
 
 /// The connections of one origin and identity. Clients are made on first use: the one for https reads root certificates.
@@ -31,8 +36,20 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub fn new(connection: ConnectionConfig) -> Self {
-        Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) }
+    /// `UNSUPPORTED` names the first option that is set and that reqwest is not given.
+    pub fn new(connection: ConnectionConfig) -> Result<Self> {
+        let beyond = |field: &str| {
+            let message = format!("{field}: needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE");
+            Err(Error::new(Status::Unsupported, message))
+        };
+        if let Some(field) = tls::unsupported_by_reqwest(&connection.tls) {
+            return beyond(field);
+        }
+        if connection.network != NetworkOptions::default() {
+            return beyond("proxy, unix_socket, resolve, local_address, keepalive");
+        }
+        TlsIdentity::of(&connection.tls)?;
+        Ok(Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) })
     }
 
     /// The record of one request's way; `opened` is told of each connection that was opened for it.
@@ -54,13 +71,13 @@ impl Transport {
     }
 
     /// Sends a request and waits for the response's head.
-    pub async fn send(&self, outgoing: Outgoing, attempt: Arc<Attempt>) -> Result<(Head, Body)> {
+    pub async fn send(&self, url: &Url, outgoing: Outgoing, attempt: Arc<Attempt>) -> Result<(Head, ReqwestBody)> {
         let client = self
-            .client(&outgoing.url)
+            .client(url)
             .get()
             .ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
-        let Outgoing { method, url, headers, body } = outgoing;
-        let mut request = reqwest::Request::new(method, url);
+        let Outgoing { method, headers, body, .. } = outgoing;
+        let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
@@ -85,18 +102,18 @@ impl Transport {
             remote: response.remote_addr(),
         };
         let reusable = head.version != Version::HTTP_10 && head.headers.get(CONNECTION).is_none();
-        Ok((head, Body { response, attempt: reusable.then_some(attempt) }))
+        Ok((head, ReqwestBody { response, attempt: reusable.then_some(attempt) }))
     }
 }
 
 /// The rest of a response, decoded.
-pub struct Body {
+pub struct ReqwestBody {
     response: reqwest::Response,
     /// To be told of a proper end, where the connection can be used again then.
     attempt: Option<Arc<Attempt>>,
 }
 
-impl Body {
+impl ReqwestBody {
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let next = self.response.chunk().await.map_err(|error| failure::in_body(&error.without_url()))?;

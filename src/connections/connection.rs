@@ -1,0 +1,248 @@
+//! One connection that stands: its way in, what is known of it, and the task that moves it on until it ends.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::group::Group;
+use super::permit::Permit;
+use crate::events::CloseReason;
+use crate::stats::lock;
+use crate::transport::http::{Driver, Sender, Turn};
+use crate::transport::link::{DialTimes, Forward, TlsFacts};
+use crate::transport::wire::Wire;
+
+/// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
+const STREAMS_UNTOLD: usize = 1;
+/// How long a peer may keep its settings to itself.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is known of a connection from its first moment on.
+pub struct Facts {
+    pub remote: Option<SocketAddr>,
+    pub tls: Option<TlsFacts>,
+    pub forward: Option<Forward>,
+    pub times: DialTimes,
+}
+
+/// A connection that stands, idle or in use.
+pub struct Connection {
+    pub id: u64,
+    pub facts: Facts,
+    pub wire: Arc<Wire>,
+    pub http2: bool,
+    born: Instant,
+    /// Taken while an HTTP/1.1 request is under way, gone when no more requests are taken.
+    way_in: Mutex<Option<Sender>>,
+    /// 0 while it takes requests, then the reason why it does not.
+    leaving: AtomicU8,
+    /// Requests under way; most of them at once; ever. Changed under the group's lock.
+    streams: AtomicUsize,
+    most_streams: AtomicUsize,
+    uses: AtomicU64,
+    settled: AtomicBool,
+    /// What had been read when a request ran out of time here, and one more; 0 when beyond suspicion.
+    suspected_at: AtomicU64,
+    clock: Mutex<Clock>,
+}
+
+#[derive(Clone, Copy)]
+struct Clock {
+    idle_since: Instant,
+    idle_limit: Duration,
+    expires: Option<Instant>,
+}
+
+impl Connection {
+    pub fn new(id: u64, facts: Facts, wire: Arc<Wire>, http2: bool, idle_limit: Duration, lifetime: Option<Duration>) -> Self {
+        let born = Instant::now();
+        Connection {
+            id,
+            facts,
+            wire,
+            http2,
+            born,
+            way_in: Mutex::new(None),
+            leaving: AtomicU8::new(0),
+            streams: AtomicUsize::new(0),
+            most_streams: AtomicUsize::new(if http2 { STREAMS_UNTOLD } else { 1 }),
+            uses: AtomicU64::new(0),
+            settled: AtomicBool::new(!http2),
+            suspected_at: AtomicU64::new(0),
+            clock: Mutex::new(Clock { idle_since: born, idle_limit, expires: lifetime.map(|lifetime| born + lifetime) }),
+        }
+    }
+
+    pub fn age(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    pub fn uses(&self) -> u64 {
+        self.uses.load(Ordering::Relaxed)
+    }
+
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    pub fn most_streams(&self) -> usize {
+        self.most_streams.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer has said how many streams it takes.
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) != 0
+    }
+
+    pub fn why_leaving(&self) -> Option<CloseReason> {
+        CloseReason::from_number(self.leaving.load(Ordering::Relaxed))
+    }
+
+    /// Takes no more requests from here on; what is under way goes on. The first reason stays.
+    pub fn leave(&self, why: CloseReason) {
+        let _ = self.leaving.compare_exchange(0, why.number(), Ordering::Relaxed, Ordering::Relaxed);
+        drop(lock(&self.way_in).take());
+    }
+
+    pub fn put_way_in(&self, sender: Sender) {
+        if !self.is_leaving() {
+            *lock(&self.way_in) = Some(sender);
+        }
+    }
+
+    /// The way in for one request: HTTP/1.1 has no second one until it is put back.
+    pub fn take_way_in(&self) -> Option<Sender> {
+        let mut way_in = lock(&self.way_in);
+        match way_in.as_ref()?.share() {
+            Some(another) => Some(another),
+            None => way_in.take(),
+        }
+    }
+
+    /// Counts one more request; true when it is the first.
+    pub fn begin_use(&self) -> bool {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        self.uses.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// Counts one request less; idle from now when it was the last.
+    pub fn end_use(&self) -> usize {
+        let left = self.streams.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left == 0 {
+            lock(&self.clock).idle_since = Instant::now();
+        }
+        left
+    }
+
+    pub fn settle(&self, streams: usize) {
+        self.most_streams.store(streams, Ordering::Relaxed);
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// The server said how long it keeps a silent connection: be gone before.
+    pub fn keep_at_most(&self, limit: Duration) {
+        let mut clock = lock(&self.clock);
+        clock.idle_limit = clock.idle_limit.min(limit);
+    }
+
+    pub fn idle_for(&self) -> Duration {
+        lock(&self.clock).idle_since.elapsed()
+    }
+
+    pub fn has_idled_out(&self) -> bool {
+        let clock = lock(&self.clock);
+        self.streams() == 0 && clock.idle_since.elapsed() >= clock.idle_limit
+    }
+
+    pub fn has_expired(&self) -> bool {
+        lock(&self.clock).expires.is_some_and(|expires| expires <= Instant::now())
+    }
+
+    pub fn live_on(&self, time: Duration) {
+        lock(&self.clock).expires = Some(Instant::now() + time);
+    }
+
+    /// A request ran out of time in silence: no new one until something is read again.
+    pub fn suspect(&self) {
+        self.suspected_at.store(self.wire.read() + 1, Ordering::Relaxed);
+    }
+
+    pub fn is_suspect(&self) -> bool {
+        self.suspected_at.load(Ordering::Relaxed) == self.wire.read() + 1
+    }
+
+    /// When there may be something to do without anybody's asking.
+    fn next_check(&self) -> Instant {
+        let clock = *lock(&self.clock);
+        let settling = if self.is_settled() { None } else { Some(self.born + SETTINGS_LIMIT) };
+        // In use it cannot idle out before it has idled for the whole limit.
+        let idle_from = if self.streams() == 0 { clock.idle_since } else { Instant::now() };
+        let idle = idle_from + clock.idle_limit;
+        [settling, clock.expires.filter(|expires| *expires > Instant::now())].into_iter().flatten().fold(idle, Instant::min)
+    }
+
+    fn is_overdue_to_settle(&self) -> bool {
+        !self.is_settled() && self.born + SETTINGS_LIMIT <= Instant::now()
+    }
+}
+
+/// Moves a connection on until its socket is let go of. The permit goes with it, however the task ends.
+pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: Driver, permit: Permit) {
+    let standing = Standing { connection, group, _permit: permit };
+    let Standing { connection, group, .. } = &standing;
+    let news = driver.news();
+    let mut told = None;
+    let mut check = pin!(tokio::time::sleep_until(connection.next_check()));
+    let over = loop {
+        tokio::select! {
+            biased;
+            turn = driver.turn(told) => match turn {
+                Turn::Over(over) => break over,
+                Turn::Streams(streams) => {
+                    told = Some(streams);
+                    group.settle(connection, streams);
+                }
+            },
+            () = check.as_mut() => {
+                if connection.is_overdue_to_settle() {
+                    group.retire(connection, CloseReason::Error);
+                } else {
+                    group.look_after(connection);
+                }
+                check.as_mut().reset(connection.next_check());
+            }
+        }
+    };
+    let by_itself = match over {
+        Err(_) => CloseReason::Error,
+        Ok(()) if connection.http2 && connection.streams() > 0 => CloseReason::GoAway,
+        Ok(()) => CloseReason::ServerClosed,
+    };
+    group.retire(connection, by_itself);
+    drop(driver);
+    if connection.http2 {
+        news.ended().await;
+    }
+}
+
+/// A connection's place in its group: ends with the task that drives it.
+struct Standing {
+    connection: Arc<Connection>,
+    group: Arc<Group>,
+    _permit: Permit,
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.group.retire(&self.connection, CloseReason::PoolClosed);
+        self.group.gone(&self.connection);
+    }
+}

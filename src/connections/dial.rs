@@ -1,0 +1,73 @@
+//! One dial: from the order to a connection in its group, or to the failure of those who waited for it.
+
+use std::sync::Arc;
+
+use super::connection::{self, Connection, Facts};
+use super::group::Group;
+use super::permit::Permit;
+use super::waiter::Dialing;
+use crate::config::HttpVersion;
+use crate::error::{Detail, Error, Result};
+use crate::transport::dial::DialLimits;
+use crate::transport::failure;
+use crate::transport::http::{self, Driver, Sender};
+
+/// A dial to be made.
+pub struct Order {
+    pub dialing: Arc<Dialing>,
+    pub limits: DialLimits,
+    /// The new connection's, when it stands.
+    pub permit: Option<Permit>,
+    /// The connection that goes when the new one stands.
+    pub replaces: Option<Arc<Connection>>,
+}
+
+/// Makes a connection, gives it to its group, and drives it to its end.
+pub async fn run(group: Arc<Group>, order: Order) {
+    let mut unfinished = Unfinished { group: group.clone(), order: Some(order) };
+    let Some(order) = &mut unfinished.order else { return };
+    match bring(&group, order).await {
+        Ok((connection, sender, driver)) => {
+            let Some(mut order) = unfinished.order.take() else { return };
+            let Some(permit) = order.permit.take() else { return };
+            let driving = connection::drive(connection.clone(), group.clone(), driver, permit);
+            group.dialed(&order, connection, sender);
+            driving.await;
+        }
+        Err(error) => {
+            if let Some(order) = unfinished.order.take() {
+                group.dial_failed(&order, &error);
+            }
+        }
+    }
+}
+
+async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender, Driver)> {
+    let link = group.connector.connect(&group.target, order.limits, &*order.dialing).await;
+    let link = link.inspect_err(|error| group.shared.dial_failed(group, error))?;
+    let http2 = match group.http_version {
+        HttpVersion::Http2 => true,
+        HttpVersion::Http1 => false,
+        HttpVersion::Auto => link.tls.is_some_and(|tls| tls.http2),
+    };
+    let facts = Facts { remote: link.remote, tls: link.tls, forward: link.forward, times: link.times };
+    let connection = Arc::new(group.shared.connection(facts, link.wire, http2));
+    let started = http::handshake(link.stream, http2, group.stream_window).await;
+    let (sender, driver) = started.map_err(|error| failure::starting(&error))?;
+    group.shared.opened(group, &connection);
+    Ok((connection, sender, driver))
+}
+
+/// However a dial ends, its group hears of it: the runtime may drop it at any await.
+struct Unfinished {
+    group: Arc<Group>,
+    order: Option<Order>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(order) = self.order.take() {
+            self.group.dial_failed(&order, &Error::closed(Detail::PoolClosed));
+        }
+    }
+}

@@ -1,0 +1,545 @@
+//! The connections of one origin and identity: which are idle, who waits, what is being dialed. One short lock.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::dial::{self, Order};
+use super::lease::{self, Lease, Waiting};
+use super::permit::Places;
+use super::waiter::{Dialing, Place, Waiters};
+use super::{Identity, Shared};
+use crate::config::{ConnectionConfig, HttpVersion};
+use crate::error::{Error, Phase, Result};
+use crate::events::CloseReason;
+use crate::stats::{add, add_one, lock};
+use crate::transport::dial::{DialLimits, Target};
+use crate::transport::http::Sender;
+use crate::transport::link::Connect;
+
+/// An idle connection is looked at before use when it was silent for so long; a loop of requests is not held up.
+const LOOKED_AT_AFTER: Duration = Duration::from_millis(1);
+/// More streams than this on one connection hold each other up, whatever the peer takes.
+const STREAMS_ENOUGH: usize = 100;
+/// A connection used within this time is replaced before it goes.
+const IN_USE: Duration = Duration::from_secs(10);
+/// For how long a connection past its life goes on when its replacement could not be made.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What the server is known to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Unknown,
+    Http1,
+    Http2,
+}
+
+/// The connections of one origin and identity.
+pub struct Group {
+    pub target: Target,
+    pub http_version: HttpVersion,
+    pub stream_window: u32,
+    pub connector: Arc<dyn Connect>,
+    pub shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Sessions that refer to it; with none left connections close once idle.
+    references: usize,
+    protocol: Protocol,
+    /// HTTP/1.1, the one used last at the end.
+    idle: Vec<Arc<Connection>>,
+    /// HTTP/2, taking streams.
+    open: Vec<Arc<Connection>>,
+    /// All that stand, leaving ones too.
+    standing: Vec<Arc<Connection>>,
+    dials: Vec<Arc<Dialing>>,
+    /// Permits held: by dials and by what stands.
+    places: usize,
+    starving: bool,
+    waiters: Waiters,
+}
+
+/// How many of what there are now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    pub idle: usize,
+    pub in_use: usize,
+    pub dialing: usize,
+    pub waiting: usize,
+    pub streams: usize,
+}
+
+/// A connection at once, or a place in the queue.
+pub enum Checkout {
+    Now(Lease),
+    Later(Waiting),
+}
+
+impl Group {
+    pub fn new(target: Target, identity: &Identity, shared: Arc<Shared>) -> Arc<Group> {
+        let ConnectionConfig { http_version, stream_window, .. } = *identity.config;
+        let protocol = match http_version {
+            HttpVersion::Http1 => Protocol::Http1,
+            HttpVersion::Http2 => Protocol::Http2,
+            HttpVersion::Auto if target.https => shared.remembered(&target),
+            HttpVersion::Auto => Protocol::Http1,
+        };
+        let state = State {
+            references: 0,
+            protocol,
+            idle: Vec::new(),
+            open: Vec::new(),
+            standing: Vec::new(),
+            dials: Vec::new(),
+            places: 0,
+            starving: false,
+            waiters: Waiters::default(),
+        };
+        let connector = identity.connector.clone();
+        Arc::new(Group { target, http_version, stream_window, connector, shared, state: Mutex::new(state) })
+    }
+
+    /// A connection that stands and has room, or a place at the end of the queue.
+    pub fn checkout(self: &Arc<Self>, limits: DialLimits) -> Result<Checkout> {
+        let mut stale = Vec::new();
+        let mut state = lock(&self.state);
+        let found = if state.waiters.len() == 0 { state.take(self, &mut stale) } else { None };
+        let orders;
+        let outcome = if let Some(lease) = found {
+            orders = self.ahead(&mut state);
+            Ok(Checkout::Now(lease))
+        } else if state.waiters.len() >= self.shared.caps.queue {
+            orders = Vec::new();
+            Err(lease::queue_full(&self.occupied(&state)))
+        } else {
+            let shared_dial = state.shared_dial();
+            let (place, outcome) = state.waiters.join(limits, shared_dial);
+            orders = self.wanted(&mut state);
+            Ok(Checkout::Later(Waiting::new(self.clone(), place, outcome)))
+        };
+        drop(state);
+        for connection in stale {
+            self.retire(&connection, CloseReason::Stale);
+        }
+        self.launch(orders);
+        outcome
+    }
+
+    /// Opens connections until `wanted` stand or are being dialed, as far as the limits allow.
+    pub fn warm(self: &Arc<Self>, wanted: usize, limits: DialLimits) -> usize {
+        let mut state = lock(&self.state);
+        // Until the protocol is known one dial finds it out; one HTTP/2 connection carries what many others do.
+        let wanted = if state.protocol == Protocol::Http1 { wanted } else { wanted.min(1) };
+        let usable = state.idle.len() + state.open.len() + state.dials.len();
+        let orders: Vec<_> =
+            (usable..wanted).map_while(|_| self.order(&mut state, limits, None)).collect();
+        drop(state);
+        let begun = orders.len();
+        self.launch(orders);
+        begun
+    }
+
+    /// An HTTP/1.1 connection comes back from its request.
+    pub fn take_back(self: &Arc<Self>, connection: Arc<Connection>, sender: Sender) {
+        connection.end_use();
+        if sender.is_closed() {
+            drop(sender);
+            return self.retire(&connection, CloseReason::ServerClosed);
+        }
+        let mut state = lock(&self.state);
+        if state.references == 0 {
+            connection.leave(CloseReason::NoSession);
+        }
+        if connection.is_leaving() {
+            drop(state);
+            return drop(sender);
+        }
+        connection.put_way_in(sender);
+        self.offer(&mut state, connection, None);
+    }
+
+    /// One stream of a connection is over.
+    pub fn end_stream(self: &Arc<Self>, connection: &Arc<Connection>) {
+        let left = connection.end_use();
+        let mut state = lock(&self.state);
+        if left == 0 && (state.references == 0 || connection.is_suspect()) {
+            let why = if state.references == 0 { CloseReason::NoSession } else { CloseReason::Suspect };
+            state.forget(connection);
+            connection.leave(why);
+        }
+        self.serve_streams(&mut state);
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    /// The peer says how many streams it takes.
+    pub fn settle(self: &Arc<Self>, connection: &Arc<Connection>, streams: usize) {
+        let mut state = lock(&self.state);
+        connection.settle(streams);
+        self.serve_streams(&mut state);
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    /// The connection takes no more requests; the first reason stays.
+    pub fn retire(self: &Arc<Self>, connection: &Arc<Connection>, why: CloseReason) {
+        let mut state = lock(&self.state);
+        state.forget(connection);
+        connection.leave(why);
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    /// Its socket is closed.
+    pub fn gone(&self, connection: &Arc<Connection>) {
+        let mut state = lock(&self.state);
+        state.standing.retain(|other| !Arc::ptr_eq(other, connection));
+        drop(state);
+        self.shared.closed(self, connection);
+    }
+
+    /// What time does to a connection: idle ones close, old ones are replaced.
+    pub fn look_after(self: &Arc<Self>, connection: &Arc<Connection>) {
+        if connection.has_idled_out() {
+            return self.retire(connection, CloseReason::Idle);
+        }
+        if !connection.has_expired() {
+            return;
+        }
+        if connection.streams() == 0 && connection.idle_for() > IN_USE {
+            return self.retire(connection, CloseReason::Lifetime);
+        }
+        // Made before the old one goes, so that nobody meets a cold connection.
+        connection.live_on(GRACE);
+        let mut state = lock(&self.state);
+        let order = self.order(&mut state, self.shared.dial_limits, Some(connection.clone()));
+        drop(state);
+        match order {
+            Some(order) => self.launch(vec![order]),
+            None => self.retire(connection, CloseReason::Lifetime),
+        }
+    }
+
+    /// A dial brought a connection.
+    pub fn dialed(self: &Arc<Self>, order: &Order, connection: Arc<Connection>, sender: Sender) {
+        let mut state = lock(&self.state);
+        state.end_dial(&order.dialing);
+        state.standing.push(connection.clone());
+        let protocol = if connection.http2 { Protocol::Http2 } else { Protocol::Http1 };
+        if state.protocol != protocol {
+            state.protocol = protocol;
+            self.shared.remember(&self.target, protocol);
+        }
+        connection.put_way_in(sender);
+        if connection.http2 {
+            state.open.push(connection);
+            self.serve_streams(&mut state);
+            state.waiters.unassign(&order.dialing);
+        } else {
+            self.offer(&mut state, connection, Some(&order.dialing));
+            state.waiters.unassign(&order.dialing);
+        }
+        if let Some(old) = &order.replaces {
+            state.forget(old);
+            old.leave(CloseReason::Lifetime);
+        }
+        let unwanted = state.unwanted();
+        let orders = self.wanted(&mut state);
+        drop(state);
+        for connection in unwanted {
+            self.retire(&connection, CloseReason::NoSession);
+        }
+        self.launch(orders);
+    }
+
+    /// A dial failed, and with it those it was begun for.
+    pub fn dial_failed(self: &Arc<Self>, order: &Order, error: &Error) {
+        let mut state = lock(&self.state);
+        state.end_dial(&order.dialing);
+        state.waiters.fail(&order.dialing, error);
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    /// A request gave up in silence: nothing new goes over this connection until something is read from it again.
+    pub fn suspect(&self, connection: &Arc<Connection>) {
+        connection.suspect();
+    }
+
+    pub fn leave_queue(&self, place: &Place) {
+        lock(&self.state).waiters.leave(place);
+    }
+
+    pub fn refer(&self) {
+        lock(&self.state).references += 1;
+    }
+
+    /// A session lets go; after the last, what is idle closes and the rest closes when it is.
+    pub fn unrefer(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        state.references -= 1;
+        let unwanted = state.unwanted();
+        drop(state);
+        for connection in unwanted {
+            self.retire(&connection, CloseReason::NoSession);
+        }
+    }
+
+    /// Nothing new goes over the connections that stand now.
+    pub fn retire_all(self: &Arc<Self>, why: CloseReason) {
+        let standing = lock(&self.state).standing.clone();
+        for connection in standing {
+            self.retire(&connection, why);
+        }
+    }
+
+    /// The connection that has been idle longest.
+    pub fn longest_idle(&self) -> Option<Arc<Connection>> {
+        let state = lock(&self.state);
+        let unused = state.open.iter().filter(|connection| connection.streams() == 0);
+        state.idle.first().into_iter().chain(unused).max_by_key(|connection| connection.idle_for()).cloned()
+    }
+
+    pub fn place_came_free(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        state.places -= 1;
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    /// The pool has a place again.
+    pub fn may_dial_again(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        state.starving = false;
+        let orders = self.wanted(&mut state);
+        drop(state);
+        self.launch(orders);
+    }
+
+    pub fn places(&self) -> &Places {
+        &self.shared.places
+    }
+
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.runtime.spawn(task);
+    }
+
+    pub fn occupancy(&self) -> Occupancy {
+        let state = lock(&self.state);
+        let free_streams = state.open.iter().filter(|connection| connection.streams() == 0).count();
+        let idle = state.idle.len() + free_streams;
+        Occupancy {
+            idle,
+            in_use: state.standing.len().saturating_sub(idle),
+            dialing: state.dials.len(),
+            waiting: state.waiters.len(),
+            streams: state.standing.iter().map(|connection| connection.streams()).sum(),
+        }
+    }
+
+    /// For an error: how full it is.
+    pub fn occupied_now(&self) -> String {
+        self.occupied(&lock(&self.state))
+    }
+
+    fn occupied(&self, state: &State) -> String {
+        let (most, total) = (self.shared.caps.per_origin, &self.shared.places);
+        let (places, waiting) = (state.places, state.waiters.len());
+        let all = if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
+        format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
+    }
+
+    /// To the first in the queue, or to the idle ones.
+    fn offer(self: &Arc<Self>, state: &mut State, connection: Arc<Connection>, dial: Option<&Arc<Dialing>>) {
+        if state.waiters.len() > 0 {
+            if let Some(lease) = self.lease(&connection) {
+                let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
+                let Some((connection, sender)) = unwanted.dissolve() else { return };
+                connection.end_use();
+                connection.put_way_in(sender);
+            }
+        }
+        state.idle.push(connection);
+    }
+
+    /// Streams for those who wait, as many as there are.
+    fn serve_streams(self: &Arc<Self>, state: &mut State) {
+        while state.waiters.len() > 0 {
+            let Some(lease) = state.stream(self) else { return };
+            if let Some(unwanted) = state.waiters.serve(lease, None) {
+                if let Some((connection, _)) = unwanted.dissolve() {
+                    connection.end_use();
+                }
+            }
+        }
+    }
+
+    fn lease(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Lease> {
+        let sender = connection.take_way_in()?;
+        let first = connection.begin_use();
+        if !first {
+            add_one(&self.shared.counters.reused);
+        }
+        Some(Lease::new(self.clone(), connection.clone(), sender, !first))
+    }
+
+    /// The dials that those in the queue need, begun as far as the limits allow.
+    fn wanted(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
+        let mut orders = Vec::new();
+        while state.waiters.len() > state.coming() {
+            let Some(limits) = state.waiters.first_without_dial().or_else(|| state.fallback(self)) else { break };
+            let Some(order) = self.order(state, limits, None) else { break };
+            state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);
+            orders.push(order);
+        }
+        orders
+    }
+
+    /// One more connection while the streams of those that stand are nearly used up.
+    fn ahead(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
+        if !state.is_nearly_full() {
+            return Vec::new();
+        }
+        self.order(state, self.shared.dial_limits, None).into_iter().collect()
+    }
+
+    fn order(self: &Arc<Self>, state: &mut State, limits: DialLimits, replaces: Option<Arc<Connection>>) -> Option<Order> {
+        if state.places >= self.shared.caps.per_origin {
+            return None;
+        }
+        let had_asked = state.starving;
+        let Some(permit) = self.shared.places.take(self, &mut state.starving) else {
+            if !had_asked {
+                let group = self.clone();
+                self.spawn(async move { group.shared.make_room() });
+            }
+            return None;
+        };
+        state.places += 1;
+        let dialing = Dialing::begin();
+        state.dials.push(dialing.clone());
+        Some(Order { dialing, limits, permit: Some(permit), replaces })
+    }
+
+    fn launch(self: &Arc<Self>, orders: Vec<Order>) {
+        for order in orders {
+            self.spawn(dial::run(self.clone(), order));
+        }
+    }
+}
+
+impl State {
+    /// A connection with room.
+    fn take(&mut self, group: &Arc<Group>, stale: &mut Vec<Arc<Connection>>) -> Option<Lease> {
+        if let Some(lease) = self.stream(group) {
+            return Some(lease);
+        }
+        while let Some(connection) = self.idle.pop() {
+            let Some(lease) = group.lease(&connection) else { continue };
+            let silent = connection.idle_for() >= LOOKED_AT_AFTER;
+            if !silent || !connection.wire.is_readable() {
+                return Some(lease);
+            }
+            // Bytes or an end that nobody asked for: the server is done with it.
+            if let Some((connection, _)) = lease.dissolve() {
+                connection.end_use();
+                stale.push(connection);
+            }
+        }
+        None
+    }
+
+    /// A stream on the fullest connection that is not nearly full, or on the emptiest of the others.
+    fn stream(&mut self, group: &Arc<Group>) -> Option<Lease> {
+        let fit = |connection: &&Arc<Connection>| {
+            connection.streams() < connection.most_streams() && !connection.is_suspect()
+        };
+        let roomy = self.open.iter().filter(fit).find(|connection| connection.streams() < soft_limit(connection));
+        let connection = roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
+        group.lease(connection)
+    }
+
+    /// How many waiters the dials and settling connections will serve.
+    fn coming(&self) -> usize {
+        let each = match self.protocol {
+            Protocol::Http1 => return self.dials.len(),
+            // Whatever it turns out to be, one dial tells; and a peer that takes no streams gets no flood of connections.
+            Protocol::Unknown => usize::MAX,
+            Protocol::Http2 if self.open.iter().any(|connection| connection.most_streams() == 0) => return usize::MAX,
+            Protocol::Http2 => self.streams_each(),
+        };
+        let settling = self.open.iter().filter(|connection| !connection.is_settled());
+        let room = settling.map(|connection| each.saturating_sub(connection.streams()));
+        room.fold(self.dials.len().saturating_mul(each), usize::saturating_add)
+    }
+
+    /// What a new connection to this peer takes, as far as the others tell.
+    fn streams_each(&self) -> usize {
+        let told = self.standing.iter().filter(|connection| connection.http2 && connection.is_settled());
+        told.last().map_or(STREAMS_ENOUGH, |connection| connection.most_streams()).max(1)
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        let settled = self.open.iter().all(|connection| connection.is_settled());
+        let full = self.open.iter().all(|connection| connection.streams() >= soft_limit(connection));
+        // Of few streams a fifth is none: then the next connection waits until it is needed.
+        let divisible = self.open.iter().all(|connection| soft_limit(connection) < connection.most_streams());
+        self.dials.is_empty() && !self.open.is_empty() && settled && full && divisible
+    }
+
+    /// The dial that newcomers share: the first of an unknown or HTTP/2 server.
+    fn shared_dial(&self) -> Option<Arc<Dialing>> {
+        if self.protocol == Protocol::Http1 { None } else { self.dials.last().cloned() }
+    }
+
+    /// Everybody has a dial, but these will not do for all: the limits of a further one.
+    fn fallback(&self, group: &Arc<Group>) -> Option<DialLimits> {
+        (self.protocol == Protocol::Http2).then_some(group.shared.dial_limits)
+    }
+
+    fn end_dial(&mut self, dialing: &Arc<Dialing>) {
+        self.dials.retain(|other| !Arc::ptr_eq(other, dialing));
+    }
+
+    fn forget(&mut self, connection: &Arc<Connection>) {
+        let list = if connection.http2 { &mut self.open } else { &mut self.idle };
+        list.retain(|other| !Arc::ptr_eq(other, connection));
+    }
+
+    /// What is idle though no session is left.
+    fn unwanted(&self) -> Vec<Arc<Connection>> {
+        if self.references > 0 || self.waiters.len() > 0 {
+            return Vec::new();
+        }
+        let unused = self.open.iter().filter(|connection| connection.streams() == 0);
+        self.idle.iter().chain(unused).cloned().collect()
+    }
+}
+
+/// From this many streams on the next connection is opened.
+fn soft_limit(connection: &Connection) -> usize {
+    let most = connection.most_streams().min(STREAMS_ENOUGH);
+    (most * 4).div_ceil(5)
+}
+
+/// For the time in a queue: its error.
+pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
+    use crate::error::{Detail, Status};
+    let millis = limit.as_millis();
+    let message = format!("queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections");
+    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
+}
+
+/// Counts a finished wait.
+pub fn count_wait(shared: &Shared, waited: Duration) {
+    add_one(&shared.counters.queued);
+    add(&shared.counters.queued_us, waited.as_micros() as u64);
+}

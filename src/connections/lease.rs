@@ -1,0 +1,147 @@
+//! A connection lent to one request: given back when the response was read, closed or reset when it was not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use super::connection::Connection;
+use super::group::Group;
+use super::waiter::Place;
+use crate::error::{Detail, Error, Result, Status};
+use crate::events::CloseReason;
+use crate::transport::http::{NoResponse, Payload, Sender};
+
+/// How long after its response a connection may still be busy with that exchange.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// A connection for one request.
+pub struct Lease {
+    inner: Option<Inner>,
+}
+
+struct Inner {
+    group: Arc<Group>,
+    connection: Arc<Connection>,
+    sender: Sender,
+    reused: bool,
+    /// A request went in and its response has not been read to the end.
+    under_way: bool,
+}
+
+impl Lease {
+    pub fn new(group: Arc<Group>, connection: Arc<Connection>, sender: Sender, reused: bool) -> Self {
+        Lease { inner: Some(Inner { group, connection, sender, reused, under_way: false }) }
+    }
+
+    /// Taken apart without giving the connection back.
+    pub fn dissolve(mut self) -> Option<(Arc<Connection>, Sender)> {
+        self.inner.take().map(|inner| (inner.connection, inner.sender))
+    }
+
+    fn inner(&self) -> &Inner {
+        match &self.inner {
+            Some(inner) => inner,
+            // Only the methods that consume a lease empty it.
+            None => unreachable!("a lease is whole while it is borrowed"),
+        }
+    }
+
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.inner().connection
+    }
+
+    /// Whether another request used the connection before.
+    pub fn reused(&self) -> bool {
+        self.inner().reused
+    }
+
+    /// Sends a request and waits for its response's head.
+    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Incoming>, NoResponse> {
+        let Some(inner) = &mut self.inner else { unreachable!("a lease is whole while it is borrowed") };
+        inner.under_way = true;
+        inner.sender.send(request).await
+    }
+
+    /// The response has been read to its end: the connection can carry another. `keep` is how long the server said it
+    /// keeps it.
+    pub fn finish(mut self, keep: Option<Duration>) {
+        if let Some(inner) = &mut self.inner {
+            inner.under_way = false;
+            if let Some(keep) = keep {
+                inner.connection.keep_at_most(keep);
+            }
+        }
+    }
+
+    /// The connection failed: it takes no more requests.
+    pub fn failed(mut self, why: CloseReason) {
+        if let Some(inner) = &mut self.inner {
+            inner.under_way = false;
+            inner.group.retire(&inner.connection, why);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(Inner { group, connection, mut sender, under_way, .. }) = self.inner.take() else { return };
+        if connection.http2 {
+            drop(sender);
+            group.end_stream(&connection);
+        } else if under_way {
+            // In the middle of an exchange nothing else can be sent on it.
+            group.retire(&connection, CloseReason::Cancelled);
+            drop(sender);
+            group.end_stream(&connection);
+        } else if sender.is_ready() || sender.is_closed() {
+            group.take_back(connection, sender);
+        } else {
+            // The response came before the request was sent, or its last bytes are still in the parser.
+            let settling = group.clone();
+            group.spawn(async move {
+                let ready = tokio::time::timeout(SETTLES, sender.ready()).await;
+                if ready != Ok(true) {
+                    settling.retire(&connection, CloseReason::NotReusable);
+                }
+                settling.take_back(connection, sender);
+            });
+        }
+    }
+}
+
+/// Waits for a connection in the group's queue; gives the place up when dropped.
+pub struct Waiting {
+    group: Arc<Group>,
+    place: Arc<Place>,
+    outcome: oneshot::Receiver<Result<Lease>>,
+}
+
+impl Waiting {
+    pub fn new(group: Arc<Group>, place: Arc<Place>, outcome: oneshot::Receiver<Result<Lease>>) -> Self {
+        Waiting { group, place, outcome }
+    }
+
+    pub fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    pub async fn served(&mut self) -> Result<Lease> {
+        // The sender is dropped unused only with the whole pool.
+        (&mut self.outcome).await.unwrap_or_else(|_| Err(Error::closed(Detail::PoolClosed)))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.group.leave_queue(&self.place);
+    }
+}
+
+/// The queue is full: how full, in numbers.
+pub fn queue_full(occupancy: &str) -> Error {
+    let message = format!("max_queue: {occupancy}; raise max_queue or max_connections_per_origin, or send less at once");
+    Error::new(Status::Limit, message).detail(Detail::QueueFull).retryable()
+}

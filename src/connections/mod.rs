@@ -1,0 +1,248 @@
+//! The connections of a pool: by origin and identity, bounded, queued for in order, observed.
+
+mod connection;
+mod dial;
+mod group;
+mod lease;
+mod permit;
+mod waiter;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use lru::LruCache;
+
+pub use self::connection::Connection;
+pub use self::group::{Checkout, Group, Occupancy, Protocol, count_wait, queue_limit_ran_out};
+pub use self::lease::{Lease, Waiting};
+use self::permit::Places;
+pub use self::waiter::Place;
+use crate::config::{ConnectionCaps, ConnectionConfig, Limits};
+use crate::error::{Error, Result};
+use crate::events::CloseReason;
+use crate::runtime::Runtime;
+use crate::stats::{add_one, lock, read};
+use crate::transport::dial::{DialLimits, Target};
+use crate::transport::link::Connect;
+use crate::transport::wire::Wire;
+
+/// Of how many servers a pool remembers what they speak.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// A connection's life is this share shorter or longer, so that those opened together do not go together.
+const JITTER: f64 = 0.15;
+
+/// Makes what connects, for one set of options.
+pub type Maker = dyn Fn(&ConnectionConfig) -> Result<Arc<dyn Connect>> + Send + Sync;
+
+/// The connections of one pool.
+#[derive(Clone)]
+pub struct Connections(Arc<Shared>);
+
+/// What all groups of a pool share.
+pub struct Shared {
+    runtime: Runtime,
+    caps: ConnectionCaps,
+    places: Places,
+    /// For dials that no request waits for.
+    dial_limits: DialLimits,
+    counters: Counters,
+    groups: Mutex<HashMap<(Target, u64), Weak<Reference>>>,
+    identities: Mutex<HashMap<Arc<ConnectionConfig>, Weak<Identity>>>,
+    maker: Box<Maker>,
+    memory: Mutex<LruCache<Target, Protocol>>,
+    last_id: AtomicU64,
+}
+
+/// What happened to a pool's connections.
+#[derive(Default)]
+pub struct Counters {
+    opened: AtomicU64,
+    closed: [AtomicU64; CloseReason::COUNT],
+    failed: AtomicU64,
+    handshakes_full: AtomicU64,
+    handshakes_resumed: AtomicU64,
+    reused: AtomicU64,
+    queued: AtomicU64,
+    queued_us: AtomicU64,
+}
+
+/// A pool's connections now, and what happened to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionStats {
+    pub now: Occupancy,
+    pub opened: u64,
+    pub closed: [u64; CloseReason::COUNT],
+    pub failed: u64,
+    pub handshakes_full: u64,
+    pub handshakes_resumed: u64,
+    pub reused: u64,
+    pub queued: u64,
+    pub queued_us: u64,
+}
+
+/// A session's hold on a group: after the last, what is idle closes.
+pub struct Reference {
+    group: Arc<Group>,
+}
+
+/// By whom connections are made, and how: sessions with equal options share it.
+pub struct Identity {
+    id: u64,
+    config: Arc<ConnectionConfig>,
+    pub connector: Arc<dyn Connect>,
+}
+
+impl Connections {
+    /// `maker` makes what connects: the network's, or memory's in tests.
+    pub fn new(runtime: Runtime, caps: ConnectionCaps, limits: &Limits, maker: Box<Maker>) -> Connections {
+        Connections(Arc::new(Shared {
+            runtime,
+            places: Places::new(caps.total),
+            caps,
+            dial_limits: DialLimits::of(limits),
+            counters: Counters::default(),
+            groups: Mutex::default(),
+            identities: Mutex::default(),
+            maker,
+            memory: Mutex::new(LruCache::new(REMEMBERED)),
+            last_id: AtomicU64::new(0),
+        }))
+    }
+
+    /// The identity of these options; files they name are read when it is new.
+    pub fn identity(&self, config: &Arc<ConnectionConfig>) -> Result<Arc<Identity>> {
+        if let Some(identity) = lock(&self.0.identities).get(config).and_then(Weak::upgrade) {
+            return Ok(identity);
+        }
+        let connector = (self.0.maker)(config)?;
+        let mut identities = lock(&self.0.identities);
+        // Somebody may have been quicker.
+        if let Some(identity) = identities.get(config).and_then(Weak::upgrade) {
+            return Ok(identity);
+        }
+        if identities.len() == identities.capacity() {
+            identities.retain(|_, identity| identity.strong_count() > 0);
+        }
+        let id = self.0.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let identity = Arc::new(Identity { id, config: config.clone(), connector });
+        identities.insert(config.clone(), Arc::downgrade(&identity));
+        Ok(identity)
+    }
+
+    /// The group of this origin and identity.
+    pub fn refer(&self, target: Target, identity: &Identity) -> Arc<Reference> {
+        let mut groups = lock(&self.0.groups);
+        let key = (target, identity.id);
+        if let Some(reference) = groups.get(&key).and_then(Weak::upgrade) {
+            return reference;
+        }
+        // Swept when it has doubled, so that dead entries never outnumber live ones for long.
+        if groups.len() == groups.capacity() {
+            groups.retain(|_, reference| reference.strong_count() > 0);
+        }
+        let group = Group::new(key.0.clone(), identity, self.0.clone());
+        group.refer();
+        let reference = Arc::new(Reference { group });
+        groups.insert(key, Arc::downgrade(&reference));
+        reference
+    }
+
+    pub fn stats(&self) -> ConnectionStats {
+        let Counters { opened, closed, failed, handshakes_full, handshakes_resumed, reused, queued, queued_us } =
+            &self.0.counters;
+        let mut now = Occupancy::default();
+        for reference in self.0.references() {
+            let its = reference.group.occupancy();
+            now.idle += its.idle;
+            now.in_use += its.in_use;
+            now.dialing += its.dialing;
+            now.waiting += its.waiting;
+            now.streams += its.streams;
+        }
+        ConnectionStats {
+            now,
+            opened: read(opened),
+            closed: std::array::from_fn(|reason| read(&closed[reason])),
+            failed: read(failed),
+            handshakes_full: read(handshakes_full),
+            handshakes_resumed: read(handshakes_resumed),
+            reused: read(reused),
+            queued: read(queued),
+            queued_us: read(queued_us),
+        }
+    }
+
+    /// Nothing new goes over the connections that stand now.
+    pub fn retire_all(&self, why: CloseReason) {
+        for reference in self.0.references() {
+            reference.group.retire_all(why);
+        }
+    }
+}
+
+impl Reference {
+    pub fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        self.group.unrefer();
+    }
+}
+
+impl Shared {
+    fn references(&self) -> Vec<Arc<Reference>> {
+        lock(&self.groups).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Closes the connection that has been idle longest, wherever it is.
+    fn make_room(&self) {
+        let idle = self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
+        if let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
+            reference.group.retire(&connection, CloseReason::Limit);
+        }
+    }
+
+    fn remembered(&self, target: &Target) -> Protocol {
+        lock(&self.memory).get(target).copied().unwrap_or(Protocol::Unknown)
+    }
+
+    fn remember(&self, target: &Target, protocol: Protocol) {
+        lock(&self.memory).put(target.clone(), protocol);
+    }
+
+    fn connection(&self, facts: connection::Facts, wire: Arc<Wire>, http2: bool) -> Connection {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        Connection::new(id, facts, wire, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
+    }
+
+    fn opened(&self, _group: &Group, connection: &Connection) {
+        add_one(&self.counters.opened);
+        match connection.facts.tls {
+            Some(tls) if tls.resumed => add_one(&self.counters.handshakes_resumed),
+            Some(_) => add_one(&self.counters.handshakes_full),
+            None => {}
+        }
+    }
+
+    fn closed(&self, _group: &Group, connection: &Connection) {
+        let why = connection.why_leaving().unwrap_or(CloseReason::ServerClosed);
+        add_one(&self.counters.closed[why.index()]);
+    }
+
+    fn dial_failed(&self, _group: &Group, _error: &Error) {
+        add_one(&self.counters.failed);
+    }
+}
+
+/// `life`, up to 15 % shorter or longer, evenly spread over the ids.
+fn jittered(life: Duration, id: u64) -> Duration {
+    // The golden ratio's fractions fall evenly whatever the number of ids.
+    let spread = (id as f64 * 0.618_033_988_749_894_9).fract();
+    life.mul_f64(1.0 + JITTER * (2.0 * spread - 1.0))
+}

@@ -1,0 +1,208 @@
+//! Who waits for a connection, in the order of their coming.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::lease::Lease;
+use crate::error::{Error, Phase};
+use crate::stats::lock;
+use crate::transport::dial::{DialLimits, Watch};
+
+const WAITS: u8 = 0;
+const SERVED: u8 = 1;
+const GONE: u8 = 2;
+
+/// More forgotten entries than this, and than live ones, are swept.
+const FORGOTTEN: usize = 64;
+
+/// How far a dial is, told by it to those who wait for it.
+pub struct Dialing {
+    pub began: Instant,
+    state: Mutex<(Phase, Instant)>,
+}
+
+impl Dialing {
+    pub fn begin() -> Arc<Dialing> {
+        let began = Instant::now();
+        Arc::new(Dialing { began, state: Mutex::new((Phase::Connect, began)) })
+    }
+
+    /// The phase, and since when.
+    pub fn phase(&self) -> (Phase, Instant) {
+        *lock(&self.state)
+    }
+}
+
+impl Watch for Dialing {
+    fn enter(&self, phase: Phase) {
+        *lock(&self.state) = (phase, Instant::now());
+    }
+}
+
+/// A waiter's place in the queue, as it and the queue see it.
+pub struct Place {
+    state: AtomicU8,
+    pub joined: Instant,
+    pub limits: DialLimits,
+    /// The dial that is made for this waiter, or whose outcome it shares.
+    dial: Mutex<Option<Arc<Dialing>>>,
+}
+
+impl Place {
+    /// What is waited for, and since when: a dial, or that somebody gives a connection back.
+    pub fn phase(&self) -> (Phase, Instant) {
+        lock(&self.dial).as_ref().map_or((Phase::Queue, self.joined), |dial| dial.phase())
+    }
+
+    pub fn dial(&self) -> Option<Arc<Dialing>> {
+        lock(&self.dial).clone()
+    }
+
+    fn waits(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == WAITS
+    }
+}
+
+type Outcome = Result<Lease, Error>;
+
+struct Waiter {
+    place: Arc<Place>,
+    served: oneshot::Sender<Outcome>,
+}
+
+/// The queue of one group, changed under its lock. Those who gave up stay as forgotten entries until they are met or swept,
+/// so that giving up costs the same however long the queue is.
+#[derive(Default)]
+pub struct Waiters {
+    queue: VecDeque<Waiter>,
+    waiting: usize,
+}
+
+impl Waiters {
+    pub fn len(&self) -> usize {
+        self.waiting
+    }
+
+    /// Joins at the end; `dial` is the one whose outcome is shared, where there is such.
+    pub fn join(&mut self, limits: DialLimits, dial: Option<Arc<Dialing>>) -> (Arc<Place>, oneshot::Receiver<Outcome>) {
+        let place = Arc::new(Place {
+            state: AtomicU8::new(WAITS),
+            joined: Instant::now(),
+            limits,
+            dial: Mutex::new(dial),
+        });
+        let (served, outcome) = oneshot::channel();
+        self.queue.push_back(Waiter { place: place.clone(), served });
+        self.waiting += 1;
+        (place, outcome)
+    }
+
+    /// Serves the first in the queue; the lease comes back when nobody wants it. `dial`, where the lease is that dial's, is
+    /// exchanged: who was to have it gets the dial of who has it now.
+    pub fn serve(&mut self, mut lease: Lease, dial: Option<&Arc<Dialing>>) -> Option<Lease> {
+        while let Some(waiter) = self.next() {
+            let its_dial = lock(&waiter.place.dial).take();
+            match waiter.served.send(Ok(lease)) {
+                Ok(()) => {
+                    self.pass_on(its_dial, dial);
+                    return None;
+                }
+                Err(Ok(back)) => lease = back,
+                // It was an Ok.
+                Err(Err(_)) => return None,
+            }
+        }
+        Some(lease)
+    }
+
+    fn next(&mut self) -> Option<Waiter> {
+        loop {
+            let waiter = self.queue.pop_front()?;
+            if waiter.place.waits() {
+                waiter.place.state.store(SERVED, Ordering::Relaxed);
+                self.waiting -= 1;
+                return Some(waiter);
+            }
+        }
+    }
+
+    /// `free` was the dial of somebody who needs it no more; whoever shared `used`, which is over, has it now.
+    fn pass_on(&self, free: Option<Arc<Dialing>>, used: Option<&Arc<Dialing>>) {
+        let Some(used) = used else { return };
+        if free.as_ref().is_some_and(|free| Arc::ptr_eq(free, used)) {
+            return;
+        }
+        if let Some(loser) = self.live().find(|waiter| is_for(waiter, used)) {
+            *lock(&loser.place.dial) = free;
+        }
+    }
+
+    /// The first who has no dial of his own gets this one; `all` who have none where they share it.
+    pub fn assign(&self, dial: &Arc<Dialing>, all: bool) {
+        let without = self.live().filter(|waiter| lock(&waiter.place.dial).is_none());
+        for waiter in without.take(if all { usize::MAX } else { 1 }) {
+            *lock(&waiter.place.dial) = Some(dial.clone());
+        }
+    }
+
+    /// Those who shared this dial share it no more.
+    pub fn unassign(&self, dial: &Arc<Dialing>) {
+        for waiter in self.live().filter(|waiter| is_for(waiter, dial)) {
+            *lock(&waiter.place.dial) = None;
+        }
+    }
+
+    /// The dial failed: so do those it was begun for. Who joined later waits for the next.
+    pub fn fail(&mut self, dial: &Arc<Dialing>, error: &Error) {
+        for index in 0..self.queue.len() {
+            let waiter = &self.queue[index];
+            if !waiter.place.waits() || !is_for(waiter, dial) {
+                continue;
+            }
+            if waiter.place.joined > dial.began {
+                *lock(&waiter.place.dial) = None;
+                continue;
+            }
+            waiter.place.state.store(SERVED, Ordering::Relaxed);
+            self.waiting -= 1;
+            // The entry's sender is needed by value: a forgotten entry takes its place.
+            let (served, _) = oneshot::channel();
+            let failed = Waiter { place: waiter.place.clone(), served };
+            let failed = std::mem::replace(&mut self.queue[index], failed);
+            let _ = failed.served.send(Err(error.clone()));
+        }
+        self.sweep();
+    }
+
+    /// The limits of whom the next dial is for.
+    pub fn first_without_dial(&self) -> Option<DialLimits> {
+        self.live().find(|waiter| lock(&waiter.place.dial).is_none()).map(|waiter| waiter.place.limits)
+    }
+
+    /// A waiter gives up; nothing where it was served meanwhile.
+    pub fn leave(&mut self, place: &Place) {
+        if place.waits() {
+            place.state.store(GONE, Ordering::Relaxed);
+            self.waiting -= 1;
+            self.sweep();
+        }
+    }
+
+    fn sweep(&mut self) {
+        if self.queue.len() - self.waiting > FORGOTTEN.max(self.waiting) {
+            self.queue.retain(|waiter| waiter.place.waits());
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Waiter> {
+        self.queue.iter().filter(|waiter| waiter.place.waits())
+    }
+}
+
+fn is_for(waiter: &Waiter, dial: &Arc<Dialing>) -> bool {
+    lock(&waiter.place.dial).as_ref().is_some_and(|its| Arc::ptr_eq(its, dial))
+}

@@ -1,0 +1,150 @@
+//! The time limits of one request: one timer, set to whatever runs out first.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::Progress;
+use crate::config::{Limits, TimeLimit};
+use crate::error::{Detail, Error, Phase, Status};
+
+/// How often a slow send is looked at within its limit.
+const SEND_LOOKS: u32 = 4;
+
+/// Watches a journey's limits.
+pub struct Clock<'a> {
+    limits: &'a Limits,
+    started: Instant,
+    journey: &'a Progress<'a>,
+    /// What the socket had taken at the last look while sending, and when it moved last.
+    sent: Option<(u64, Instant)>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// A limit that runs out at a time.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    limit: Duration,
+    detail: Detail,
+}
+
+impl<'a> Clock<'a> {
+    pub fn new(limits: &'a Limits, started: Instant, journey: &'a Progress<'a>) -> Self {
+        Clock { limits, started, journey, sent: None, timer: None }
+    }
+
+    /// Ready when a limit has run out: which, in which phase.
+    pub fn poll_ran_out(&mut self, cx: &mut Context<'_>) -> Poll<(Detail, Duration, Phase)> {
+        loop {
+            let (phase, since) = self.journey.phase();
+            let Some(due) = self.next_due(phase, since) else { return Poll::Pending };
+            let wake = due.at.min(self.look_again(phase, since));
+            match &mut self.timer {
+                Some(timer) if timer.deadline() <= wake => {}
+                Some(timer) => timer.as_mut().reset(wake),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(wake))),
+            }
+            let Some(timer) = &mut self.timer else { return Poll::Pending };
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            // Looked at afresh: the journey may have moved on since the timer was set.
+            let (phase, since) = self.journey.phase();
+            match self.next_due(phase, since) {
+                Some(due) if due.at <= now => return Poll::Ready((due.detail, due.limit, phase)),
+                Some(due) => {
+                    let wake = due.at.min(self.look_again(phase, since));
+                    if let Some(timer) = &mut self.timer {
+                        timer.as_mut().reset(wake);
+                    }
+                }
+                None => self.timer = None,
+            }
+        }
+    }
+
+    /// What runs out first.
+    fn next_due(&mut self, phase: Phase, since: Instant) -> Option<Due> {
+        let Limits { total, queue, dns, connect, tls, first_byte, between_bytes, .. } = *self.limits;
+        let due = |limit: TimeLimit, from: Instant, detail| {
+            limit.map(|limit| Due { at: from + limit, limit, detail })
+        };
+        let joined = self.journey.joined().unwrap_or(since);
+        let whole = due(total, self.started, Detail::TotalLimit);
+        let (of_phase, dialing) = match phase {
+            Phase::Queue => (due(queue, joined, Detail::QueueLimit), None),
+            Phase::Dns => (due(dns, since.max(joined), Detail::DnsLimit), due(connect, joined, Detail::ConnectLimit)),
+            Phase::Connect => (None, due(connect, joined, Detail::ConnectLimit)),
+            Phase::Tls => (due(tls, since.max(joined), Detail::TlsLimit), due(connect, joined, Detail::ConnectLimit)),
+            Phase::Send => (due(self.limits.send, self.sent_last(since), Detail::SendLimit), None),
+            Phase::FirstByte => (due(first_byte, since, Detail::FirstByteLimit), None),
+            Phase::Body => (due(between_bytes, since, Detail::BetweenBytesLimit), None),
+            Phase::None => (None, None),
+        };
+        // A tie is the nearer limit's: it says more.
+        [of_phase, dialing, whole].into_iter().flatten().min_by_key(|due| due.at)
+    }
+
+    /// While others decide when a phase begins, the next may have a shorter limit.
+    fn look_again(&self, phase: Phase, since: Instant) -> Instant {
+        let now = Instant::now();
+        let Limits { queue, dns, connect, tls, send, .. } = *self.limits;
+        let shortest = match phase {
+            Phase::Queue | Phase::Dns | Phase::Connect | Phase::Tls => [queue, dns, connect, tls].into_iter().flatten().min(),
+            Phase::Send => send.map(|send| send / SEND_LOOKS),
+            _ => None,
+        };
+        shortest.map_or(since.max(now) + Duration::from_secs(365 * 24 * 3600), |shortest| now + shortest)
+    }
+
+    /// When the socket took something of the request last.
+    fn sent_last(&mut self, since: Instant) -> Instant {
+        let Some(connection) = self.journey.connection() else { return since };
+        let written = connection.wire.written();
+        match self.sent {
+            Some((before, at)) if before == written => at,
+            Some(_) => {
+                let now = Instant::now();
+                self.sent = Some((written, now));
+                now
+            }
+            None => {
+                self.sent = Some((written, since));
+                since
+            }
+        }
+    }
+}
+
+/// The error of a limit that ran out; `occupied` says how full the pool is, for the queue's.
+pub fn ran_out(detail: Detail, limit: Duration, phase: Phase, occupied: impl FnOnce() -> String) -> Error {
+    let doing = match phase {
+        Phase::Queue => "waiting for a connection",
+        Phase::Dns => "looking up the host name",
+        Phase::Connect => "connecting",
+        Phase::Tls => "shaking hands",
+        Phase::Send => "sending",
+        Phase::Body => "reading the body",
+        Phase::None | Phase::FirstByte => "waiting for the response",
+    };
+    let millis = limit.as_millis();
+    let message = match detail {
+        Detail::QueueLimit => return crate::connections::queue_limit_ran_out(limit, &occupied()),
+        Detail::ConnectLimit => {
+            format!("connect_timeout_ms: {millis} ms ran out before a connection stood; raise it or check the host")
+        }
+        Detail::DnsLimit => format!("dns_timeout_ms: {millis} ms ran out while {doing}; raise it or check the resolver"),
+        Detail::TlsLimit => format!("tls_timeout_ms: {millis} ms ran out while {doing}; raise it or check the host"),
+        Detail::SendLimit => {
+            format!("send_timeout_ms: for {millis} ms the server took no byte of the request; raise it or check the server")
+        }
+        Detail::FirstByteLimit => format!("first_byte_timeout_ms: {millis} ms ran out while {doing}; raise it"),
+        Detail::BetweenBytesLimit => {
+            format!("between_bytes_timeout_ms: {millis} ms without a byte of the body; raise it; the answer was under way")
+        }
+        _ => format!("timeout_ms: {millis} ms ran out while {doing}; raise it, or AIP_OFF for none"),
+    };
+    Error::new(Status::Timeout, message).detail(detail)
+}

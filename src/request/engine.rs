@@ -1,0 +1,273 @@
+//! One request over the pool's own connections: attempts until one has a head, each on a connection of its own choosing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body as _;
+use tokio::time::Instant;
+
+use super::journey::Journey;
+use crate::address::Address;
+use crate::config::{Limits, TimeLimit};
+use crate::connections::{Checkout, Connection, Group, Lease, count_wait};
+use crate::error::{Delivery, Error, Phase, Result};
+use crate::events::CloseReason;
+use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
+use crate::transport::dial::DialLimits;
+use crate::transport::failure;
+use crate::transport::http::{Inflow, NoResponse, Payload};
+use crate::transport::{Head, Outgoing};
+
+/// How often a request that the server has not seen goes out again.
+const MOST_ATTEMPTS: u32 = 4;
+/// A server that closes silent connections after less than this gets a margin in proportion.
+const SHORT_KEEP: Duration = Duration::from_secs(10);
+const KEEP_MARGIN: Duration = Duration::from_secs(2);
+
+/// Most bytes decoded at once.
+const MOST_DECODED: usize = 1 << 20;
+
+const IDEMPOTENCY_KEYS: [HeaderName; 2] =
+    [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Sends until a head has come.
+pub async fn send(
+    group: &Arc<Group>,
+    address: &Address,
+    outgoing: Outgoing,
+    limits: &Limits,
+    journey: &Journey,
+) -> Result<(Head, EngineBody)> {
+    let Outgoing { method, headers, body, may_repeat } = outgoing;
+    let headers = with_standard_headers(headers);
+    let may_repeat = may_repeat || method.is_idempotent() || IDEMPOTENCY_KEYS.iter().any(|key| headers.contains_key(key));
+    let mut again = None;
+    loop {
+        let attempt = journey.attempt();
+        let mut lease = checkout(group, limits, journey).await?;
+        let request = match again.take() {
+            Some(request) if same_form(&request, lease.connection()) => request,
+            _ => request(address, lease.connection(), method.clone(), headers.clone(), body.clone()),
+        };
+        journey.goes_over(&lease, request.body().taken());
+        let failed = match lease.send(request).await {
+            Ok(response) => {
+                journey.answered(response.status());
+                return head_and_body(response, lease, limits.between_bytes);
+            }
+            Err(failed) => failed,
+        };
+        let verdict = judge(&failed, &lease, journey, may_repeat);
+        let error = failure::without_response(&failed.error);
+        lease.failed(verdict.why);
+        if !verdict.again || attempt >= MOST_ATTEMPTS {
+            let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
+            return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
+        }
+        if verdict.delivery == Delivery::MaybeSent {
+            journey.may_have_been_seen();
+        }
+        again = failed.unsent;
+    }
+}
+
+/// What a request without a response means.
+struct Verdict {
+    delivery: Delivery,
+    again: bool,
+    why: CloseReason,
+}
+
+fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, may_repeat: bool) -> Verdict {
+    let unprocessed = failed.unsent.is_some() || failure::was_never_processed(&failed.error);
+    // A stream's own failure leaves the connection to the others.
+    let stream_only = failure::is_stream_reset(&failed.error);
+    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
+    // The server closed an idle connection just as we wrote: no byte came back.
+    let stale = lease.reused() && !journey.heard_back() && failure::is_broken(&failed.error);
+    let again = delivery == Delivery::NotSent || (stale && may_repeat);
+    let why = match (unprocessed, stale) {
+        (true, _) if lease.connection().http2 => CloseReason::GoAway,
+        (_, true) | (true, _) => CloseReason::Stale,
+        _ => CloseReason::Error,
+    };
+    Verdict { delivery, again, why }
+}
+
+async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Result<Lease> {
+    let mut waiting = match group.checkout(DialLimits::of(limits))? {
+        Checkout::Now(lease) => return Ok(lease),
+        Checkout::Later(waiting) => waiting,
+    };
+    let begun = Instant::now();
+    journey.waits(waiting.place().clone());
+    let served = waiting.served().await;
+    count_wait(&group.shared, begun.elapsed());
+    served
+}
+
+fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
+    // The body's own length is the one that is true.
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(TRANSFER_ENCODING);
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
+    headers
+}
+
+/// The request as this connection wants it.
+fn request(address: &Address, over: &Connection, method: Method, mut headers: HeaderMap, body: Bytes) -> Request<Payload> {
+    let uri = if over.http2 {
+        http2_uri(address, &mut headers)
+    } else {
+        if !headers.contains_key(HOST) {
+            headers.insert(HOST, address.host.clone());
+        }
+        match &over.facts.forward {
+            Some(forward) => {
+                if let Some(authorization) = &forward.authorization {
+                    headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+                }
+                address.whole.clone()
+            }
+            None => address.path.clone(),
+        }
+    };
+    let mut request = Request::new(Payload::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    *request.version_mut() = if over.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    request
+}
+
+/// A `Host` of the caller's own becomes the authority.
+fn http2_uri(address: &Address, headers: &mut HeaderMap) -> Uri {
+    let Some(host) = headers.remove(HOST) else { return address.whole.clone() };
+    let mut parts = address.whole.clone().into_parts();
+    parts.authority = http::uri::Authority::try_from(host.as_bytes()).ok().or(parts.authority);
+    Uri::from_parts(parts).unwrap_or_else(|_| address.whole.clone())
+}
+
+/// Whether a request that was given back can go over this connection as it is.
+fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
+    (request.version() == Version::HTTP_2) == over.http2 && over.facts.forward.is_none()
+}
+
+fn head_and_body(
+    response: http::Response<hyper::body::Incoming>,
+    lease: Lease,
+    between_bytes: TimeLimit,
+) -> Result<(Head, EngineBody)> {
+    let (mut parts, incoming) = response.into_parts();
+    let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
+    let remote = lease.connection().facts.remote;
+    let length = incoming.size_hint().exact();
+    let decoder = Decoder::for_headers(&mut parts.headers)?;
+    let head = Head { status: parts.status, version: parts.version, headers: parts.headers, remote };
+    let mut body = EngineBody {
+        length: if decoder.is_none() { length } else { None },
+        inflow: Inflow::new(incoming),
+        lease: Some(lease),
+        keep,
+        timed: between_bytes.is_some(),
+        decoder,
+        encoded: Bytes::new(),
+    };
+    body.finish_at_end();
+    Ok((head, body))
+}
+
+/// The server closes after so long: be gone before.
+fn keep_alive(value: &HeaderValue) -> Option<Duration> {
+    let parameters = value.to_str().ok()?.split(',');
+    let timeout = parameters.filter_map(|parameter| parameter.trim().strip_prefix("timeout=")).next()?;
+    let limit = Duration::from_secs(timeout.trim().parse().ok()?);
+    Some(if limit < SHORT_KEEP { limit * 4 / 5 } else { limit - KEEP_MARGIN })
+}
+
+/// The rest of a response as it comes; its connection goes back when all has been read.
+pub struct EngineBody {
+    inflow: Inflow,
+    lease: Option<Lease>,
+    keep: Option<Duration>,
+    timed: bool,
+    /// How many bytes are to come, where the server said so.
+    pub length: Option<u64>,
+    decoder: Option<Decoder>,
+    /// Received and not yet decoded.
+    encoded: Bytes,
+}
+
+impl EngineBody {
+    /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
+    pub async fn next(&mut self, room: usize, journey: &Journey) -> Result<Option<Bytes>> {
+        if self.decoder.is_none() {
+            return self.receive(journey).await;
+        }
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(None) };
+            let (mut out, mut input) = (BytesMut::new(), &self.encoded[..]);
+            let most = room.saturating_add(1).min(MOST_DECODED);
+            decoder.decode(&mut input, &mut out, most)?;
+            let rest = input.len();
+            self.encoded.advance(self.encoded.len() - rest);
+            if !out.is_empty() {
+                return Ok(Some(out.freeze()));
+            }
+            match self.receive(journey).await? {
+                Some(bytes) => self.encoded = bytes,
+                None => {
+                    if let Some(decoder) = self.decoder.take() {
+                        decoder.finish()?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, journey: &Journey) -> Result<Option<Bytes>> {
+        if self.lease.is_none() {
+            return Ok(None);
+        }
+        let next = self.inflow.next().await;
+        if self.timed {
+            journey.enter(Phase::Body);
+        }
+        match next {
+            Ok(Some(bytes)) => {
+                self.finish_at_end();
+                Ok(Some(bytes))
+            }
+            Ok(None) => {
+                self.finish();
+                Ok(None)
+            }
+            Err(error) => {
+                if let Some(lease) = self.lease.take() {
+                    if !lease.connection().http2 {
+                        lease.failed(CloseReason::Error);
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn finish_at_end(&mut self) {
+        if self.inflow.is_at_end() {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.finish(self.keep);
+        }
+    }
+}

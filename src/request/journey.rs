@@ -1,0 +1,165 @@
+//! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
+
+use std::sync::{Arc, Mutex};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::connections::{Connection, Lease, Place};
+use crate::error::{Delivery, Phase};
+use crate::response::Report;
+use crate::stats::lock;
+use crate::transport::http::Taken;
+use crate::transport::wire::Wire;
+
+/// One request's way over the pool's own connections. Shared by the parts of one task.
+pub struct Journey {
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// While it waits for a connection.
+    place: Option<Arc<Place>>,
+    /// From the moment it was given to a connection.
+    dispatched: Option<Dispatched>,
+    /// When the last of a large body was taken.
+    taken: Option<Taken>,
+    http_status: u16,
+    /// What the server may have seen of the attempts before this one.
+    earlier: Delivery,
+    report: Report,
+}
+
+/// A request in a connection's hands.
+struct Dispatched {
+    connection: Arc<Connection>,
+    /// What the socket had taken before.
+    written: u64,
+    read: u64,
+}
+
+impl Dispatched {
+    /// Whether a byte can have left since. Asked when this request is over; over HTTP/1.1 nothing else is on the connection,
+    /// so it is closed for writing first.
+    fn may_have_left(&self, dead: bool) -> bool {
+        let wire: &Wire = &self.connection.wire;
+        // Another stream's bytes look like this one's, and go on after us.
+        let alone = dead || !self.connection.http2;
+        !alone || wire.end_writing() != Some(self.written)
+    }
+}
+
+impl Journey {
+    pub fn begin() -> Journey {
+        Journey {
+            state: Mutex::new(State {
+                phase: Phase::None,
+                since: Instant::now(),
+                place: None,
+                dispatched: None,
+                taken: None,
+                http_status: 0,
+                earlier: Delivery::NotSent,
+                report: Report::default(),
+            }),
+        }
+    }
+
+    /// The phase, and since when.
+    pub fn phase(&self) -> (Phase, Instant) {
+        let mut state = lock(&self.state);
+        if let Some(place) = &state.place {
+            return place.phase();
+        }
+        let sent = state.taken.as_ref().and_then(|taken| taken.get().copied());
+        if let (Phase::Send, Some(sent)) = (state.phase, sent) {
+            (state.phase, state.since) = (Phase::FirstByte, sent);
+        }
+        (state.phase, state.since)
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        let mut state = lock(&self.state);
+        state.phase = phase;
+        state.since = Instant::now();
+    }
+
+    /// One more attempt begins; `dispatched` of the one before is over.
+    pub fn attempt(&self) -> u32 {
+        let mut state = lock(&self.state);
+        state.report.attempts += 1;
+        state.dispatched = None;
+        state.http_status = 0;
+        state.report.attempts
+    }
+
+    /// It waits for a connection.
+    pub fn waits(&self, place: Arc<Place>) {
+        lock(&self.state).place = Some(place);
+    }
+
+    /// When the wait for a connection began, where it is waiting.
+    pub fn joined(&self) -> Option<Instant> {
+        lock(&self.state).place.as_ref().map(|place| place.joined)
+    }
+
+    /// It has a connection, and goes out now.
+    pub fn goes_over(&self, lease: &Lease, taken: Option<Taken>) {
+        let connection = lease.connection();
+        let mut state = lock(&self.state);
+        let now = Instant::now();
+        if let Some(place) = state.place.take() {
+            state.report.waited(now - place.joined, &connection.facts.times, lease.reused());
+        }
+        state.report.over(connection, lease.reused());
+        state.phase = if taken.is_some() { Phase::Send } else { Phase::FirstByte };
+        state.since = now;
+        state.taken = taken;
+        let (written, read) = (connection.wire.written(), connection.wire.read());
+        state.dispatched = Some(Dispatched { connection: connection.clone(), written, read });
+    }
+
+    /// The response's head has come.
+    pub fn answered(&self, status: StatusCode) {
+        let mut state = lock(&self.state);
+        state.http_status = status.as_u16();
+        state.phase = Phase::Body;
+        state.since = Instant::now();
+    }
+
+    pub fn http_status(&self) -> u16 {
+        lock(&self.state).http_status
+    }
+
+    /// Whether a byte came back since it was sent, on its connection.
+    pub fn heard_back(&self) -> bool {
+        let state = lock(&self.state);
+        state.dispatched.as_ref().is_some_and(|sent| sent.connection.wire.read() != sent.read)
+    }
+
+    pub fn connection(&self) -> Option<Arc<Connection>> {
+        lock(&self.state).dispatched.as_ref().map(|sent| sent.connection.clone())
+    }
+
+    /// What is certain of this attempt and those before; `dead` when its connection is.
+    pub fn delivery(&self, dead: bool) -> Delivery {
+        let state = lock(&self.state);
+        let now = match &state.dispatched {
+            _ if state.phase == Phase::Body => Delivery::ResponseStarted,
+            Some(sent) if sent.may_have_left(dead) => Delivery::MaybeSent,
+            _ => Delivery::NotSent,
+        };
+        if now == Delivery::NotSent { state.earlier } else { now }
+    }
+
+    /// This attempt is over and another follows; the server may have seen it.
+    pub fn may_have_been_seen(&self) {
+        lock(&self.state).earlier = Delivery::MaybeSent;
+    }
+
+    pub fn report(&self) -> Report {
+        lock(&self.state).report.clone()
+    }
+}

@@ -1,0 +1,283 @@
+//! From a target to a stream that stands: names, TCP or a unix socket, proxies, TLS, each under its limit.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use tokio::time::timeout;
+
+use super::dns::{self, Addresses, Resolver};
+use super::link::{DialTimes, Forward, Link, Secure, Stream, TlsFacts};
+use super::proxy::{Proxies, Proxy, ProxyKind};
+use super::socket::Socket;
+use super::tcp::Tcp;
+use super::tunnel;
+use crate::config::{Limits, NetworkOptions, TimeLimit};
+use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
+
+/// Where a connection is to end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub https: bool,
+    /// As in a URL; an IPv6 address with its brackets or without.
+    pub host: String,
+    pub port: u16,
+}
+
+/// The limits one dial runs under.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DialLimits {
+    /// Each name look-up.
+    pub dns: TimeLimit,
+    /// All of it together.
+    pub connect: TimeLimit,
+    /// Each TLS handshake.
+    pub tls: TimeLimit,
+}
+
+impl DialLimits {
+    pub fn of(limits: &Limits) -> DialLimits {
+        DialLimits { dns: limits.dns, connect: limits.connect, tls: limits.tls }
+    }
+}
+
+/// Is told how far a dial got.
+pub trait Watch: Send + Sync {
+    /// `phase` begins: of `Dns`, `Connect` and `Tls` those that there are.
+    fn enter(&self, phase: Phase);
+}
+
+/// Opens connections of one identity.
+pub struct Dialer {
+    network: NetworkOptions,
+    resolver: Arc<Resolver>,
+    tls: Option<Arc<dyn Secure>>,
+    proxy_tls: Option<Arc<dyn Secure>>,
+    proxies: Proxies,
+    tcp: Tcp,
+}
+
+impl Dialer {
+    /// `tls` is for https targets, `proxy_tls`, without ALPN, for the way to an https proxy. The environment is read here.
+    pub fn new(
+        network: NetworkOptions,
+        resolver: Arc<Resolver>,
+        tls: Option<Arc<dyn Secure>>,
+        proxy_tls: Option<Arc<dyn Secure>>,
+    ) -> Result<Dialer> {
+        if cfg!(not(unix)) && network.unix_socket.is_some() {
+            return Err(Error::new(Status::Unsupported, "unix_socket: this system has none; leave it empty"));
+        }
+        if network.overrides.iter().any(|given| given.addresses.is_empty()) {
+            return Err(Error::invalid("overrides", "a host has no address; give it one or leave it out"));
+        }
+        let proxies = Proxies::new(&network.proxy)?;
+        let tcp = Tcp::new(&network);
+        Ok(Dialer { network, resolver, tls, proxy_tls, proxies, tcp })
+    }
+
+    /// Whether TLS is spoken on the way: with the target, or with a proxy before it.
+    pub fn needs_tls(&self, target: &Target) -> Result<bool> {
+        let proxy = self.proxies.on_the_way_to(&target.uri()?)?;
+        Ok(target.https || proxy.is_some_and(|proxy| proxy.kind == ProxyKind::Https))
+    }
+
+    /// Opens a connection. Whatever fails here, nothing of a request was sent.
+    pub async fn dial(&self, target: &Target, limits: DialLimits, watch: &dyn Watch) -> Result<Link> {
+        let mut course = Course::begin(limits, watch);
+        let error = match within(limits.connect, self.link(target, &mut course)).await {
+            Ok(Ok(link)) => return Ok(Link { times: course.end(), ..link }),
+            Ok(Err(error)) => error,
+            Err(limit) => {
+                let what = "a connection stood; raise it or check the host";
+                ran_out("connect_timeout_ms", limit, what, Detail::ConnectLimit).phase(course.phase)
+            }
+        };
+        Err(error.delivery(Delivery::NotSent))
+    }
+
+    async fn link(&self, target: &Target, course: &mut Course<'_>) -> Result<Link> {
+        let mut link = self.ground(target, course).await?;
+        if target.https {
+            course.enter(Phase::Tls);
+            let (stream, facts) = secure(self.tls.as_deref(), &target.host, link.stream, course).await?;
+            link.stream = stream;
+            link.tls = Some(facts);
+        }
+        Ok(link)
+    }
+
+    /// The stream on which the target's own words begin.
+    async fn ground(&self, target: &Target, course: &mut Course<'_>) -> Result<Link> {
+        #[cfg(unix)]
+        if let Some(path) = &self.network.unix_socket {
+            course.enter(Phase::Connect);
+            return unix(path).await;
+        }
+        let destination = target.uri()?;
+        match self.proxies.on_the_way_to(&destination)? {
+            None => self.tcp(&target.host, target.port, course).await,
+            Some(proxy) => self.through(&proxy, target, destination, course).await,
+        }
+    }
+
+    async fn through(&self, proxy: &Proxy, target: &Target, destination: Uri, course: &mut Course<'_>) -> Result<Link> {
+        let mut link = self.tcp(&proxy.host, proxy.port, course).await.map_err(at_proxy)?;
+        if proxy.kind == ProxyKind::Https {
+            let secured = secure(self.proxy_tls.as_deref(), &proxy.host, link.stream, course).await;
+            link.stream = secured.map_err(at_proxy)?.0;
+        }
+        link.stream = match proxy.kind {
+            ProxyKind::Http | ProxyKind::Https if !target.https => {
+                link.forward = Some(Forward { authorization: proxy.authorization().cloned() });
+                link.stream
+            }
+            ProxyKind::Http | ProxyKind::Https => tunnel::connect(link.stream, proxy, destination).await?,
+            ProxyKind::Socks5h => tunnel::socks5(link.stream, proxy, destination).await?,
+            ProxyKind::Socks5 => {
+                let addresses = self.addresses(&target.host, course).await?;
+                course.enter(Phase::Connect);
+                let known = Target { host: for_socks(&addresses).to_string(), ..target.clone() };
+                tunnel::socks5(link.stream, proxy, known.uri()?).await?
+            }
+        };
+        Ok(link)
+    }
+
+    async fn tcp(&self, host: &str, port: u16, course: &mut Course<'_>) -> Result<Link> {
+        let addresses = self.addresses(host, course).await?;
+        course.enter(Phase::Connect);
+        let stream = self.tcp.connect(&addresses, port).await?;
+        let remote = stream.peer_addr().ok();
+        Ok(Link { remote, ..plain(Socket::tcp(stream)) })
+    }
+
+    async fn addresses(&self, host: &str, course: &mut Course<'_>) -> Result<Addresses> {
+        if let Some(given) = self.network.overrides.iter().find(|given| given.host.eq_ignore_ascii_case(host)) {
+            return Ok(given.addresses.as_slice().into());
+        }
+        if let Some(address) = dns::literal(host) {
+            return Ok(Arc::new([address]));
+        }
+        course.enter(Phase::Dns);
+        within(course.limits.dns, self.resolver.resolve(host)).await.unwrap_or_else(|limit| {
+            let what = "the host name was resolved; raise it or check the resolver";
+            Err(ran_out("dns_timeout_ms", limit, what, Detail::DnsLimit).phase(Phase::Dns))
+        })
+    }
+}
+
+impl Target {
+    fn uri(&self) -> Result<Uri> {
+        let scheme = if self.https { "https" } else { "http" };
+        let host = dns::bare(&self.host);
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        let uri = format!("{scheme}://{open}{host}{close}:{}/", self.port).parse();
+        uri.map_err(|_| Error::invalid("url", "its host cannot be the end of a connection; check the name"))
+    }
+}
+
+/// How far a dial got, and what it took so far.
+struct Course<'a> {
+    limits: DialLimits,
+    watch: &'a dyn Watch,
+    phase: Phase,
+    since: Instant,
+    times: DialTimes,
+}
+
+impl<'a> Course<'a> {
+    fn begin(limits: DialLimits, watch: &'a dyn Watch) -> Self {
+        Course { limits, watch, phase: Phase::None, since: Instant::now(), times: DialTimes::default() }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.count();
+        self.phase = phase;
+        self.watch.enter(phase);
+    }
+
+    fn end(mut self) -> DialTimes {
+        self.count();
+        self.times
+    }
+
+    fn count(&mut self) {
+        let took = self.since.elapsed();
+        self.since += took;
+        match self.phase {
+            Phase::Dns => self.times.dns += took,
+            Phase::Connect => self.times.connect += took,
+            Phase::Tls => self.times.tls += took,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn unix(path: &std::path::Path) -> Result<Link> {
+    let stream = tokio::net::UnixStream::connect(path).await.map_err(|error| {
+        if crate::sys::is_shortage(&error) {
+            return super::tcp::shortage(&error).phase(Phase::Connect);
+        }
+        Error::new(Status::Connect, format!("unix_socket: cannot connect ({error}); check its path and its server"))
+            .os_error(error.raw_os_error().unwrap_or(0))
+            .phase(Phase::Connect)
+            .retryable()
+    })?;
+    Ok(plain(Socket::unix(stream)))
+}
+
+fn plain(socket: Socket) -> Link {
+    let wire = Arc::clone(socket.wire());
+    Link { stream: Box::new(socket), wire, remote: None, tls: None, forward: None, times: DialTimes::default() }
+}
+
+/// One TLS handshake under its limit.
+async fn secure(
+    tls: Option<&dyn Secure>,
+    host: &str,
+    stream: Box<dyn Stream>,
+    course: &Course<'_>,
+) -> Result<(Box<dyn Stream>, TlsFacts)> {
+    let Some(tls) = tls else {
+        return Err(Error::new(Status::Unsupported, "tls: there is none here; use an http URL").phase(course.phase));
+    };
+    let secured = within(course.limits.tls, tls.secure(dns::bare(host), stream)).await.unwrap_or_else(|limit| {
+        let what = "TLS stood; raise it or check the server";
+        Err(ran_out("tls_timeout_ms", limit, what, Detail::TlsLimit))
+    });
+    secured.map_err(|error| error.phase(course.phase))
+}
+
+/// What failed on the way to the proxy is the proxy's: the URL's own host was not reached.
+fn at_proxy(error: Error) -> Error {
+    if !matches!(error.status, Status::Dns | Status::Connect | Status::Tls) {
+        return error;
+    }
+    let what = ["url: ", "tls: "].iter().find_map(|field| error.message.strip_prefix(field));
+    let message = format!("proxy: {}", what.unwrap_or(&error.message));
+    let detail = if error.detail == Detail::None { Detail::Proxy } else { error.detail };
+    Error { detail, message, ..error }
+}
+
+/// A proxy takes one address, and fewer proxies reach IPv6 than IPv4.
+fn for_socks(addresses: &Addresses) -> IpAddr {
+    let fallback = addresses.first().copied().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    addresses.iter().copied().find(IpAddr::is_ipv4).unwrap_or(fallback)
+}
+
+fn ran_out(field: &str, limit: Duration, before: &str, detail: Detail) -> Error {
+    let message = format!("{field}: {} ms ran out before {before}", limit.as_millis());
+    Error::new(Status::Timeout, message).detail(detail).retryable()
+}
+
+/// The limit that ran out, in place of an outcome.
+async fn within<F: Future>(limit: TimeLimit, future: F) -> std::result::Result<F::Output, Duration> {
+    match limit {
+        None => Ok(future.await),
+        Some(limit) => timeout(limit, future).await.map_err(|_| limit),
+    }
+}

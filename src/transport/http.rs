@@ -1,0 +1,335 @@
+//! HTTP on a link: the handshake, one request, its response's body, and who keeps the connection moving.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::failure;
+use super::link::Stream;
+use crate::error::Result;
+
+/// Most bytes of a response's head.
+const MOST_HEAD: usize = 64 << 10;
+/// Most headers of an HTTP/1.1 response; the byte limit above is met first.
+const MOST_HEADERS: usize = 1000;
+/// A body goes out in pieces of this size, so that its progress can be seen.
+const PIECE: usize = 64 << 10;
+/// A larger body may meet a server that does not read.
+const WATCHED: usize = 16 << 10;
+/// Never the bottleneck of another stream: each stream's own window bounds what it holds.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+/// As the most streams before the peer said how many it takes: no peer says this.
+const UNTOLD: usize = 0x7fff_fff1;
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_ANSWER: Duration = Duration::from_secs(10);
+
+/// A request's body: bytes that can be sent again.
+pub struct Payload {
+    rest: Bytes,
+    taken: Option<Taken>,
+}
+
+/// When HTTP took the last piece of a body: told by a large one alone, small ones go out in one go.
+pub type Taken = Arc<OnceLock<Instant>>;
+
+impl Payload {
+    pub fn new(bytes: Bytes) -> Self {
+        let taken = (bytes.len() > WATCHED).then(Taken::default);
+        Payload { rest: bytes, taken }
+    }
+
+    pub fn taken(&self) -> Option<Taken> {
+        self.taken.clone()
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let piece = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(piece);
+        if let (true, Some(taken)) = (self.rest.is_empty(), &self.taken) {
+            let _ = taken.set(Instant::now());
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+/// Where requests go in.
+pub enum Sender {
+    Http1(http1::SendRequest<Payload>),
+    Http2(http2::SendRequest<Payload>),
+}
+
+/// A request that got no response.
+pub struct NoResponse {
+    pub error: hyper::Error,
+    /// Given back: not one byte of it was written.
+    pub unsent: Option<Request<Payload>>,
+}
+
+impl Sender {
+    pub fn is_http2(&self) -> bool {
+        matches!(self, Sender::Http2(_))
+    }
+
+    /// Takes the next request at once.
+    pub fn is_ready(&self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Ends when the last response has been read; false when the connection will take no other request.
+    pub async fn ready(&mut self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.ready().await.is_ok(),
+            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Sends a request; the future ends with its response's head. Dropped, it gives the request up: HTTP/1.1 closes the
+    /// connection, HTTP/2 resets the stream.
+    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Incoming>, NoResponse> {
+        let sent = match self {
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender) => sender.try_send_request(request).await,
+        };
+        sent.map_err(|mut failed| {
+            let unsent = failed.take_message();
+            NoResponse { error: failed.into_error(), unsent }
+        })
+    }
+
+    /// A second way in, for HTTP/2 only.
+    pub fn share(&self) -> Option<Sender> {
+        match self {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => Some(Sender::Http2(sender.clone())),
+        }
+    }
+}
+
+/// Keeps a connection moving; polled by a task of its own until it ends.
+pub struct Driver {
+    half: Half,
+    news: Arc<News>,
+}
+
+enum Half {
+    Http1(Box<http1::Connection<TokioIo<Box<dyn Stream>>, Payload>>),
+    Http2(Box<http2::Connection<TokioIo<Box<dyn Stream>>, Payload, Executor>>),
+}
+
+/// What an HTTP/2 connection's inner task tells.
+pub struct News {
+    /// The peer's settings are waited for: look after each move of the connection.
+    watched: AtomicBool,
+    moved: Notify,
+    ended: Notify,
+    has_ended: AtomicBool,
+}
+
+impl News {
+    fn new() -> Arc<News> {
+        Arc::new(News {
+            watched: AtomicBool::new(true),
+            moved: Notify::new(),
+            ended: Notify::new(),
+            has_ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Ends when the socket was let go of.
+    pub async fn ended(&self) {
+        let mut ended = pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if !self.has_ended.load(Ordering::SeqCst) {
+            ended.await;
+        }
+    }
+}
+
+/// What a driver has to tell.
+pub enum Turn {
+    /// The peer takes so many streams.
+    Streams(usize),
+    /// No more requests are taken. Over HTTP/2 those under way may go on.
+    Over(std::result::Result<(), Broken>),
+}
+
+/// The connection ended with an error, which its requests have heard of.
+pub struct Broken;
+
+/// Starts HTTP on a stream.
+pub async fn handshake(
+    stream: Box<dyn Stream>,
+    http2: bool,
+    stream_window: u32,
+) -> std::result::Result<(Sender, Driver), hyper::Error> {
+    let io = TokioIo::new(stream);
+    let news = News::new();
+    if !http2 {
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MOST_HEADERS).max_header_size(MOST_HEAD);
+        let (sender, connection) = builder.handshake(io).await?;
+        return Ok((Sender::Http1(sender), Driver { half: Half::Http1(Box::new(connection)), news }));
+    }
+    let executor = Executor { news: news.clone(), begun: Arc::default() };
+    let mut builder = http2::Builder::new(executor);
+    builder
+        .timer(TokioTimer::new())
+        .initial_max_send_streams(UNTOLD)
+        .initial_stream_window_size(stream_window)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MOST_HEAD as u32)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWER);
+    let (sender, connection) = builder.handshake(io).await?;
+    Ok((Sender::Http2(sender), Driver { half: Half::Http2(Box::new(connection)), news }))
+}
+
+impl Driver {
+    pub fn news(&self) -> Arc<News> {
+        self.news.clone()
+    }
+
+    /// Moves the connection on until there is something to tell. `told` is what `Turn::Streams` said last.
+    pub async fn turn(&mut self, told: Option<usize>) -> Turn {
+        let News { watched, moved, .. } = &*self.news;
+        let mut moves = pin!(moved.notified());
+        poll_fn(|cx| {
+            let connection = match &mut self.half {
+                Half::Http1(connection) => {
+                    return Pin::new(connection).poll(cx).map(|over| Turn::Over(over.map_err(|_| Broken)));
+                }
+                Half::Http2(connection) => connection,
+            };
+            if let Poll::Ready(over) = Pin::new(&mut *connection).poll(cx) {
+                return Poll::Ready(Turn::Over(over.map_err(|_| Broken)));
+            }
+            loop {
+                let streams = connection.current_max_send_streams();
+                if streams != UNTOLD && told != Some(streams) {
+                    watched.store(false, Ordering::SeqCst);
+                    return Poll::Ready(Turn::Streams(streams));
+                }
+                if !watched.load(Ordering::SeqCst) {
+                    return Poll::Pending;
+                }
+                ready!(moves.as_mut().poll(cx));
+                moves.set(moved.notified());
+            }
+        })
+        .await
+    }
+}
+
+/// Spawns HTTP/2's inner tasks, and watches the first: the one that holds the socket.
+#[derive(Clone)]
+struct Executor {
+    news: Arc<News>,
+    begun: Arc<AtomicBool>,
+}
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        if self.begun.swap(true, Ordering::Relaxed) {
+            tokio::spawn(task);
+            return;
+        }
+        let ending = Ending(self.news.clone());
+        tokio::spawn(async move {
+            let mut task = pin!(task);
+            poll_fn(|cx| {
+                let polled = task.as_mut().poll(cx);
+                if ending.0.watched.load(Ordering::SeqCst) {
+                    ending.0.moved.notify_one();
+                }
+                polled
+            })
+            .await;
+        });
+    }
+}
+
+/// However the inner task ends, done or dropped, it is told.
+struct Ending(Arc<News>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::SeqCst);
+        self.0.ended.notify_waiters();
+    }
+}
+
+/// The rest of a response as it comes.
+pub struct Inflow(Incoming);
+
+impl Inflow {
+    pub fn new(incoming: Incoming) -> Self {
+        Inflow(incoming)
+    }
+
+    /// The next bytes, or `None` at a proper end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut self.0).poll_frame(cx)).await;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(failure::in_body(&error)),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Ok(Some(data)),
+                    // Trailers have no user yet.
+                    Err(_) => {}
+                },
+            }
+        }
+    }
+
+    /// Whether all has been read.
+    pub fn is_at_end(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}
