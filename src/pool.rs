@@ -256,9 +256,7 @@ impl ConnectionPool {
     fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
         let connection = Arc::new(wanted.cloned().unwrap_or_default());
         let route = match connection.transport {
-            TransportKind::Engine => {
-                Route::engine(self.connections.clone(), self.connections.identity(&connection)?)
-            }
+            TransportKind::Engine => Route::engine(self.connections.clone(), self.connections.identity(&connection)?),
             TransportKind::Reqwest => Route::Reqwest(self.transport(key, &connection)?),
         };
         Ok(Session::new(key.base.clone(), connection, route, self.counters.clone(), self.registry.clone()))

@@ -301,4 +301,3 @@ fn with_defaults(mut headers: HeaderMap, defaults: &HeaderMap) -> Result<HeaderM
     }
     Ok(headers)
 }
-

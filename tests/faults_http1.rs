@@ -211,7 +211,8 @@ fn a_server_that_closes_every_connection_ends_the_request_soon() {
         let pool = pool(0);
         let server = RawServer::start(move |conn| end(conn, reset));
         let error = session(&pool, &server.http).request(bounded(post("/", "x"))).unwrap_err().error;
-        assert_eq!(error.status, Status::Reset, "{error:?}");
+        // The end may come before the connection is known to stand.
+        assert!(matches!(error.status, Status::Reset | Status::Connect), "{error:?}");
         assert!(server.counts.accepted.get() <= 4, "{} connections", server.counts.accepted.get());
         assert_eq!(pool.stats().in_flight, 0);
     }

@@ -162,7 +162,17 @@ impl Limits {
     pub fn total_and_body(self) -> Limits {
         let Limits { total, body, .. } = self;
         let none = None;
-        Limits { total, body, queue: none, dns: none, connect: none, tls: none, send: none, first_byte: none, between_bytes: none }
+        Limits {
+            total,
+            body,
+            queue: none,
+            dns: none,
+            connect: none,
+            tls: none,
+            send: none,
+            first_byte: none,
+            between_bytes: none,
+        }
     }
 }
 

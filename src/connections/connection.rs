@@ -58,7 +58,14 @@ struct Clock {
 }
 
 impl Connection {
-    pub fn new(id: u64, facts: Facts, wire: Arc<Wire>, http2: bool, idle_limit: Duration, lifetime: Option<Duration>) -> Self {
+    pub fn new(
+        id: u64,
+        facts: Facts,
+        wire: Arc<Wire>,
+        http2: bool,
+        idle_limit: Duration,
+        lifetime: Option<Duration>,
+    ) -> Self {
         let born = Instant::now();
         Connection {
             id,
@@ -73,7 +80,11 @@ impl Connection {
             uses: AtomicU64::new(0),
             settled: AtomicBool::new(!http2),
             suspected_at: AtomicU64::new(0),
-            clock: Mutex::new(Clock { idle_since: born, idle_limit, expires: lifetime.map(|lifetime| born + lifetime) }),
+            clock: Mutex::new(Clock {
+                idle_since: born,
+                idle_limit,
+                expires: lifetime.map(|lifetime| born + lifetime),
+            }),
         }
     }
 
@@ -186,7 +197,10 @@ impl Connection {
         // In use it cannot idle out before it has idled for the whole limit.
         let idle_from = if self.streams() == 0 { clock.idle_since } else { Instant::now() };
         let idle = idle_from + clock.idle_limit;
-        [settling, clock.expires.filter(|expires| *expires > Instant::now())].into_iter().flatten().fold(idle, Instant::min)
+        [settling, clock.expires.filter(|expires| *expires > Instant::now())]
+            .into_iter()
+            .flatten()
+            .fold(idle, Instant::min)
     }
 
     fn is_overdue_to_settle(&self) -> bool {

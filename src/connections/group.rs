@@ -134,8 +134,7 @@ impl Group {
         // Until the protocol is known one dial finds it out; one HTTP/2 connection carries what many others do.
         let wanted = if state.protocol == Protocol::Http1 { wanted } else { wanted.min(1) };
         let usable = state.idle.len() + state.open.len() + state.dials.len();
-        let orders: Vec<_> =
-            (usable..wanted).map_while(|_| self.order(&mut state, limits, None)).collect();
+        let orders: Vec<_> = (usable..wanted).map_while(|_| self.order(&mut state, limits, None)).collect();
         drop(state);
         let begun = orders.len();
         self.launch(orders);
@@ -353,7 +352,8 @@ impl Group {
     fn occupied(&self, state: &State) -> String {
         let (most, total) = (self.shared.caps.per_origin, &self.shared.places);
         let (places, waiting) = (state.places, state.waiters.len());
-        let all = if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
+        let all =
+            if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
         format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
     }
 
@@ -411,7 +411,12 @@ impl Group {
         self.order(state, self.shared.dial_limits, None).into_iter().collect()
     }
 
-    fn order(self: &Arc<Self>, state: &mut State, limits: DialLimits, replaces: Option<Arc<Connection>>) -> Option<Order> {
+    fn order(
+        self: &Arc<Self>,
+        state: &mut State,
+        limits: DialLimits,
+        replaces: Option<Arc<Connection>>,
+    ) -> Option<Order> {
         if state.places >= self.shared.caps.per_origin {
             return None;
         }
@@ -463,7 +468,8 @@ impl State {
             connection.streams() < connection.most_streams() && !connection.is_suspect()
         };
         let roomy = self.open.iter().filter(fit).find(|connection| connection.streams() < soft_limit(connection));
-        let connection = roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
+        let connection =
+            roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
         group.lease(connection)
     }
 
@@ -534,7 +540,9 @@ fn soft_limit(connection: &Connection) -> usize {
 pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
     use crate::error::{Detail, Status};
     let millis = limit.as_millis();
-    let message = format!("queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections");
+    let message = format!(
+        "queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections"
+    );
     Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }
 

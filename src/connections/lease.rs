@@ -142,6 +142,7 @@ impl Drop for Waiting {
 
 /// The queue is full: how full, in numbers.
 pub fn queue_full(occupancy: &str) -> Error {
-    let message = format!("max_queue: {occupancy}; raise max_queue or max_connections_per_origin, or send less at once");
+    let message =
+        format!("max_queue: {occupancy}; raise max_queue or max_connections_per_origin, or send less at once");
     Error::new(Status::Limit, message).detail(Detail::QueueFull).retryable()
 }

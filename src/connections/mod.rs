@@ -202,7 +202,8 @@ impl Shared {
 
     /// Closes the connection that has been idle longest, wherever it is.
     fn make_room(&self) {
-        let idle = self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
+        let idle =
+            self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
         if let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
             reference.group.retire(&connection, CloseReason::Limit);
         }

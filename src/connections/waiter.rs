@@ -89,12 +89,8 @@ impl Waiters {
 
     /// Joins at the end; `dial` is the one whose outcome is shared, where there is such.
     pub fn join(&mut self, limits: DialLimits, dial: Option<Arc<Dialing>>) -> (Arc<Place>, oneshot::Receiver<Outcome>) {
-        let place = Arc::new(Place {
-            state: AtomicU8::new(WAITS),
-            joined: Instant::now(),
-            limits,
-            dial: Mutex::new(dial),
-        });
+        let place =
+            Arc::new(Place { state: AtomicU8::new(WAITS), joined: Instant::now(), limits, dial: Mutex::new(dial) });
         let (served, outcome) = oneshot::channel();
         self.queue.push_back(Waiter { place: place.clone(), served });
         self.waiting += 1;

@@ -68,9 +68,7 @@ impl<'a> Clock<'a> {
     /// What runs out first.
     fn next_due(&mut self, phase: Phase, since: Instant) -> Option<Due> {
         let Limits { total, queue, dns, connect, tls, first_byte, between_bytes, .. } = *self.limits;
-        let due = |limit: TimeLimit, from: Instant, detail| {
-            limit.map(|limit| Due { at: from + limit, limit, detail })
-        };
+        let due = |limit: TimeLimit, from: Instant, detail| limit.map(|limit| Due { at: from + limit, limit, detail });
         let joined = self.journey.joined().unwrap_or(since);
         let whole = due(total, self.started, Detail::TotalLimit);
         let (of_phase, dialing) = match phase {
@@ -92,7 +90,9 @@ impl<'a> Clock<'a> {
         let now = Instant::now();
         let Limits { queue, dns, connect, tls, send, .. } = *self.limits;
         let shortest = match phase {
-            Phase::Queue | Phase::Dns | Phase::Connect | Phase::Tls => [queue, dns, connect, tls].into_iter().flatten().min(),
+            Phase::Queue | Phase::Dns | Phase::Connect | Phase::Tls => {
+                [queue, dns, connect, tls].into_iter().flatten().min()
+            }
             Phase::Send => send.map(|send| send / SEND_LOOKS),
             _ => None,
         };
@@ -135,14 +135,20 @@ pub fn ran_out(detail: Detail, limit: Duration, phase: Phase, occupied: impl FnO
         Detail::ConnectLimit => {
             format!("connect_timeout_ms: {millis} ms ran out before a connection stood; raise it or check the host")
         }
-        Detail::DnsLimit => format!("dns_timeout_ms: {millis} ms ran out while {doing}; raise it or check the resolver"),
+        Detail::DnsLimit => {
+            format!("dns_timeout_ms: {millis} ms ran out while {doing}; raise it or check the resolver")
+        }
         Detail::TlsLimit => format!("tls_timeout_ms: {millis} ms ran out while {doing}; raise it or check the host"),
         Detail::SendLimit => {
-            format!("send_timeout_ms: for {millis} ms the server took no byte of the request; raise it or check the server")
+            format!(
+                "send_timeout_ms: for {millis} ms the server took no byte of the request; raise it or check the server"
+            )
         }
         Detail::FirstByteLimit => format!("first_byte_timeout_ms: {millis} ms ran out while {doing}; raise it"),
         Detail::BetweenBytesLimit => {
-            format!("between_bytes_timeout_ms: {millis} ms without a byte of the body; raise it; the answer was under way")
+            format!(
+                "between_bytes_timeout_ms: {millis} ms without a byte of the body; raise it; the answer was under way"
+            )
         }
         _ => format!("timeout_ms: {millis} ms ran out while {doing}; raise it, or AIP_OFF for none"),
     };

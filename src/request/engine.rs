@@ -44,7 +44,8 @@ pub async fn send(
 ) -> Result<(Head, EngineBody)> {
     let Outgoing { method, headers, body, may_repeat } = outgoing;
     let headers = with_standard_headers(headers);
-    let may_repeat = may_repeat || method.is_idempotent() || IDEMPOTENCY_KEYS.iter().any(|key| headers.contains_key(key));
+    let may_repeat =
+        may_repeat || method.is_idempotent() || IDEMPOTENCY_KEYS.iter().any(|key| headers.contains_key(key));
     let mut again = None;
     loop {
         let attempt = journey.attempt();
@@ -120,7 +121,13 @@ fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
 }
 
 /// The request as this connection wants it.
-fn request(address: &Address, over: &Connection, method: Method, mut headers: HeaderMap, body: Bytes) -> Request<Payload> {
+fn request(
+    address: &Address,
+    over: &Connection,
+    method: Method,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Request<Payload> {
     let uri = if over.http2 {
         http2_uri(address, &mut headers)
     } else {

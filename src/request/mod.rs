@@ -130,9 +130,7 @@ impl<'a> Progress<'a> {
     /// A failure that we brought about: how far the request had got then.
     fn given_up(&self, error: Error) -> Error {
         let (phase, delivery, http_status) = match self {
-            Progress::Engine(journey, _) => {
-                (journey.phase().0, journey.delivery(false), journey.http_status())
-            }
+            Progress::Engine(journey, _) => (journey.phase().0, journey.delivery(false), journey.http_status()),
             Progress::Reqwest(attempt, _) => (attempt.phase(), attempt.delivery(), attempt.http_status()),
         };
         let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;

@@ -41,7 +41,8 @@ pub fn is_stream_reset(error: &hyper::Error) -> bool {
 /// The connection ended, and not because somebody broke the protocol.
 pub fn is_broken(error: &hyper::Error) -> bool {
     let chain = Chain(error);
-    chain.io().map_or_else(|| is_incomplete(error), is_broken_io) && chain.find::<h2::Error>().is_none_or(h2::Error::is_io)
+    chain.io().map_or_else(|| is_incomplete(error), is_broken_io)
+        && chain.find::<h2::Error>().is_none_or(h2::Error::is_io)
 }
 
 fn is_incomplete(error: &hyper::Error) -> bool {

@@ -1,10 +1,10 @@
 //! A socket that counts what goes over it and never raises SIGPIPE.
 
 use std::io::{self, IoSlice};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -199,10 +199,10 @@ async fn pump(
         let read = from.read(&mut buffer).await?;
         let toxics = wait_calm(way, serial, &mut weather).await;
         if read == 0 {
-            sleep(toxics.slow_close).await;
+            pause(toxics.slow_close).await;
             return to.shutdown().await;
         }
-        sleep(toxics.latency).await;
+        pause(toxics.latency).await;
         let mut left = &buffer[..read];
         while !left.is_empty() {
             // Asked anew for each slice, so that a stall or a cut falls between two.
@@ -224,13 +224,13 @@ async fn pump(
             if toxics.limit.is_some_and(|limit| passed >= limit) {
                 return to.shutdown().await;
             }
-            sleep(pause(&toxics, slice)).await;
+            pause(after(&toxics, slice)).await;
         }
     }
 }
 
 /// How long to wait after a slice.
-fn pause(toxics: &Toxics, slice: usize) -> Duration {
+fn after(toxics: &Toxics, slice: usize) -> Duration {
     let cut = if toxics.slices.0 == 0 { Duration::ZERO } else { toxics.slices.1 };
     let slow = Duration::from_secs(slice as u64).checked_div(u32::try_from(toxics.bandwidth).unwrap_or(u32::MAX));
     cut + slow.unwrap_or_default()
@@ -241,5 +241,12 @@ async fn wait_calm(way: Way, serial: u64, weather: &mut Weathers) -> Toxics {
     match weather.wait_for(|weather| !weather.of(way).stall && serial > weather.stalled).await {
         Ok(weather) => weather.of(way).clone(),
         Err(_) => Toxics::default(),
+    }
+}
+
+/// As `sleep`, which makes a millisecond of nothing.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }

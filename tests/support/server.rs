@@ -55,7 +55,7 @@ pub fn command(package: &str, binary: &str) -> Command {
 fn libraries(unpacked: &Path) -> Vec<PathBuf> {
     let parents = ["usr/lib", "lib"].map(|lib| unpacked.join(lib));
     let entries = parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten();
-    entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.to_string_lossy().ends_with("-linux-gnu")).collect()
 }
 
 impl Server {

@@ -18,8 +18,8 @@ use tower_layer::layer_fn;
 use tower_service::Service;
 use url::Url;
 
-use self::attempt::Traffic;
 pub use self::attempt::Attempt;
+use self::attempt::Traffic;
 use self::failure::ConnectLimitRanOut;
 use self::resolve::SystemResolver;
 use super::tls::{self, TlsIdentity};
@@ -39,7 +39,8 @@ impl Transport {
     /// `UNSUPPORTED` names the first option that is set and that reqwest is not given.
     pub fn new(connection: ConnectionConfig) -> Result<Self> {
         let beyond = |field: &str| {
-            let message = format!("{field}: needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE");
+            let message =
+                format!("{field}: needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE");
             Err(Error::new(Status::Unsupported, message))
         };
         if let Some(field) = tls::unsupported_by_reqwest(&connection.tls) {
@@ -72,10 +73,8 @@ impl Transport {
 
     /// Sends a request and waits for the response's head.
     pub async fn send(&self, url: &Url, outgoing: Outgoing, attempt: Arc<Attempt>) -> Result<(Head, ReqwestBody)> {
-        let client = self
-            .client(url)
-            .get()
-            .ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
+        let client =
+            self.client(url).get().ok_or_else(|| Error::new(Status::Panic, "bug: the transport was not prepared"))?;
         let Outgoing { method, headers, body, .. } = outgoing;
         let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = headers;
