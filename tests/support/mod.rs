@@ -3,7 +3,17 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+pub mod chaos;
+pub mod counter;
+pub mod dante;
+pub mod expect;
+pub mod frames;
+pub mod haproxy;
+pub mod nghttpx;
 pub mod nginx;
+pub mod raw;
+pub mod server;
+pub mod tinyproxy;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,100 +1,72 @@
-//! A real nginx, unpacked under target/ and run with a prefix of its own on free loopback ports.
+//! A real nginx with the sandbox's certificate, and an access log for counting what it really served.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::time::Instant;
+
+use super::server::{self, PATIENCE, Server};
 
 pub struct Nginx {
-    child: Child,
-    prefix: PathBuf,
+    server: Server,
     pub http: String,
     pub https: String,
 }
 
 impl Nginx {
-    /// Starts nginx with the sandbox's certificate; `extra` goes into its http block.
+    /// Starts nginx; `extra` goes into its http block.
     pub fn start(extra: &str) -> Nginx {
-        let root = super::root();
-        let binary = root.join("target/servers/nginx/usr/sbin/nginx");
-        if !binary.exists() {
-            let fetched = Command::new(root.join("scripts/fetch-servers")).arg("nginx").status().unwrap();
-            assert!(fetched.success(), "scripts/fetch-servers nginx");
-        }
-        let prefix = std::env::temp_dir().join(super::unique("aipool-nginx"));
-        fs::create_dir_all(prefix.join("html")).unwrap();
-        fs::create_dir_all(prefix.join("tmp")).unwrap();
-        fs::write(prefix.join("html/hello.txt"), "hello from nginx\n").unwrap();
-        let [http, https] = free_ports();
-        let certificates = super::sandbox().ca_pem.parent().unwrap();
-        fs::write(prefix.join("nginx.conf"), config(&prefix, certificates, http, https, extra)).unwrap();
-        let child = Command::new(binary)
-            .arg("-p")
-            .arg(&prefix)
-            .args(["-c", "nginx.conf", "-e", "error.log"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let nginx = Nginx {
-            child,
-            prefix,
+        Nginx::start_with(extra, "")
+    }
+
+    /// Starts nginx; `http_block` and `server_block` go into the blocks of that name.
+    pub fn start_with(http_block: &str, server_block: &str) -> Nginx {
+        let folder = server::folder("nginx");
+        fs::create_dir_all(folder.join("html")).unwrap();
+        fs::create_dir_all(folder.join("tmp")).unwrap();
+        fs::write(folder.join("html/hello.txt"), "hello from nginx\n").unwrap();
+        let ports = server::free_ports();
+        fs::write(folder.join("nginx.conf"), config(&folder, ports, http_block, server_block)).unwrap();
+        let mut command = server::command("nginx", "usr/sbin/nginx");
+        command.arg("-p").arg(&folder).args(["-c", "nginx.conf", "-e", "error.log"]);
+        let [http, https] = ports;
+        Nginx {
+            server: Server::start(command, folder, https),
             http: format!("http://127.0.0.1:{http}"),
             https: format!("https://localhost:{https}"),
-        };
-        nginx.wait_until_it_listens(https);
-        nginx
+        }
     }
 
     /// The first `count` requests it answered, a line each: connection serial number, requests on it, protocol, status.
     /// Waits for them: nginx writes the line after the answer.
     pub fn access_log(&self, count: usize) -> Vec<String> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         loop {
-            let log = fs::read_to_string(self.prefix.join("access.log")).unwrap_or_default();
+            let log = fs::read_to_string(self.server.folder.join("access.log")).unwrap_or_default();
             if log.lines().count() >= count {
                 return log.lines().map(str::to_owned).collect();
             }
-            assert!(begun.elapsed().as_secs() < 10, "{count} lines: {log}");
-            std::thread::yield_now();
-        }
-    }
-
-    fn wait_until_it_listens(&self, port: u16) {
-        let begun = std::time::Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed().as_secs() < 10, "{}", fs::read_to_string(self.prefix.join("error.log")).unwrap());
+            assert!(begun.elapsed() < PATIENCE, "{count} lines: {log}");
             std::thread::yield_now();
         }
     }
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.prefix);
-    }
-}
-
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-fn config(prefix: &Path, certificates: &Path, http: u16, https: u16, extra: &str) -> String {
-    let prefix = prefix.display();
+/// `/hello.txt` is a file, for POST too. `/sink` reads a POST's body whole, which mirroring forces, and answers 200.
+fn config(folder: &Path, [http, https]: [u16; 2], http_block: &str, server_block: &str) -> String {
+    let prefix = folder.display();
+    let certificates = server::certificates();
     let certificates = certificates.display();
     format!(
         r#"
 daemon off; master_process off; worker_processes 1; pid {prefix}/nginx.pid;
-events {{ worker_connections 512; }}
+events {{ worker_connections 1024; }}
 http {{
     log_format short "$connection $connection_requests $server_protocol $status";
     access_log {prefix}/access.log short;
     client_body_temp_path {prefix}/tmp; proxy_temp_path {prefix}/tmp; fastcgi_temp_path {prefix}/tmp;
     uwsgi_temp_path {prefix}/tmp; scgi_temp_path {prefix}/tmp;
     gzip on; gzip_types text/plain; gzip_min_length 1;
-    {extra}
+    {http_block}
     server {{
         listen 127.0.0.1:{http};
         listen 127.0.0.1:{https} ssl http2;
@@ -102,6 +74,10 @@ http {{
         ssl_certificate_key {certificates}/server.key;
         root {prefix}/html;
         error_page 405 =200 $uri;
+        location = /sink {{ alias {prefix}/html/hello.txt; mirror /unused; error_page 405 =200 @sunk; }}
+        location = /unused {{ internal; return 204; }}
+        location @sunk {{ return 200 "read\n"; }}
+        {server_block}
     }}
 }}
 "#

@@ -1,0 +1,432 @@
+//! HTTP/1.1 against servers that break it: what the failure says, that nothing is left of it, what is sent again.
+
+mod support;
+
+use std::io::{self, Read};
+
+use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::request::{Failure, Request};
+use support::counter::{Counter, Gate};
+use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
+use support::raw::{Conn, RawServer};
+use support::{get, post, session};
+
+/// A server whose first connection runs `fault`; all others answer.
+fn faulty_first(fault: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static) -> RawServer {
+    RawServer::start(move |conn| match conn.serial {
+        1 => fault(conn),
+        _ => answer_all(conn),
+    })
+}
+
+fn answer_all(conn: &mut Conn) -> io::Result<()> {
+    loop {
+        conn.read_request()?;
+        conn.answer("ok")?;
+    }
+}
+
+/// What a request says that gets `answer` and then nothing, while its connection stays open.
+fn answered_with(answer: impl Into<Vec<u8>>) -> Failure {
+    let answer = answer.into();
+    failed_by(get("/"), move |conn| {
+        conn.read_request()?;
+        conn.write(&answer)?;
+        conn.wait_closed()
+    })
+}
+
+/// What `request` says after `fault`.
+fn failed_by(request: Request, fault: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static) -> Failure {
+    let (pool, server) = (pool(0), faulty_first(fault));
+    let session = session(&pool, &server.http);
+    let failure = fails_cleanly(&session, &pool, &server, request);
+    assert_eq!(server.counts.accepted.get(), 2, "one connection failed, one answered the next request");
+    failure
+}
+
+fn is_broken_protocol(failure: &Failure) {
+    assert_eq!((failure.error.status, failure.error.phase), (Status::Protocol, Phase::FirstByte), "{failure:?}");
+    assert_ne!(failure.error.delivery, Delivery::NotSent, "{failure:?}");
+    assert!(!failure.error.retryable && failure.response.is_none(), "{failure:?}");
+}
+
+#[test]
+fn a_garbage_status_line_is_protocol() {
+    for garbage in ["lorem ipsum dolor sit amet\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n"] {
+        is_broken_protocol(&answered_with(garbage));
+    }
+}
+
+#[test]
+fn a_head_over_64_kib_is_protocol() {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-huge: {}\r\n\r\n", "a".repeat(80 << 10));
+    is_broken_protocol(&answered_with(head));
+}
+
+#[test]
+fn a_head_below_64_kib_is_taken() {
+    let pool = pool(0);
+    let server = RawServer::start(|conn| {
+        conn.read_request()?;
+        conn.write(format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-large: {}\r\n\r\n", "a".repeat(40 << 10)))?;
+        conn.wait_closed()
+    });
+    let response = session(&pool, &server.http).request(bounded(get("/"))).unwrap();
+    assert_eq!(response.headers["x-large"].len(), 40 << 10);
+}
+
+#[test]
+fn endless_headers_are_protocol() {
+    is_broken_protocol(&failed_by(get("/"), |conn| {
+        conn.read_request()?;
+        conn.write("HTTP/1.1 200 OK\r\n")?;
+        while conn.write("x-more: of the same\r\n".repeat(100)).is_ok() {}
+        conn.counts.closed.add(1);
+        Ok(())
+    }));
+}
+
+#[test]
+fn a_bad_length_is_protocol() {
+    is_broken_protocol(&answered_with("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n"));
+    is_broken_protocol(&answered_with("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"));
+}
+
+#[test]
+fn two_lengths_that_differ_are_protocol() {
+    is_broken_protocol(&answered_with("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!"));
+}
+
+#[test]
+fn a_bad_chunk_ends_the_body_with_what_came() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for bad in ["zz\r\n", "fffffffffffffffff\r\n", "5\r\nhelloXX"] {
+        let failure = answered_with(format!("{head}{bad}"));
+        let Failure { error, response } = &failure;
+        assert!(matches!(error.status, Status::Truncated | Status::Protocol), "{bad:?}: {failure:?}");
+        assert_eq!((error.phase, error.delivery), (Phase::Body, Delivery::ResponseStarted), "{bad:?}: {failure:?}");
+        assert!(response.as_ref().is_none_or(|response| response.body.starts_with(b"hello")), "{failure:?}");
+    }
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    let pool = pool(0);
+    let server = RawServer::start(|conn| {
+        loop {
+            conn.read_request()?;
+            conn.write("HTTP/1.1 100 Continue\r\n\r\n".repeat(20))?;
+            conn.write("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")?;
+            conn.answer("the answer")?;
+        }
+    });
+    let session = session(&pool, &server.http);
+    for _ in 0..3 {
+        let response = session.request(bounded(post("/", "x"))).unwrap();
+        assert_eq!((response.status.as_u16(), &response.body[..]), (200, &b"the answer"[..]));
+    }
+    assert_eq!(server.counts.accepted.get(), 1);
+}
+
+#[test]
+fn endless_interim_answers_end_by_a_limit() {
+    let mut request = get("/");
+    request.limits.first_byte = millis(300);
+    let failure = failed_by(request, |conn| {
+        conn.read_request()?;
+        while conn.write("HTTP/1.1 100 Continue\r\n\r\n").is_ok() {}
+        conn.counts.closed.add(1);
+        Ok(())
+    });
+    let (status, detail) = (failure.error.status, failure.error.detail);
+    assert!(status == Status::Protocol || detail == Detail::FirstByteLimit, "{failure:?}");
+    assert_eq!((failure.error.phase, failure.error.delivery), (Phase::FirstByte, Delivery::MaybeSent), "{failure:?}");
+}
+
+#[test]
+fn what_a_server_says_on_an_idle_connection_answers_nothing() {
+    for unasked in ["HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "junk"] {
+        for ends in [true, false] {
+            let said = Counter::default();
+            let (pool, saying) = (pool(0), said.clone());
+            let server = faulty_first(move |conn| {
+                conn.read_request()?;
+                conn.answer("first")?;
+                conn.write(unasked)?;
+                if ends {
+                    conn.finish()?;
+                }
+                saying.add(1);
+                conn.wait_closed()
+            });
+            let session = session(&pool, &server.http);
+            assert_eq!(session.request(bounded(get("/"))).unwrap().body, "first");
+            said.wait(1);
+            let second = session.request(bounded(post("/", "x"))).unwrap();
+            assert_eq!((second.status.as_u16(), &second.body[..], second.report.reused), (200, &b"ok"[..], false));
+            server.counts.closed.wait(1);
+            assert_eq!(server.counts.requests.get(), 2);
+        }
+    }
+}
+
+#[test]
+fn an_answer_while_the_body_goes_out_is_the_answer() {
+    const LENGTH: usize = 8 << 20;
+    for (keeps, word) in [(true, ""), (false, "connection: close\r\n")] {
+        let pool = pool(0);
+        let server = faulty_first(move |conn| {
+            conn.read_head()?;
+            conn.write(format!("HTTP/1.1 413 Too Much\r\n{word}content-length: 3\r\n\r\nno!"))?;
+            if keeps {
+                // The client may send the rest, or close; what it may not do is send another head amid the body.
+                let mut rest = vec![0; LENGTH];
+                conn.stream.read_exact(&mut rest)?;
+                assert!(rest.iter().all(|byte| *byte == b'x'));
+                return answer_all(conn);
+            }
+            conn.wait_closed()
+        });
+        let session = session(&pool, &server.http);
+        let response = session.request(bounded(post("/", vec![b'x'; LENGTH]))).unwrap();
+        assert_eq!((response.status.as_u16(), &response.body[..]), (413, &b"no!"[..]));
+        if !keeps {
+            server.counts.closed.wait(1);
+        }
+        assert_eq!(session.request(bounded(get("/"))).unwrap().body, "ok");
+        assert_eq!(pool.stats().in_flight, 0);
+    }
+}
+
+/// Ends the connection: with RST or with FIN.
+fn end(conn: &mut Conn, reset: bool) -> io::Result<()> {
+    conn.counts.closed.add(1);
+    if reset { conn.reset() } else { Ok(()) }
+}
+
+#[test]
+fn a_server_that_closes_every_connection_ends_the_request_soon() {
+    for reset in [false, true] {
+        let pool = pool(0);
+        let server = RawServer::start(move |conn| end(conn, reset));
+        let error = session(&pool, &server.http).request(bounded(post("/", "x"))).unwrap_err().error;
+        // The end may come before the connection is known to stand.
+        assert!(matches!(error.status, Status::Reset | Status::Connect), "{error:?}");
+        assert!(server.counts.accepted.get() <= 4, "{} connections", server.counts.accepted.get());
+        assert_eq!(pool.stats().in_flight, 0);
+    }
+}
+
+#[test]
+fn an_end_before_or_in_the_head_is_reset_maybe_sent() {
+    for reset in [false, true] {
+        for came in ["", "H", "HTTP/1.1 200 O", "HTTP/1.1 200 OK\r\ncontent-len"] {
+            let failure = failed_by(post("/", "x"), move |conn| {
+                conn.read_request()?;
+                conn.write(came)?;
+                end(conn, reset)
+            });
+            let (status, _, phase, delivery) = verdict(&failure);
+            assert_eq!((status, phase), (Status::Reset, Phase::FirstByte), "{came:?} {failure:?}");
+            assert_ne!(delivery, Delivery::NotSent, "{came:?} {failure:?}");
+        }
+    }
+}
+
+#[test]
+fn an_end_in_the_body_is_truncated_with_what_came() {
+    let with_length = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello";
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let to_the_end = "HTTP/1.1 200 OK\r\n\r\nhello";
+    for (answer, reset) in
+        [(with_length, false), (with_length, true), (chunked, false), (chunked, true), (to_the_end, true)]
+    {
+        let failure = failed_by(get("/"), move |conn| {
+            conn.read_request()?;
+            conn.write(answer)?;
+            end(conn, reset)
+        });
+        let (status, _, phase, delivery) = verdict(&failure);
+        // A reset drops what the kernel has not handed over: head and all.
+        if reset && status == Status::Reset {
+            assert_eq!(phase, Phase::FirstByte, "{failure:?}");
+            continue;
+        }
+        assert_eq!((status, phase), (Status::Truncated, Phase::Body), "{failure:?}");
+        assert_eq!((delivery, failure.error.http_status), (Delivery::ResponseStarted, 200), "{failure:?}");
+        let came = failure.response.unwrap().body;
+        assert!(if reset { b"hello".starts_with(&came[..]) } else { came == "hello" }, "{came:?}");
+    }
+}
+
+#[test]
+fn a_body_that_lasts_to_the_end_of_its_connection_is_whole() {
+    let pool = pool(0);
+    let server = RawServer::start(|conn| {
+        conn.read_request()?;
+        conn.write("HTTP/1.1 200 OK\r\n\r\nhello")
+    });
+    let session = session(&pool, &server.http);
+    for _ in 0..3 {
+        assert_eq!(session.request(bounded(get("/"))).unwrap().body, "hello");
+    }
+    assert_eq!(server.counts.accepted.get(), 3);
+}
+
+#[test]
+fn a_server_that_takes_no_more_of_the_body_meets_the_send_limit() {
+    let mut request = post("/", vec![b'x'; 32 << 20]);
+    request.limits.send = millis(300);
+    let stalled = Gate::default();
+    let waiting = stalled.clone();
+    let (pool, server) = (
+        pool(0),
+        faulty_first(move |conn| {
+            conn.read_head()?;
+            waiting.pass();
+            conn.wait_closed()
+        }),
+    );
+    let session = session(&pool, &server.http);
+    let failure = session.request(bounded(request)).unwrap_err();
+    stalled.open();
+    let wanted = (Status::Timeout, Detail::SendLimit, Phase::Send, Delivery::MaybeSent);
+    assert_eq!(verdict(&failure), wanted, "{failure:?}");
+    server.counts.closed.wait(1);
+    assert_eq!(session.request(bounded(get("/"))).unwrap().body, "ok");
+}
+
+#[test]
+fn a_server_that_says_nothing_meets_the_first_byte_limit() {
+    for came in ["", "HTTP/1.1 200 OK\r\nx-half: "] {
+        let mut request = post("/", "x");
+        request.limits.first_byte = millis(200);
+        let failure = failed_by(request, move |conn| {
+            conn.read_request()?;
+            conn.write(came)?;
+            conn.wait_closed()
+        });
+        let wanted = (Status::Timeout, Detail::FirstByteLimit, Phase::FirstByte, Delivery::MaybeSent);
+        assert_eq!(verdict(&failure), wanted, "{came:?} {failure:?}");
+    }
+}
+
+#[test]
+fn a_body_that_stops_meets_the_limit_between_bytes() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ] {
+        let mut request = get("/");
+        request.limits.between_bytes = millis(200);
+        let failure = failed_by(request, move |conn| {
+            conn.read_request()?;
+            conn.write(answer)?;
+            conn.wait_closed()
+        });
+        let wanted = (Status::Timeout, Detail::BetweenBytesLimit, Phase::Body, Delivery::ResponseStarted);
+        assert_eq!(verdict(&failure), wanted, "{answer:?} {failure:?}");
+        assert_eq!(failure.error.http_status, 200);
+    }
+}
+
+#[test]
+fn the_total_limit_holds_at_each_stage() {
+    let stages = [
+        ("", Phase::FirstByte, Delivery::MaybeSent),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", Phase::Body, Delivery::ResponseStarted),
+    ];
+    for (came, phase, delivery) in stages {
+        let mut request = post("/", "x");
+        request.limits.total = millis(200);
+        let failure = failed_by(request, move |conn| {
+            conn.read_request()?;
+            conn.write(came)?;
+            conn.wait_closed()
+        });
+        assert_eq!(verdict(&failure), (Status::Timeout, Detail::TotalLimit, phase, delivery), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_post_never_meets_a_connection_that_closed_while_idle() {
+    for threads in [0, 2] {
+        let pool = pool(threads);
+        // Every connection answers once, without a word of its end.
+        let server = RawServer::start(|conn| {
+            conn.read_request()?;
+            conn.answer("ok")
+        });
+        let session = session(&pool, &server.http);
+        for n in 1..=20 {
+            let response = session.request(bounded(post("/", "x"))).unwrap();
+            assert_eq!((response.status.as_u16(), server.counts.requests.get()), (200, n));
+            server.counts.ended.wait(n);
+        }
+    }
+}
+
+/// A server whose first connection answers one request, then reads another, says `last` and ends.
+fn dies_on_the_second(last: &'static str, reset: bool) -> RawServer {
+    faulty_first(move |conn| {
+        conn.read_request()?;
+        conn.answer("first")?;
+        conn.read_request()?;
+        conn.write(last)?;
+        end(conn, reset)
+    })
+}
+
+#[test]
+fn a_get_lost_on_a_reused_connection_is_sent_once_more() {
+    for reset in [false, true] {
+        let (pool, server) = (pool(0), dies_on_the_second("", reset));
+        let session = session(&pool, &server.http);
+        session.request(bounded(get("/"))).unwrap();
+        let response = session.request(bounded(get("/"))).unwrap();
+        assert_eq!((&response.body[..], response.report.reused), (&b"ok"[..], false));
+        assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (3, 2));
+    }
+}
+
+#[test]
+fn a_get_that_got_a_byte_back_is_not_sent_again() {
+    let (pool, server) = (pool(0), dies_on_the_second("HTTP/1.1 2", false));
+    let session = session(&pool, &server.http);
+    session.request(bounded(get("/"))).unwrap();
+    let error = session.request(bounded(get("/"))).unwrap_err().error;
+    assert_eq!((error.status, server.counts.requests.get()), (Status::Reset, 2), "{error:?}");
+}
+
+#[test]
+fn a_get_lost_twice_is_not_sent_a_third_time() {
+    let pool = pool(0);
+    let server = RawServer::start(|conn| {
+        if conn.serial == 1 {
+            conn.read_request()?;
+            conn.answer("first")?;
+        }
+        conn.read_request().map(|_| ())
+    });
+    let session = session(&pool, &server.http);
+    session.request(bounded(get("/"))).unwrap();
+    let error = session.request(bounded(get("/"))).unwrap_err().error;
+    assert_eq!((error.status, error.delivery), (Status::Reset, Delivery::MaybeSent), "{error:?}");
+    assert_eq!(server.counts.requests.get(), 3);
+}
+
+#[test]
+fn a_post_lost_on_a_reused_connection_is_not_sent_again() {
+    for reset in [false, true] {
+        let (pool, server) = (pool(0), dies_on_the_second("", reset));
+        let session = session(&pool, &server.http);
+        session.request(bounded(post("/", "x"))).unwrap();
+        let error = session.request(bounded(post("/", "x"))).unwrap_err().error;
+        assert_eq!((error.status, error.delivery), (Status::Reset, Delivery::MaybeSent), "{error:?}");
+        assert!(!error.retryable);
+        assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (2, 1));
+        assert_eq!(session.request(bounded(get("/"))).unwrap().body, "ok");
+    }
+}

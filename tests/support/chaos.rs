@@ -1,0 +1,252 @@
+//! A TCP proxy that misbehaves on demand, also on connections that are open already.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::counter::Counter;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// What one way does to its bytes. The default does nothing to them.
+#[derive(Clone, Debug, Default)]
+pub struct Toxics {
+    /// Waits so long before it passes a piece on.
+    pub latency: Duration,
+    /// Bytes a second; 0 for all there are.
+    pub bandwidth: u64,
+    /// Waits so long before it passes an end on.
+    pub slow_close: Duration,
+    /// Resets the connection, both ways, when so many bytes went this way.
+    pub reset_at: Option<u64>,
+    /// Ends this way, properly, when so many bytes went it.
+    pub limit: Option<u64>,
+    /// Passes pieces of so many bytes, and waits so long after each; (0, _) for whole ones.
+    pub slices: (usize, Duration),
+    /// Passes nothing on and closes nothing.
+    pub stall: bool,
+}
+
+type Weathers = watch::Receiver<Weather>;
+
+#[derive(Clone, Default)]
+struct Weather {
+    up: Toxics,
+    down: Toxics,
+    /// The first so many connections are cut.
+    cut: u64,
+    /// The first so many connections pass nothing on.
+    stalled: u64,
+    /// New connections are accepted and then never served.
+    black_hole: bool,
+}
+
+impl Weather {
+    fn of(&self, way: Way) -> &Toxics {
+        match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        }
+    }
+}
+
+/// The proxy; it ends, and its connections are cut, when this is dropped.
+pub struct Chaos {
+    runtime: Option<Runtime>,
+    weather: watch::Sender<Weather>,
+    address: SocketAddr,
+    pub counts: Counts,
+}
+
+/// What the proxy saw.
+#[derive(Clone, Default)]
+pub struct Counts {
+    pub accepted: Counter,
+    /// Connections of clients that are open.
+    pub open: Counter,
+    pub bytes_up: Counter,
+    pub bytes_down: Counter,
+}
+
+impl Chaos {
+    /// A proxy on a free loopback port before `target`, an address or a URL with one.
+    pub fn start(target: &str) -> Chaos {
+        let target = target.rsplit_once("//").map_or(target, |(_, host)| host).replace("localhost", "127.0.0.1");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (weather, seen) = watch::channel(Weather::default());
+        let counts = Counts::default();
+        runtime.spawn(accept(listener, target, seen, counts.clone()));
+        Chaos { runtime: Some(runtime), weather, address, counts }
+    }
+
+    pub fn http(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn https(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    /// Changes what `way` does from now on.
+    pub fn set(&self, way: Way, toxics: Toxics) {
+        self.weather.send_modify(|weather| match way {
+            Way::Up => weather.up = toxics,
+            Way::Down => weather.down = toxics,
+        });
+    }
+
+    /// Both ways do nothing harmful from now on, and new connections are served.
+    pub fn calm(&self) {
+        self.weather.send_modify(|weather| {
+            *weather = Weather { cut: weather.cut, stalled: weather.stalled, ..Weather::default() }
+        });
+    }
+
+    /// Stops the bytes of every connection there is now, for good, and closes none: a peer dead without a word.
+    pub fn stall_open(&self) {
+        let accepted = self.counts.accepted.get() as u64;
+        self.weather.send_modify(|weather| weather.stalled = accepted);
+    }
+
+    /// New connections are accepted, and nothing ever comes of them.
+    pub fn swallow_new(&self) {
+        self.weather.send_modify(|weather| weather.black_hole = true);
+    }
+
+    /// Resets every connection there is now, and waits until they are gone.
+    pub fn cut_all(&self) {
+        let accepted = self.counts.accepted.get() as u64;
+        self.weather.send_modify(|weather| weather.cut = accepted);
+        self.counts.open.wait_until(|open| open == 0);
+    }
+}
+
+impl Drop for Chaos {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, target: String, weather: Weathers, counts: Counts) {
+    while let Ok((client, _)) = listener.accept().await {
+        let serial = counts.accepted.add(1) as u64;
+        counts.open.add(1);
+        let (target, weather, counts) = (target.clone(), weather.clone(), counts.clone());
+        tokio::spawn(async move {
+            serve(client, &target, weather, serial, &counts).await;
+            counts.open.sub(1);
+        });
+    }
+}
+
+/// One connection to its end: both ways ended, a reset by toxic, or a cut.
+async fn serve(mut client: TcpStream, target: &str, weather: Weathers, serial: u64, counts: &Counts) {
+    let mut sky = weather.clone();
+    let cut = sky.wait_for(|weather| weather.cut >= serial);
+    if weather.borrow().black_hole {
+        let mut waste = [0; 4096];
+        tokio::select! {
+            _ = cut => drop(client.set_zero_linger()),
+            () = async { while client.read(&mut waste).await.is_ok_and(|read| read > 0) {} } => {}
+        }
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let up = pump(Way::Up, from_client, to_server, (serial, weather.clone()), &counts.bytes_up);
+    let down = pump(Way::Down, from_server, to_client, (serial, weather), &counts.bytes_down);
+    let ended = tokio::select! {
+        ended = async { tokio::try_join!(up, down) } => ended.is_ok(),
+        _ = cut => false,
+    };
+    if !ended {
+        // Closed with nothing lingering, a socket sends RST.
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
+    }
+}
+
+/// One way, to its end. An error resets the connection.
+async fn pump(
+    way: Way,
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    (serial, mut weather): (u64, Weathers),
+    bytes: &Counter,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut passed = 0;
+    loop {
+        let read = from.read(&mut buffer).await?;
+        let toxics = wait_calm(way, serial, &mut weather).await;
+        if read == 0 {
+            pause(toxics.slow_close).await;
+            return to.shutdown().await;
+        }
+        pause(toxics.latency).await;
+        let mut left = &buffer[..read];
+        while !left.is_empty() {
+            // Asked anew for each slice, so that a stall or a cut falls between two.
+            let toxics = wait_calm(way, serial, &mut weather).await;
+            let room = [toxics.limit, toxics.reset_at]
+                .into_iter()
+                .flatten()
+                .min()
+                .map_or(u64::MAX, |most| most - passed.min(most));
+            let slice = if toxics.slices.0 == 0 { left.len() } else { left.len().min(toxics.slices.0) };
+            let slice = slice.min(usize::try_from(room).unwrap_or(usize::MAX));
+            to.write_all(&left[..slice]).await?;
+            bytes.add(slice);
+            passed += slice as u64;
+            left = &left[slice..];
+            if toxics.reset_at.is_some_and(|at| passed >= at) {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            if toxics.limit.is_some_and(|limit| passed >= limit) {
+                return to.shutdown().await;
+            }
+            pause(after(&toxics, slice)).await;
+        }
+    }
+}
+
+/// How long to wait after a slice.
+fn after(toxics: &Toxics, slice: usize) -> Duration {
+    let cut = if toxics.slices.0 == 0 { Duration::ZERO } else { toxics.slices.1 };
+    let slow = Duration::from_secs(slice as u64).checked_div(u32::try_from(toxics.bandwidth).unwrap_or(u32::MAX));
+    cut + slow.unwrap_or_default()
+}
+
+/// What `way` does now that it is not stalled.
+async fn wait_calm(way: Way, serial: u64, weather: &mut Weathers) -> Toxics {
+    match weather.wait_for(|weather| !weather.of(way).stall && serial > weather.stalled).await {
+        Ok(weather) => weather.of(way).clone(),
+        Err(_) => Toxics::default(),
+    }
+}
+
+/// As `sleep`, which makes a millisecond of nothing.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
+}

@@ -1,0 +1,55 @@
+//! What a test expects of a failure, in one line.
+
+use std::time::Duration;
+
+use aipool::config::{MaxSize, PoolConfig};
+use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::pool::{ConnectionPool, PoolHandle};
+use aipool::request::{Failure, Request};
+
+use super::raw::RawServer;
+
+/// The parts of a failure that a caller acts on.
+pub type Verdict = (Status, Detail, Phase, Delivery);
+
+pub fn verdict(failure: &Failure) -> Verdict {
+    let error = &failure.error;
+    (error.status, error.detail, error.phase, error.delivery)
+}
+
+/// A pool that evicts nothing.
+pub fn pool(threads: usize) -> PoolHandle {
+    let config = PoolConfig { threads, max_size: MaxSize::Unlimited, ..PoolConfig::default() };
+    PoolHandle::owner(ConnectionPool::new(config).unwrap())
+}
+
+// The shape of `LimitOverrides`.
+#[allow(clippy::option_option, clippy::unnecessary_wraps)]
+pub fn millis(millis: u64) -> Option<Option<Duration>> {
+    Some(Some(Duration::from_millis(millis)))
+}
+
+/// `request` under a total limit that a test which works never meets, and one that hangs meets soon.
+pub fn bounded(mut request: Request) -> Request {
+    request.limits.total = request.limits.total.or(millis(8000));
+    request
+}
+
+/// Sends `request` to a server that fails it, expects a failure, and that nothing is left of it: no request under way and,
+/// where the script waits for it, a closed connection. The next request, over a fresh connection, succeeds.
+pub fn fails_cleanly(
+    session: &aipool::session::SessionHandle,
+    pool: &PoolHandle,
+    server: &RawServer,
+    request: Request,
+) -> Failure {
+    let failure = match session.request(bounded(request)) {
+        Err(failure) => failure,
+        Ok(response) => panic!("answered {} by a server that failed it", response.status),
+    };
+    server.counts.closed.wait(1);
+    assert_eq!(pool.stats().in_flight, 0, "{failure:?}");
+    let next = session.request(bounded(super::get("/next"))).expect("the next request is another's business");
+    assert_eq!((next.status.as_u16(), next.report.reused), (200, false), "{failure:?}");
+    failure
+}
