@@ -10,8 +10,9 @@ use once_cell::sync::OnceCell;
 
 use crate::base_url::BaseUrl;
 use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig, TransportKind};
-use crate::connections::{ConnectionStats, Connections, Maker};
+use crate::connections::{Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
+use crate::pool_stats::PoolStats;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
 use crate::response::Response;
@@ -22,7 +23,7 @@ use crate::stats::{Driving, PoolCounters, add_one, lock, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
 use crate::transport::reqwest::Transport;
-use crate::{exposition, metrics, sys};
+use crate::{metrics, sys};
 
 /// How often `request` tries again on a fresh session when the one it got was just closed.
 const FRESH_SESSIONS: usize = 3;
@@ -53,22 +54,6 @@ struct SessionKey {
 }
 
 type TransportKey = (String, String, Arc<ConnectionConfig>);
-
-/// A pool's numbers now.
-pub struct PoolStats {
-    pub sessions: u64,
-    pub leased: u64,
-    pub over_limit: u64,
-    pub in_flight: u64,
-    pub sessions_created: u64,
-    pub evictions: u64,
-    pub requests: u64,
-    pub failures: u64,
-    pub connections_opened: u64,
-    pub requests_reused: u64,
-    /// The engine's.
-    pub connections: ConnectionStats,
-}
 
 /// The process's shared pool.
 #[derive(Default)]
@@ -188,7 +173,7 @@ impl ConnectionPool {
     /// The pool's numbers as Prometheus text.
     pub fn metrics(&self) -> String {
         let (queue_times, first_byte_times) = self.connections.times();
-        metrics::text(&exposition::families(&self.stats(), queue_times, first_byte_times))
+        metrics::text(&self.stats().families(queue_times, first_byte_times))
     }
 
     /// Reads certificate files again; connections made from now on use them.

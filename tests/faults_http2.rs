@@ -264,14 +264,16 @@ fn no_streams_at_all_is_the_queue_limit_not_a_flood_of_connections() {
         let mut request = post("/", "x");
         request.limits.queue = millis(300);
         let failure = session.request(bounded(request)).unwrap_err();
-        let wanted = (Status::Timeout, Detail::QueueLimit, Phase::Queue, Delivery::NotSent);
-        assert_eq!(verdict(&failure), wanted, "{failure:?}");
+        // One stream a connection is lent before the peer has said how many it takes; that one may have gone out.
+        let (status, detail, phase, _) = verdict(&failure);
+        assert_eq!((status, detail, phase), (Status::Timeout, Detail::QueueLimit, Phase::Queue), "{failure:?}");
+        failure.error.delivery
     };
     std::thread::scope(|scope| {
         let requests: Vec<_> = (0..10).map(|_| scope.spawn(one)).collect();
-        for request in requests {
-            request.join().unwrap();
-        }
+        let deliveries: Vec<_> = requests.into_iter().map(|request| request.join().unwrap()).collect();
+        let maybe_sent = deliveries.iter().filter(|delivery| **delivery != Delivery::NotSent).count();
+        assert!(maybe_sent <= server.counts.accepted.get(), "{deliveries:?}");
     });
     assert!(server.counts.accepted.get() <= 4, "{} connections", server.counts.accepted.get());
 }

@@ -18,8 +18,6 @@ use crate::transport::dial::{DialLimits, Target};
 use crate::transport::http::Sender;
 use crate::transport::link::Connect;
 
-/// An idle connection is looked at before use when it was silent for so long; a loop of requests is not held up.
-const LOOKED_AT_AFTER: Duration = Duration::from_millis(1);
 /// More streams than this on one connection hold each other up, whatever the peer takes.
 const STREAMS_ENOUGH: usize = 100;
 /// A connection used within this time is replaced before it goes.
@@ -449,8 +447,7 @@ impl State {
         }
         while let Some(connection) = self.idle.pop() {
             let Some(lease) = group.lease(&connection) else { continue };
-            let silent = connection.idle_for() >= LOOKED_AT_AFTER;
-            if !silent || !connection.wire.is_readable() {
+            if !connection.wire.is_readable() {
                 return Some(lease);
             }
             // Bytes or an end that nobody asked for: the server is done with it.

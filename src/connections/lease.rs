@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::connection::Connection;
@@ -12,7 +11,7 @@ use super::group::Group;
 use super::waiter::Place;
 use crate::error::{Detail, Error, Result, Status};
 use crate::events::CloseReason;
-use crate::transport::http::{NoResponse, Payload, Sender};
+use crate::transport::http::{Inflow, NoResponse, Payload, Sender};
 
 /// How long after its response a connection may still be busy with that exchange.
 const SETTLES: Duration = Duration::from_secs(1);
@@ -29,11 +28,13 @@ struct Inner {
     reused: bool,
     /// A request went in and its response has not been read to the end.
     under_way: bool,
+    /// The response came before the whole request was sent.
+    sends_on: bool,
 }
 
 impl Lease {
     pub fn new(group: Arc<Group>, connection: Arc<Connection>, sender: Sender, reused: bool) -> Self {
-        Lease { inner: Some(Inner { group, connection, sender, reused, under_way: false }) }
+        Lease { inner: Some(Inner { group, connection, sender, reused, under_way: false, sends_on: false }) }
     }
 
     /// Taken apart without giving the connection back.
@@ -59,17 +60,18 @@ impl Lease {
     }
 
     /// Sends a request and waits for its response's head.
-    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Incoming>, NoResponse> {
+    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
         let Some(inner) = &mut self.inner else { unreachable!("a lease is whole while it is borrowed") };
         inner.under_way = true;
         inner.sender.send(request).await
     }
 
-    /// The response has been read to its end: the connection can carry another. `keep` is how long the server said it
-    /// keeps it.
-    pub fn finish(mut self, keep: Option<Duration>) {
+    /// The response has been read to its end: the connection can carry another, at once where the whole request was `sent`.
+    /// `keep` is how long the server said it keeps the connection.
+    pub fn finish(mut self, sent: bool, keep: Option<Duration>) {
         if let Some(inner) = &mut self.inner {
             inner.under_way = false;
+            inner.sends_on = !sent;
             if let Some(keep) = keep {
                 inner.connection.keep_at_most(keep);
             }
@@ -87,7 +89,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(Inner { group, connection, mut sender, under_way, .. }) = self.inner.take() else { return };
+        let Some(inner) = self.inner.take() else { return };
+        let Inner { group, connection, mut sender, under_way, sends_on, .. } = inner;
         if connection.http2 {
             drop(sender);
             group.end_stream(&connection);
@@ -96,10 +99,9 @@ impl Drop for Lease {
             group.retire(&connection, CloseReason::Cancelled);
             drop(sender);
             group.end_stream(&connection);
-        } else if sender.is_ready() || sender.is_closed() {
+        } else if !sends_on {
             group.take_back(connection, sender);
         } else {
-            // The response came before the request was sent, or its last bytes are still in the parser.
             let settling = group.clone();
             group.spawn(async move {
                 let ready = tokio::time::timeout(SETTLES, sender.ready()).await;

@@ -10,7 +10,7 @@ use super::handle;
 use super::pool::aip_pool;
 use super::status::aip_error;
 use crate::events::CloseReason;
-use crate::pool::PoolStats;
+use crate::pool_stats::PoolStats;
 
 /// Places in `aip_pool_stats.closed`: why connections closed. Unused for too long.
 pub const AIP_CLOSED_IDLE: u32 = 0;

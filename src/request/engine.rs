@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
-use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::journey::Journey;
@@ -17,8 +16,7 @@ use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
 use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
 use crate::transport::dial::DialLimits;
-use crate::transport::failure;
-use crate::transport::http::{Inflow, NoResponse, Payload};
+use crate::transport::http::{Inflow, NoResponse, Payload, Taken};
 use crate::transport::{Head, Outgoing};
 
 /// How often a request that the server has not seen goes out again.
@@ -50,17 +48,21 @@ pub async fn send(
             Some(request) if same_form(&request, lease.connection()) => request,
             _ => request(address, lease.connection(), outgoing),
         };
-        journey.goes_over(&lease, request.body().taken());
+        let taken = request.body().taken();
+        journey.goes_over(&lease, taken.clone());
         let failed = match lease.send(request).await {
             Ok(response) => {
                 journey.answered(response.status());
-                return head_and_body(response, lease, limits.between_bytes);
+                return head_and_body(response, lease, taken, limits.between_bytes);
             }
             Err(failed) => failed,
         };
         let verdict = judge(&failed, &lease, journey, outgoing);
-        let error = failure::without_response(&failed.error);
-        lease.failed(verdict.why);
+        let error = failed.error();
+        match verdict.closes {
+            Some(why) => lease.failed(why),
+            None => drop(lease),
+        }
         if !verdict.again || attempt >= MOST_ATTEMPTS {
             let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
@@ -76,23 +78,25 @@ pub async fn send(
 struct Verdict {
     delivery: Delivery,
     again: bool,
-    why: CloseReason,
+    /// Why its connection takes no more requests; `None` where it does.
+    closes: Option<CloseReason>,
 }
 
 fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, outgoing: &Outgoing) -> Verdict {
-    let unprocessed = failed.unsent.is_some() || failure::was_never_processed(&failed.error);
+    let unprocessed = failed.unsent.is_some() || failed.was_never_processed();
     // A stream's own failure leaves the connection to the others.
-    let stream_only = failure::is_stream_reset(&failed.error);
+    let stream_only = failed.is_stream_reset();
     let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
-    let stale = lease.reused() && !journey.heard_back() && failure::is_broken(&failed.error);
+    let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
     let again = delivery == Delivery::NotSent || (stale && may_repeat(outgoing));
-    let why = match (unprocessed, stale) {
-        (true, _) if lease.connection().http2 => CloseReason::GoAway,
-        (_, true) | (true, _) => CloseReason::Stale,
-        _ => CloseReason::Error,
+    let closes = match (unprocessed, stale) {
+        (true, _) if lease.connection().http2 => Some(CloseReason::GoAway),
+        (_, true) | (true, _) => Some(CloseReason::Stale),
+        _ if stream_only => None,
+        _ => Some(CloseReason::Error),
     };
-    Verdict { delivery, again, why }
+    Verdict { delivery, again, closes }
 }
 
 async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Result<Lease> {
@@ -164,21 +168,23 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
 }
 
 fn head_and_body(
-    response: http::Response<hyper::body::Incoming>,
+    response: http::Response<Inflow>,
     lease: Lease,
+    sent: Option<Taken>,
     between_bytes: TimeLimit,
 ) -> Result<(Head, EngineBody)> {
-    let (mut parts, incoming) = response.into_parts();
+    let (mut parts, inflow) = response.into_parts();
     let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
     let remote = lease.connection().facts.remote;
-    let length = incoming.size_hint().exact();
+    let length = inflow.length();
     let decoder = Decoder::for_headers(&mut parts.headers)?;
     let head = Head { status: parts.status, version: parts.version, headers: parts.headers, remote };
     let mut body = EngineBody {
         length: if decoder.is_none() { length } else { None },
-        inflow: Inflow::new(incoming),
+        inflow,
         lease: Some(lease),
         keep,
+        sent,
         timed: between_bytes.is_some(),
         decoder,
         encoded: Bytes::new(),
@@ -201,6 +207,8 @@ pub struct EngineBody {
     inflow: Inflow,
     lease: Option<Lease>,
     keep: Option<Duration>,
+    /// When the last of the request was taken; `None` where it is small.
+    sent: Option<Taken>,
     timed: bool,
     /// How many bytes are to come, where the server said so.
     pub length: Option<u64>,
@@ -283,7 +291,7 @@ impl EngineBody {
 
     fn finish(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.finish(self.keep);
+            lease.finish(self.sent.as_ref().is_none_or(|sent| sent.get().is_some()), self.keep);
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::stats::lock;
 use crate::transport::http::Taken;
 use crate::transport::wire::Wire;
 
+/// Interim answers, the head, and what is read of the body along with it, over HTTP/1.1.
+const MOST_BEFORE_HEAD: u64 = 1 << 20;
+
 /// One request's way over the pool's own connections. Shared by the parts of one task.
 pub struct Journey {
     state: Mutex<State>,
@@ -73,6 +76,11 @@ impl Journey {
         let mut state = lock(&self.state);
         if let Some(place) = &state.place {
             return place.phase();
+        }
+        // Lent a stream before the peer said that it takes none: it waits like those in the queue.
+        let stuck = state.dispatched.as_ref().is_some_and(|sent| sent.connection.most_streams() == 0);
+        if stuck && state.phase == Phase::FirstByte {
+            return (Phase::Queue, state.since);
         }
         let sent = state.taken.as_ref().and_then(|taken| taken.get().copied());
         if let (Phase::Send, Some(sent)) = (state.phase, sent) {
@@ -143,6 +151,9 @@ impl Journey {
         state.phase = if taken.is_some() { Phase::Send } else { Phase::FirstByte };
         state.since = now;
         state.taken = taken;
+        if !connection.http2 {
+            connection.wire.expect_head(MOST_BEFORE_HEAD);
+        }
         let (written, read) = (connection.wire.written(), connection.wire.read());
         state.dispatched = Some(Dispatched { connection: connection.clone(), written, read });
     }
@@ -150,6 +161,9 @@ impl Journey {
     /// The response's head has come.
     pub fn answered(&self, status: StatusCode) {
         let mut state = lock(&self.state);
+        if let Some(sent) = state.dispatched.as_ref().filter(|sent| !sent.connection.http2) {
+            sent.connection.wire.head_came();
+        }
         state.http_status = status.as_u16();
         state.phase = Phase::Body;
         state.since = Instant::now();

@@ -55,6 +55,11 @@ pub fn exchanging(chain: &Chain<'_>) -> Error {
     if let Some(refusal) = chain.find().filter(|error| tls::failure::is_client_certificate_refusal(error)) {
         return tls::failure::refused(refusal);
     }
+    if let Some(h2) = chain.find::<h2::Error>().filter(|h2| h2.is_remote()) {
+        let reason = h2.reason().map_or_else(String::new, |reason| reason.to_string());
+        let message = format!("connection: the server gave the request up (HTTP/2: {reason})");
+        return Error::new(Status::Reset, message);
+    }
     let hyper = chain.find::<hyper::Error>();
     let broke = hyper.is_none_or(is_incomplete);
     let failure = if chain.io().is_some_and(is_broken_io) || (broke && chain.io().is_none()) {

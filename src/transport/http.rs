@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::failure;
 use super::link::Stream;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
 const MOST_HEAD: usize = 64 << 10;
@@ -92,9 +92,31 @@ pub enum Sender {
 
 /// A request that got no response.
 pub struct NoResponse {
-    pub error: hyper::Error,
+    error: hyper::Error,
     /// Given back: not one byte of it was written.
     pub unsent: Option<Request<Payload>>,
+}
+
+impl NoResponse {
+    /// In our terms; what the server can have seen of it is for others to say.
+    pub fn error(&self) -> Error {
+        failure::without_response(&self.error)
+    }
+
+    /// By the protocol the server has not looked at the request.
+    pub fn was_never_processed(&self) -> bool {
+        failure::was_never_processed(&self.error)
+    }
+
+    /// Only the stream was reset; its connection goes on.
+    pub fn is_stream_reset(&self) -> bool {
+        failure::is_stream_reset(&self.error)
+    }
+
+    /// The connection ended, and not because somebody broke the protocol.
+    pub fn is_broken(&self) -> bool {
+        failure::is_broken(&self.error)
+    }
 }
 
 impl Sender {
@@ -127,12 +149,18 @@ impl Sender {
 
     /// Sends a request; the future ends with its response's head. Dropped, it gives the request up: HTTP/1.1 closes the
     /// connection, HTTP/2 resets the stream.
-    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Incoming>, NoResponse> {
+    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
+        // The last bytes of the response before may still be in the parser; an end of the connection is told by sending.
+        if let Sender::Http1(sender) = self {
+            if !sender.is_ready() {
+                let _ = sender.ready().await;
+            }
+        }
         let sent = match self {
             Sender::Http1(sender) => sender.try_send_request(request).await,
             Sender::Http2(sender) => sender.try_send_request(request).await,
         };
-        sent.map_err(|mut failed| {
+        sent.map(|response| response.map(Inflow)).map_err(|mut failed| {
             let unsent = failed.take_message();
             NoResponse { error: failed.into_error(), unsent }
         })
@@ -307,8 +335,9 @@ impl Drop for Ending {
 pub struct Inflow(Incoming);
 
 impl Inflow {
-    pub fn new(incoming: Incoming) -> Self {
-        Inflow(incoming)
+    /// How many bytes are to come, where the server said so.
+    pub fn length(&self) -> Option<u64> {
+        self.0.size_hint().exact()
     }
 
     /// The next bytes, or `None` at a proper end.

@@ -119,6 +119,9 @@ impl Drop for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.wire.is_over_bound() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "no end of interim answers")));
+        }
         let before = buf.filled().len();
         let read = match &mut self.io {
             Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),

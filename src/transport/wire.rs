@@ -16,6 +16,8 @@ pub struct Wire {
     read: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
+    /// What may be read in all until a response's head has come.
+    read_bound: AtomicU64,
     writing: AtomicBool,
     ended: AtomicBool,
     #[cfg(unix)]
@@ -68,6 +70,21 @@ impl Wire {
 
     pub fn end_write(&self) {
         self.writing.store(false, Ordering::SeqCst);
+    }
+
+    /// From here to a response's head a server may send so much, interim answers included.
+    pub fn expect_head(&self, most: u64) {
+        self.read_bound.store(self.read() + most, Ordering::Relaxed);
+    }
+
+    pub fn head_came(&self) {
+        self.read_bound.store(0, Ordering::Relaxed);
+    }
+
+    /// More than may be was read without a head.
+    pub fn is_over_bound(&self) -> bool {
+        let bound = self.read_bound.load(Ordering::Relaxed);
+        bound != 0 && self.read() > bound
     }
 
     pub fn count_read(&self, bytes: usize) {
