@@ -89,10 +89,9 @@ impl Group {
         let insecure = identity.config.tls.trust == Trust::Anybody;
         let host = target.host.as_str().into();
         let protocol = match http_version {
-            HttpVersion::Http1 => Protocol::Http1,
             HttpVersion::Http2 => Protocol::Http2,
             HttpVersion::Auto if target.https => shared.remembered(&target),
-            HttpVersion::Auto => Protocol::Http1,
+            HttpVersion::Http1 | HttpVersion::Auto => Protocol::Http1,
         };
         let state = State {
             references: 0,
@@ -112,9 +111,9 @@ impl Group {
 
     /// A connection that stands and has room, or a place at the end of the queue.
     pub fn checkout(self: &Arc<Self>, limits: DialLimits) -> Result<Checkout> {
-        let mut stale = Vec::new();
+        let mut dead = Vec::new();
         let mut state = lock(&self.state);
-        let found = if state.waiters.len() == 0 { state.take(self, &mut stale) } else { None };
+        let found = if state.waiters.len() == 0 { state.take(self, &mut dead) } else { None };
         let orders;
         let outcome = if let Some(lease) = found {
             orders = self.ahead(&mut state);
@@ -129,7 +128,7 @@ impl Group {
             Ok(Checkout::Later(Waiting::new(self.clone(), place, outcome)))
         };
         drop(state);
-        for connection in stale {
+        for connection in dead {
             self.retire(&connection, CloseReason::Stale);
         }
         self.launch(orders);
@@ -441,7 +440,7 @@ impl Group {
 
 impl State {
     /// A connection with room.
-    fn take(&mut self, group: &Arc<Group>, stale: &mut Vec<Arc<Connection>>) -> Option<Lease> {
+    fn take(&mut self, group: &Arc<Group>, dead: &mut Vec<Arc<Connection>>) -> Option<Lease> {
         if let Some(lease) = self.stream(group) {
             return Some(lease);
         }
@@ -453,7 +452,7 @@ impl State {
             // Bytes or an end that nobody asked for: the server is done with it.
             if let Some((connection, _)) = lease.dissolve() {
                 connection.end_use();
-                stale.push(connection);
+                dead.push(connection);
             }
         }
         None
@@ -486,8 +485,8 @@ impl State {
 
     /// What a new connection to this peer takes, as far as the others tell.
     fn streams_each(&self) -> usize {
-        let told = self.standing.iter().filter(|connection| connection.http2 && connection.is_settled());
-        told.last().map_or(STREAMS_ENOUGH, |connection| connection.most_streams()).max(1)
+        let mut told = self.standing.iter().filter(|connection| connection.http2 && connection.is_settled());
+        told.next_back().map_or(STREAMS_ENOUGH, |connection| connection.most_streams()).max(1)
     }
 
     fn is_nearly_full(&self) -> bool {

@@ -297,6 +297,6 @@ impl Shared {
 /// `life`, up to 15 % shorter or longer, evenly spread over the ids.
 fn jittered(life: Duration, id: u64) -> Duration {
     // The golden ratio's fractions fall evenly whatever the number of ids.
-    let spread = (id as f64 * 0.618_033_988_749_894_9).fract();
+    let spread = (f64::from((id % (1 << 20)) as u32) * 0.618_033_988_749_894_9).fract();
     life.mul_f64(1.0 + JITTER * (2.0 * spread - 1.0))
 }

@@ -251,7 +251,7 @@ pub fn times(field: &str, number: i64, most: u32) -> Result<Option<u32>> {
     match number {
         0 => Ok(None),
         AIP_OFF => Ok(Some(0)),
-        1.. if number <= i64::from(most) => Ok(Some(number as u32)),
+        1.. if number <= i64::from(most) => Ok(Some(number.unsigned_abs() as u32)),
         _ => Err(out_of_range(field, number, &format!("1 to {most}"))),
     }
 }

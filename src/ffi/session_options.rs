@@ -260,8 +260,8 @@ unsafe fn tls(options: &aip_session_options) -> Result<TlsOptions> {
             args::text("key_log_file", options.key_log_file, options.key_log_file_len)?,
         )
     };
-    let (pins, rest) = pins.as_chunks::<32>();
-    if !rest.is_empty() {
+    let hashes = pins.chunks_exact(32);
+    if !hashes.remainder().is_empty() {
         return Err(Error::invalid(
             "pins_len",
             "is no multiple of 32; give SHA-256 hashes as bytes, one after the other",
@@ -280,7 +280,7 @@ unsafe fn tls(options: &aip_session_options) -> Result<TlsOptions> {
         trust: args::choice("trust", options.trust, &trusts, names)?,
         client,
         server_name: server_name.to_owned(),
-        pins: pins.into(),
+        pins: hashes.filter_map(|hash| hash.try_into().ok()).collect(),
         min_version: args::choice("min_tls", options.min_tls, &versions, "AIP_TLS_1_2 or AIP_TLS_1_3")?,
         key_log_file: key_log_file.to_owned(),
     })
@@ -376,7 +376,7 @@ fn stream_window(bytes: i64) -> Result<u32> {
     match bytes {
         0 => Ok(ConnectionConfig::default().stream_window),
         AIP_UNLIMITED | AIP_OFF => Ok(MOST as u32),
-        LEAST..=MOST => Ok(bytes as u32),
+        LEAST..=MOST => Ok(bytes.unsigned_abs() as u32),
         _ => Err(args::out_of_range("stream_window_bytes", bytes, "1024 to 16777216")),
     }
 }

@@ -90,8 +90,12 @@ fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, outgoing: &Outgo
     // The server closed an idle connection just as we wrote: no byte came back.
     let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
     let again = delivery == Delivery::NotSent || (stale && may_repeat(outgoing));
+    let over = lease.connection();
+    // A peer that takes no streams now says so once, not to one connection after the other.
+    let takes_none = stream_only && (!over.is_settled() || over.most_streams() == 0);
     let closes = match (unprocessed, stale) {
-        (true, _) if lease.connection().http2 => Some(CloseReason::GoAway),
+        _ if takes_none => None,
+        (true, _) if over.http2 => Some(CloseReason::GoAway),
         (_, true) | (true, _) => Some(CloseReason::Stale),
         _ if stream_only => None,
         _ => Some(CloseReason::Error),
@@ -196,10 +200,10 @@ fn head_and_body(
 
 /// The server closes after so long: be gone before.
 fn keep_alive(value: &HeaderValue) -> Option<Duration> {
-    let parameters = value.to_str().ok()?.split(',');
-    let timeout = parameters.filter_map(|parameter| parameter.trim().strip_prefix("timeout=")).next()?;
+    let mut parameters = value.to_str().ok()?.split(',');
+    let timeout = parameters.find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;
     let limit = Duration::from_secs(timeout.trim().parse().ok()?);
-    Some(if limit < SHORT_KEEP { limit * 4 / 5 } else { limit - KEEP_MARGIN })
+    Some(if limit < SHORT_KEEP { limit * 4 / 5 } else { limit.saturating_sub(KEEP_MARGIN) })
 }
 
 /// The rest of a response as it comes; its connection goes back when all has been read.
@@ -238,14 +242,10 @@ impl EngineBody {
             if !out.is_empty() {
                 return Ok(Some(out.freeze()));
             }
-            match self.receive(journey).await? {
-                Some(bytes) => self.encoded = bytes,
-                None => {
-                    if let Some(decoder) = self.decoder.take() {
-                        decoder.finish()?;
-                    }
-                    return Ok(None);
-                }
+            if let Some(bytes) = self.receive(journey).await? {
+                self.encoded = bytes;
+            } else {
+                return self.decoder.take().map_or(Ok(()), |decoder| decoder.finish()).map(|()| None);
             }
         }
     }

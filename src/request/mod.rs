@@ -127,6 +127,7 @@ impl Exchange {
 }
 
 /// How far a request got, whichever path it takes.
+#[expect(clippy::large_enum_variant, reason = "one a request, on its stack")]
 enum Progress<'a> {
     Engine(Journey, &'a Arc<Group>),
     Reqwest(&'a Arc<Attempt>, Instant),
@@ -147,7 +148,7 @@ impl<'a> Progress<'a> {
             Progress::Reqwest(attempt, _) => (attempt.phase(), attempt.delivery(), attempt.http_status()),
         };
         let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
-        Error { phase, delivery, retryable, http_status, ..error }
+        Error { phase, delivery, http_status, retryable, ..error }
     }
 
     /// As `given_up`; and where the server was silent, its connection is under suspicion.

@@ -182,9 +182,11 @@ pub struct Driver {
 }
 
 enum Half {
-    Http1(Box<http1::Connection<TokioIo<Box<dyn Stream>>, Payload>>),
-    Http2(Box<http2::Connection<TokioIo<Box<dyn Stream>>, Payload, Executor>>),
+    Http1(Box<http1::Connection<Io, Payload>>),
+    Http2(Box<http2::Connection<Io, Payload, Executor>>),
 }
+
+type Io = TokioIo<Box<dyn Stream>>;
 
 /// What an HTTP/2 connection's inner task tells.
 pub struct News {
