@@ -31,8 +31,14 @@ pub struct Origins {
     identity: Arc<Identity>,
     /// Held until the session closes: its connections stay warm.
     references: Mutex<LruCache<Target, Arc<Reference>>>,
-    /// The address asked for last: AI clients ask for the same one again and again.
-    last: Mutex<Option<(String, Arc<Address>)>>,
+    /// What was asked for last: AI clients ask for the same address again and again.
+    last: Mutex<Option<Last>>,
+}
+
+struct Last {
+    reference: String,
+    address: Arc<Address>,
+    group: Arc<Group>,
 }
 
 impl Route {
@@ -52,8 +58,7 @@ impl Route {
     ) -> Result<(Arc<Address>, Path)> {
         match self {
             Route::Engine(origins) => {
-                let address = origins.address(base, reference)?;
-                let group = origins.group(&address.target)?;
+                let (address, group) = origins.locate(base, reference)?;
                 Ok((address, Path::Engine(group, origins.clone())))
             }
             Route::Reqwest(transport) => {
@@ -88,15 +93,18 @@ impl Elsewhere for Origins {
 }
 
 impl Origins {
-    fn address(&self, base: &BaseUrl, reference: &str) -> Result<Arc<Address>> {
-        if let Some((asked, address)) = &*lock(&self.last) {
-            if asked == reference {
-                return Ok(address.clone());
+    fn locate(&self, base: &BaseUrl, reference: &str) -> Result<(Arc<Address>, Arc<Group>)> {
+        if let Some(last) = &*lock(&self.last) {
+            if last.reference == reference {
+                return Ok((last.address.clone(), last.group.clone()));
             }
         }
         let address = Arc::new(Address::of(base.join(reference)?)?);
-        *lock(&self.last) = Some((reference.to_owned(), address.clone()));
-        Ok(address)
+        let group = self.group(&address.target)?;
+        let last = Last { reference: reference.to_owned(), address: address.clone(), group: group.clone() };
+        let before = lock(&self.last).replace(last);
+        drop(before);
+        Ok((address, group))
     }
 
     pub fn group(&self, target: &Target) -> Result<Arc<Group>> {

@@ -144,6 +144,11 @@ impl Runtime {
         self.spawn_boarded(Passenger::board(&self.0), operation);
     }
 
+    /// Starts a task that nobody waits for, such as a connection's: whoever drives moves it on, and it ends with the runtime.
+    pub fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.handle.spawn(task);
+    }
+
     fn spawn_boarded(&self, passenger: Passenger, operation: impl Future<Output = ()> + Send + 'static) {
         self.0.handle.spawn(async move {
             let _passenger = passenger;

@@ -323,7 +323,7 @@ impl Group {
     }
 
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.runtime.spawn(task);
+        self.shared.runtime.spawn_background(task);
     }
 
     pub fn occupancy(&self) -> Occupancy {

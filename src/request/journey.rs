@@ -56,11 +56,11 @@ impl Dispatched {
 }
 
 impl Journey {
-    pub fn begin() -> Journey {
+    pub fn begin(started: Instant) -> Journey {
         Journey {
             state: Mutex::new(State {
                 phase: Phase::None,
-                since: Instant::now(),
+                since: started,
                 place: None,
                 dispatched: None,
                 taken: None,

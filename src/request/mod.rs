@@ -91,7 +91,7 @@ impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(self, cut: impl Future<Output = ()>) -> std::result::Result<Response, Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, cancel, interrupt, started } = self;
-        let progress = Progress::begin(&path);
+        let progress = Progress::begin(&path, started);
         let whole = Whole { path: &path, progress: &progress, limits: &limits, persistence, budget: &budget, started };
         let mut whole = pin!(whole.response(address, outgoing));
         let mut cancelled = pin!(fired(cancel));
@@ -134,10 +134,10 @@ enum Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn begin(path: &'a Path) -> Self {
+    fn begin(path: &'a Path, started: Instant) -> Self {
         match path {
-            Path::Engine(group, _) => Progress::Engine(Journey::begin(), group),
-            Path::Reqwest(_, attempt) => Progress::Reqwest(attempt, Instant::now()),
+            Path::Engine(group, _) => Progress::Engine(Journey::begin(started), group),
+            Path::Reqwest(_, attempt) => Progress::Reqwest(attempt, started),
         }
     }
 
@@ -167,6 +167,14 @@ impl<'a> Progress<'a> {
         match self {
             Progress::Engine(journey, _) => journey.phase(),
             Progress::Reqwest(attempt, begun) => (attempt.phase(), *begun),
+        }
+    }
+
+    /// When the head came, asked when it has.
+    fn answered_at(&self) -> Instant {
+        match self {
+            Progress::Engine(journey, _) => journey.phase().1,
+            Progress::Reqwest(..) => Instant::now(),
         }
     }
 
@@ -273,7 +281,7 @@ impl Whole<'_> {
             }
             (Path::Engine(..), Progress::Reqwest(..)) => unreachable!("progress is made for its path"),
         };
-        let first_byte = started.elapsed();
+        let first_byte = progress.answered_at().saturating_duration_since(started);
         let (body, end) = collect(body, progress, limits.body).await;
         let Head { status, version, headers, remote } = head;
         let report = Report { remote, first_byte, total: started.elapsed(), ..progress.report() };
