@@ -205,5 +205,5 @@ fn every_class_of_incident_is_told() {
     let (_, incidents) = pages.iter().find(|(page, _)| page == "docs/incidents.md").unwrap();
     let told: Vec<_> = incidents.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(". ")).collect();
     let numbers: Vec<u32> = told.iter().filter_map(|(number, _)| number.parse().ok()).collect();
-    assert_eq!(numbers, Vec::from_iter(1..=24));
+    assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
 }
