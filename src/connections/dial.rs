@@ -50,6 +50,10 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         HttpVersion::Http1 => false,
         HttpVersion::Auto => link.tls.is_some_and(|tls| tls.http2),
     };
+    if http2 && link.forward.is_some() {
+        let mend = "a proxy that forwards speaks HTTP/1.1; leave http_version open, or set no_proxy or proxy_mode";
+        return Err(Error::invalid("http_version", mend));
+    }
     let facts = Facts {
         remote: link.remote,
         tls: link.tls,

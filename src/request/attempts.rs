@@ -9,7 +9,7 @@ use url::Url;
 use super::engine::{self, EngineBody};
 use super::journey::Journey;
 use super::redirect::Redirects;
-use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy, Stop};
+use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
 use crate::address::Address;
 use crate::config::{Limits, Persistence};
 use crate::connections::Group;
@@ -99,10 +99,7 @@ impl Attempts<'_> {
                 self.pause(retries, wait, reason).await;
                 Ok(true)
             }
-            Decision::Stop(why) => {
-                if let Stop::TooLong(wait) = why {
-                    self.journey.told_to_wait(wait);
-                }
+            Decision::Stop(_) => {
                 body.put_back(begun.freeze());
                 Ok(false)
             }

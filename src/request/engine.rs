@@ -42,7 +42,7 @@ pub async fn send(
 ) -> Result<(Head, EngineBody)> {
     let mut again = None;
     loop {
-        let attempt = journey.attempt();
+        let attempts = journey.attempt();
         let mut lease = checkout(group, limits, journey).await?;
         let request = match again.take() {
             Some(request) if same_form(&request, lease.connection()) => request,
@@ -63,7 +63,11 @@ pub async fn send(
             Some(why) => lease.failed(why),
             None => drop(lease),
         }
-        if !verdict.again || attempt >= MOST_ATTEMPTS {
+        if failed.was_dead() {
+            // As many as there are idle; each is out of the pool then.
+            journey.did_not_go_out();
+        }
+        if !verdict.again || attempts >= MOST_ATTEMPTS {
             let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
         }

@@ -1,7 +1,6 @@
 //! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -124,9 +123,11 @@ impl Journey {
         lock(&self.state).report.redirects
     }
 
-    /// The server wants more time than a retry waits.
-    pub fn told_to_wait(&self, wait: Duration) {
-        lock(&self.state).report.retry_after = Some(wait);
+    /// The connection was found dead, the attempt was none.
+    pub fn did_not_go_out(&self) {
+        let mut state = lock(&self.state);
+        state.report.attempts -= 1;
+        state.dispatched = None;
     }
 
     /// It waits for a connection.
