@@ -204,7 +204,7 @@ impl Connection {
                 break;
             }
         }
-        !self.is_leaving() && (self.http2 || !self.wire.is_readable())
+        !self.is_leaving()
     }
 
     pub fn is_suspect(&self) -> bool {
