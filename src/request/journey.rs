@@ -17,6 +17,7 @@ const MOST_BEFORE_HEAD: u64 = 1 << 20;
 
 /// One request's way over the pool's own connections. Shared by the parts of one task.
 pub struct Journey {
+    pub started: Instant,
     state: Mutex<State>,
 }
 
@@ -57,6 +58,7 @@ impl Dispatched {
 impl Journey {
     pub fn begin(started: Instant) -> Journey {
         Journey {
+            started,
             state: Mutex::new(State {
                 phase: Phase::None,
                 since: started,
