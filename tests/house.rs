@@ -1,4 +1,4 @@
-//! The house rules: what may import what, where `unsafe` lives, how long files and functions may be.
+//! The house rules: what may import what, where `unsafe` lives, how long files and functions may be, what the pages may name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -160,4 +160,50 @@ fn exported_functions_parse_call_and_map() {
             assert!(statements <= 15, "src/{file}: {name} has {statements} lines");
         }
     }
+}
+
+/// The pages for people, by their path in the repository.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let name = |path: &PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+    pages.chain([root.join("README.md")]).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The tests that a page names as `path/to/file.ext::name` between backticks.
+fn named_tests(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    let code = page.split('`').skip(1).step_by(2);
+    code.filter_map(|code| code.split_once("::")).filter(|(file, _)| file.contains('/') && !file.contains(' '))
+}
+
+/// Whether a line of Rust, C or Go begins a function of that name.
+fn begins(line: &str, name: &str) -> bool {
+    let line = line.trim_start();
+    ["fn ", "async fn ", "static ", "func "].iter().any(|word| line.starts_with(word))
+        && line.contains(&format!(" {name}("))
+}
+
+#[test]
+fn the_pages_name_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut of_incidents = 0;
+    for (page, text) in pages() {
+        for (file, name) in named_tests(&text) {
+            let code =
+                fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("{page} names {file}: no such file"));
+            assert!(code.lines().any(|line| begins(line, name)), "{page} names {file}::{name}, which does not exist");
+            of_incidents += usize::from(page == "docs/incidents.md");
+        }
+    }
+    assert!(of_incidents >= 24, "docs/incidents.md names {of_incidents} tests: are they still written as file::name?");
+}
+
+#[test]
+fn every_class_of_incident_is_told() {
+    let pages = pages();
+    let (_, incidents) = pages.iter().find(|(page, _)| page == "docs/incidents.md").unwrap();
+    let told: Vec<_> = incidents.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(". ")).collect();
+    let numbers: Vec<u32> = told.iter().filter_map(|(number, _)| number.parse().ok()).collect();
+    assert_eq!(numbers, Vec::from_iter(1..=24));
 }
