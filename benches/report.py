@@ -95,7 +95,7 @@ def getters(cells):
 
 def herds(runs):
     """Connections and handshakes: the most of all rounds; times: their median."""
-    lines = [f"{HERDS[0].threads} threads send their first request at once, HTTP/2 by ALPN; counted by the server"]
+    lines = [f"{HERDS[0].threads} threads send their first request at once, HTTP/2 by ALPN, to a server 50 ms away; counted there"]
     lines.append(f"{'':35}" + "".join(f"{title:>13}" for title in HERD_FIGURES.values()))
     for row in HERDS:
         for peer in HERD_PEERS:
@@ -127,8 +127,8 @@ def counted_verdicts(counted):
     return [
         verdict(f"serial POST, user instructions <= {MOST_INSTRUCTIONS}", f"{mine[0]:.0f}", mine[0] <= MOST_INSTRUCTIONS)
         + f" {beside}",
-        # Counted in hundreds of requests: a few calls are not the loop's.
-        verdict(f"system calls a request <= {BASE}'s {calls[1]:.2f}", f"{calls[0]:.2f}", calls[0] <= calls[1] + NOISE),
+        # In whole calls: the guard's looks go by the clock, and strace makes a request last a hundred times as long.
+        verdict(f"system calls a request <= {BASE}'s {calls[1]:.2f}", f"{calls[0]:.2f}", round(calls[0]) <= round(calls[1])),
     ]
 
 

@@ -1,7 +1,7 @@
 //! The bench's server: answers every request with the same 1 kB, over http and over https (HTTP/1.1 or HTTP/2 by ALPN).
 //!
-//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT`, and ends when its standard
-//! input does. Each line of it is answered with what came over TLS since the one before, once those connections are closed:
+//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT far=PORT`, and ends when its
+//! standard input does. The far port's handshakes take as long as a server's elsewhere. Each line of it is answered with what came over TLS since the one before, once those connections are closed:
 //! `connections=N handshakes=N`. Two threads serve; connections go to them in turn.
 
 use std::convert::Infallible;
@@ -27,6 +27,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
 const WORKERS: usize = 2;
+/// One way and back.
+const FAR: Duration = Duration::from_millis(50);
 /// For how long the connections of a client that has ended may stay open.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 const BODY: [u8; 1024] = [b'x'; 1024];
@@ -35,11 +37,14 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconte
 
 fn main() -> Result<()> {
     let ca_file = std::env::args().nth(1).ok_or("usage: server CA_FILE")?;
-    let tls = Tls { acceptor: TlsAcceptor::from(Arc::new(tls_config(&ca_file)?)), tally: Arc::default() };
+    let acceptor = TlsAcceptor::from(Arc::new(tls_config(&ca_file)?));
+    let tls = Tls { acceptor, away: Duration::ZERO, tally: Arc::default() };
+    let far = Tls { away: FAR, ..tls.clone() };
     let tally = tls.tally.clone();
     let plain_port = listen(None)?;
     let tls_port = listen(Some(tls))?;
-    println!("plain={plain_port} tls={tls_port}");
+    let far_port = listen(Some(far))?;
+    println!("plain={plain_port} tls={tls_port} far={far_port}");
     for line in std::io::stdin().lines() {
         line?;
         let Counts { connections, handshakes, .. } = tally.take();
@@ -52,6 +57,8 @@ fn main() -> Result<()> {
 #[derive(Clone)]
 struct Tls {
     acceptor: TlsAcceptor,
+    /// A handshake begins so much later.
+    away: Duration,
     tally: Arc<Tally>,
 }
 
@@ -140,7 +147,7 @@ fn listen(tls: Option<Tls>) -> Result<u16> {
 /// A thread that serves the connections it is sent.
 fn worker(tls: Option<Tls>) -> Result<UnboundedSender<(TcpStream, Option<Open>)>> {
     let (sender, mut sockets) = unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     thread::spawn(move || {
         runtime.block_on(async {
             while let Some((socket, open)) = sockets.recv().await {
@@ -161,6 +168,9 @@ async fn serve(socket: TcpStream, tls: Option<Tls>) -> Result<()> {
     socket.set_nodelay(true)?;
     let socket = tokio::net::TcpStream::from_std(socket)?;
     let Some(tls) = tls else { return http1(socket).await };
+    if !tls.away.is_zero() {
+        tokio::time::sleep(tls.away).await;
+    }
     let stream = tls.acceptor.accept(socket).await?;
     tls.tally.counts().handshakes += 1;
     match stream.get_ref().1.alpn_protocol() {
