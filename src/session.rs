@@ -282,7 +282,7 @@ impl SessionHandle {
         let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
         let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
         if matches!(path, Path::Reqwest(..)) {
-            self.only_what_reqwest_can(persistence, request.limits)?;
+            self.refuse_engine_options(persistence, request.limits)?;
         }
         if persistence.redirects > 0 {
             route.prepare_for_redirects()?;
@@ -309,7 +309,7 @@ impl SessionHandle {
 
 impl SessionHandle {
     /// What was asked for and is not there over reqwest is refused by name.
-    fn only_what_reqwest_can(&self, persistence: Persistence, limits: LimitOverrides) -> Result<()> {
+    fn refuse_engine_options(&self, persistence: Persistence, limits: LimitOverrides) -> Result<()> {
         let field = match limits.phase_limit(self.defaults.limits) {
             Some(field) => field,
             None if persistence.redirects > 0 => "max_redirects",
