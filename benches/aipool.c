@@ -1,40 +1,57 @@
-/* The library through its C ABI: one session for all threads. Peers: aipool, aipool-threads2 (two library threads drive),
- * and get-session, whose request is no request: it gets the one existing session's handle and frees it. */
+/* The library through its C ABI. Peers: aipool (the pool's own connections), aipool-threads2 (the same, two library threads
+ * drive), aipool-reqwest (the second transport). Three more send nothing: get-session gets the one existing session's handle
+ * and frees it; new-session and new-origin do so with a key never seen, at the same server and at another. */
 
 #include "harness.h"
+
+#include <stdbool.h>
 
 #include <aipool.h>
 
 static aip_pool *pool;
-static aip_session *session;
-static const char *session_key;
+static aip_session_options options;
+static aip_session *sessions[MOST_THREADS]; /* by base URL */
+static const struct plan *the_plan;
 
 static void check(int32_t status, const char *what, const aip_error *error) {
     if (status != AIP_OK)
         die(what, error != NULL ? error->message : aip_status_name(status));
 }
 
+static bool is(const char *peer) { return strcmp(the_plan->peer, peer) == 0; }
+
+static aip_session *get(const char *key, const aip_session_options *with) {
+    aip_error error;
+    aip_session *session;
+    check(aip_pool_get_session(pool, key, AIP_NUL_TERMINATED, with, &session, &error), "aip_pool_get_session", &error);
+    return session;
+}
+
 static void peer_start(const struct plan *plan) {
+    the_plan = plan;
     aip_error error;
     aip_pool_options pool_options;
     aip_pool_options_init(&pool_options, sizeof pool_options);
-    if (strcmp(plan->peer, "aipool-threads2") == 0)
+    if (is("aipool-threads2"))
         pool_options.threads = 2;
+    if (plan->bases > 1)
+        pool_options.max_size = plan->bases;
     check(aip_pool_new(&pool_options, &pool, &error), "aip_pool_new", &error);
 
-    aip_session_options options;
     aip_session_options_init(&options, sizeof options);
     options.ca_file = plan->ca_file;
     options.ca_file_len = AIP_NUL_TERMINATED;
-    options.http_version = plan->http == 2 ? AIP_HTTP_2 : AIP_HTTP_1;
-    session_key = plan->url;
-    check(aip_pool_get_session(pool, session_key, AIP_NUL_TERMINATED, &options, &session, &error),
-          "aip_pool_get_session", &error);
+    options.http_version = plan->http == 0 ? AIP_HTTP_AUTO : plan->http == 2 ? AIP_HTTP_2 : AIP_HTTP_1;
+    if (is("aipool-reqwest"))
+        options.transport = AIP_TRANSPORT_REQWEST;
+    for (int i = 0; i < plan->bases; i++) {
+        char url[MOST_URL];
+        url_of(plan, i, url);
+        sessions[i] = get(url, &options);
+    }
 }
 
-static void *peer_open(const struct plan *plan) {
-    return strcmp(plan->peer, "get-session") == 0 ? NULL : session;
-}
+static void *peer_open(const struct plan *plan, int index) { return sessions[index % plan->bases]; }
 
 static void post(aip_session *to) {
     aip_error error;
@@ -57,19 +74,24 @@ static void post(aip_session *to) {
     check(aip_response_free(response), "aip_response_free", NULL);
 }
 
-static void get_session(void) {
-    aip_error error;
-    aip_session *another;
-    check(aip_pool_get_session(pool, session_key, AIP_NUL_TERMINATED, NULL, &another, &error), "aip_pool_get_session",
-          &error);
-    check(aip_session_free(another), "aip_session_free", NULL);
+static void get_and_free(void) {
+    static unsigned long number;
+    char key[MOST_URL];
+    const aip_session_options *with = is("get-session") ? NULL : &options;
+    if (with == NULL)
+        snprintf(key, sizeof key, "%s", the_plan->url);
+    else if (is("new-session"))
+        snprintf(key, sizeof key, "%s%lu", the_plan->url, __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
+    else
+        snprintf(key, sizeof key, "https://h%lu.example/", __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
+    check(aip_session_free(get(key, with)), "aip_session_free", NULL);
 }
 
 static void peer_request(void *thread_state) {
-    if (thread_state != NULL)
+    if (strncmp(the_plan->peer, "aipool", 6) == 0)
         post(thread_state);
     else
-        get_session();
+        get_and_free();
 }
 
 static void peer_close(void *thread_state) { (void)thread_state; }
@@ -79,6 +101,7 @@ static void peer_stop(void) {
     check(aip_stats(&stats, sizeof stats), "aip_stats", NULL);
     fprintf(stderr, "hand_offs=%lu guard_drives=%lu guard_looks=%lu\n", (unsigned long)stats.hand_offs,
             (unsigned long)stats.guard_drives, (unsigned long)stats.guard_looks);
-    check(aip_session_free(session), "aip_session_free", NULL);
+    for (int i = 0; i < the_plan->bases; i++)
+        check(aip_session_free(sessions[i]), "aip_session_free", NULL);
     check(aip_pool_free(pool), "aip_pool_free", NULL);
 }

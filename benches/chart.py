@@ -1,15 +1,15 @@
 """A bar chart of the medians in SVG: one panel a figure, one group a row, one bar a peer."""
 
-from cells import PEERS, ROWS
+from cells import PEERS, ROWS, peers
 
 PANELS = {"rps": "requests per second (longer is better)", "cpu_us": "client CPU, us a request (shorter is better)"}
-COLORS = dict(zip(PEERS, ["#1b6ac9", "#7fb2ee", "#d1495b", "#7a8450", "#b3bd85", "#565f38", "#9a9a9a"]))
+COLORS = dict(zip(PEERS, ["#1b6ac9", "#7fb2ee", "#123f76", "#d1495b", "#7a8450", "#9a9a9a"]))
 LABELS, PANEL, BAR, GAP, TOP = 100, 430, 9, 10, 60
 
 
 def write(path, cells):
-    groups = [(row, [peer for peer in PEERS if (row.name, peer) in cells]) for row in ROWS]
-    height = TOP + sum(BAR * len(peers) + GAP for _, peers in groups)
+    groups = [(row, [peer for peer in peers(row) if (row.name, peer) in cells]) for row in ROWS]
+    height = TOP + sum(BAR * len(bars) + GAP for _, bars in groups)
     width = LABELS + len(PANELS) * PANEL
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif"'
@@ -27,10 +27,10 @@ def panel(cells, groups, figure, title, left):
     scale = (PANEL - 70) / longest
     top = TOP
     yield text(left, TOP - 12, title)
-    for row, peers in groups:
+    for row, bars in groups:
         if left == LABELS:
             yield text(5, top + BAR, row.name)
-        for peer in peers:
+        for peer in bars:
             value = cells[row.name, peer][figure]
             yield bar(left, top, value * scale, COLORS[peer])
             yield text(left + value * scale + 4, top + BAR - 1, f"{value:.0f}", size=8)

@@ -12,14 +12,15 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { POST_BYTES = 500, REPLY_BYTES = 1024, MOST_THREADS = 64 };
+enum { POST_BYTES = 500, REPLY_BYTES = 1024, MOST_THREADS = 64, MOST_URL = 256 };
 
-/* What to do, from the command line: PEER URL CA_FILE HTTP THREADS WARMUP SECONDS REQUESTS.
+/* What to do, from the command line: PEER URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS.
  * Each thread sends WARMUP requests that are not counted, then stops after SECONDS or REQUESTS, whichever is first. */
 struct plan {
     const char *peer, *url, *ca_file;
-    int http; /* 1 or 2 */
+    int http; /* 1, 2, or 0: by ALPN, which has to give 2 */
     int threads;
+    int bases; /* 1: all threads use URL; as many as threads: each a base URL of its own below it */
     unsigned long warmup;
     double seconds;
     unsigned long requests;
@@ -27,7 +28,7 @@ struct plan {
 
 /* What a peer brings: once a process, once a thread, once a request. */
 static void peer_start(const struct plan *plan);
-static void *peer_open(const struct plan *plan);
+static void *peer_open(const struct plan *plan, int index);
 static void peer_request(void *thread_state);
 static void peer_close(void *thread_state);
 static void peer_stop(void);
@@ -45,6 +46,7 @@ struct histogram {
 struct sender {
     const struct plan *plan;
     pthread_barrier_t *barrier;
+    int index;
     void *peer_state;
     pthread_t thread;
     struct histogram latencies;
@@ -53,6 +55,14 @@ struct sender {
 __attribute__((noreturn)) static void die(const char *what, const char *why) {
     fprintf(stderr, "%s: %s\n", what, why);
     exit(1);
+}
+
+/* The URL of this thread: `url` holds MOST_URL bytes. */
+__attribute__((unused)) static void url_of(const struct plan *plan, int index, char *url) {
+    if (plan->bases == 1)
+        snprintf(url, MOST_URL, "%s", plan->url);
+    else
+        snprintf(url, MOST_URL, "%s%d", plan->url, index % plan->bases);
 }
 
 static void record(struct histogram *histogram, uint64_t nanos) {
@@ -94,7 +104,7 @@ static double cpu_us(void) {
 }
 
 static void warm_up(struct sender *sender) {
-    sender->peer_state = peer_open(sender->plan);
+    sender->peer_state = peer_open(sender->plan, sender->index);
     for (unsigned long i = 0; i < sender->plan->warmup; i++)
         peer_request(sender->peer_state);
     pthread_barrier_wait(sender->barrier);
@@ -126,6 +136,7 @@ static void run(const struct plan *plan) {
     pthread_barrier_init(&barrier, NULL, (unsigned)plan->threads);
     for (int i = 0; i < plan->threads; i++) {
         senders[i].plan = plan;
+        senders[i].index = i;
         senders[i].barrier = &barrier;
         if (i > 0 && pthread_create(&senders[i].thread, NULL, sender_thread, &senders[i]) != 0)
             die(plan->peer, "cannot start a thread");
@@ -150,20 +161,23 @@ static void run(const struct plan *plan) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 9)
-        die(argv[0], "usage: PEER URL CA_FILE HTTP THREADS WARMUP SECONDS REQUESTS");
+    if (argc != 10)
+        die(argv[0], "usage: PEER URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS");
     const struct plan plan = {
         .peer = argv[1],
         .url = argv[2],
         .ca_file = argv[3],
         .http = atoi(argv[4]),
         .threads = atoi(argv[5]),
-        .warmup = strtoul(argv[6], NULL, 10),
-        .seconds = strtod(argv[7], NULL),
-        .requests = strtoul(argv[8], NULL, 10),
+        .bases = atoi(argv[6]),
+        .warmup = strtoul(argv[7], NULL, 10),
+        .seconds = strtod(argv[8], NULL),
+        .requests = strtoul(argv[9], NULL, 10),
     };
     if (plan.threads < 1 || plan.threads > MOST_THREADS)
         die("THREADS", "1 to 64");
+    if (plan.bases != 1 && plan.bases != plan.threads)
+        die("BASES", "1 or THREADS");
     peer_start(&plan);
     run(&plan);
     peer_stop();

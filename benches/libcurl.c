@@ -7,7 +7,7 @@
 struct handle {
     CURL *easy;
     struct curl_slist *headers;
-    long http_version;
+    long http_version; /* that has to come */
     uint8_t reply[2 * REPLY_BYTES];
     size_t reply_len;
 };
@@ -34,14 +34,16 @@ static size_t collect(char *data, size_t size, size_t count, void *argument) {
     return bytes;
 }
 
-static void *peer_open(const struct plan *plan) {
+static void *peer_open(const struct plan *plan, int index) {
     struct handle *handle = calloc(1, sizeof *handle);
     if (handle == NULL || (handle->easy = curl_easy_init()) == NULL)
         die("curl_easy_init", "no memory");
     handle->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    SET(handle, CURLOPT_URL, plan->url);
+    char url[MOST_URL];
+    url_of(plan, index, url);
+    SET(handle, CURLOPT_URL, url);
     SET(handle, CURLOPT_CAINFO, plan->ca_file);
-    handle->http_version = plan->http == 2 ? CURL_HTTP_VERSION_2 : CURL_HTTP_VERSION_1_1;
+    handle->http_version = plan->http == 1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2;
     SET(handle, CURLOPT_HTTP_VERSION, handle->http_version);
     SET(handle, CURLOPT_HTTPHEADER, handle->headers);
     SET(handle, CURLOPT_ACCEPT_ENCODING, "gzip, br, zstd");

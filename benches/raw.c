@@ -25,8 +25,8 @@ static void peer_start(const struct plan *plan) {
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 }
 
-static void *peer_open(const struct plan *plan) {
-    (void)plan;
+static void *peer_open(const struct plan *plan, int index) {
+    (void)plan, (void)index;
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         die("raw", "no memory");

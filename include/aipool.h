@@ -1356,7 +1356,8 @@ int32_t aip_pool_close_all(struct aip_pool *pool,
 
 /**
  * Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use them;
- * those that stand finish what is under way and carry no new requests. On failure everything stays as it was.
+ * those that stand finish what is under way and carry no new requests. On failure everything stays as it was. Sessions over
+ * AIP_TRANSPORT_REQWEST keep what they have.
  * Reads files, does no other I/O. Any thread. AIP_SYSTEM, AIP_INVALID_ARGUMENT and AIP_TLS name the file. Since 0.1.
  */
 AIP_API

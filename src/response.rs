@@ -30,8 +30,6 @@ pub struct Report {
     /// How often the request went out, the last time included.
     pub attempts: u32,
     pub redirects: u32,
-    /// The server asked for a longer wait than a retry's.
-    pub retry_after: Option<Duration>,
     /// Nobody checked the server's certificate.
     pub insecure: bool,
     pub tls: Option<TlsFacts>,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
-use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, Persistence, RequestDefaults};
+use crate::config::{ConnectionConfig, LimitOverrides, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
@@ -280,7 +280,10 @@ impl SessionHandle {
         let counted = session.clone();
         let opened = move || counted.count(|counters| &counters.connections_opened);
         let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
-        let persistence = self.persistence(&request, &path)?;
+        let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
+        if matches!(path, Path::Reqwest(..)) {
+            self.refuse_engine_options(persistence, request.limits)?;
+        }
         if persistence.redirects > 0 {
             route.prepare_for_redirects()?;
         }
@@ -305,12 +308,14 @@ impl SessionHandle {
 }
 
 impl SessionHandle {
-    fn persistence(&self, request: &Request, path: &Path) -> Result<Persistence> {
-        let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
-        if persistence == Persistence::default() || matches!(path, Path::Engine(..)) {
-            return Ok(persistence);
-        }
-        let field = if persistence.redirects > 0 { "max_redirects" } else { "max_retries" };
+    /// What was asked for and is not there over reqwest is refused by name.
+    fn refuse_engine_options(&self, persistence: Persistence, limits: LimitOverrides) -> Result<()> {
+        let field = match limits.phase_limit(self.defaults.limits) {
+            Some(field) => field,
+            None if persistence.redirects > 0 => "max_redirects",
+            None if persistence.retries > 0 => "max_retries",
+            None => return Ok(()),
+        };
         let mend = "needs the pool's own connections; leave it 0 or choose AIP_TRANSPORT_ENGINE";
         Err(Error::new(Status::Unsupported, format!("{field}: {mend}")))
     }

@@ -1,24 +1,39 @@
-//! The behaviours of tests/behaviours.txt through the Rust door, with the waiting thread driving and with two threads.
+//! The behaviours of tests/behaviours.txt through the Rust door: over the pool's own connections and over reqwest's, with the
+//! waiting thread driving and with two threads.
 
+#[path = "behaviours/connections.rs"]
+mod connections;
+#[path = "behaviours/limits.rs"]
+mod limits;
 mod support;
 
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aipool::cancel::Cancel;
-use aipool::config::{ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TlsOptions};
+use aipool::config::{
+    ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TlsOptions, TransportKind,
+};
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::session::SessionHandle;
-use support::{
-    Held, Listener, faulty, get, post, refused_url, sandbox, session, trusting, unique, wait_gone, wait_held,
-};
+use connections::*;
+use limits::*;
+use support::{Held, Listener, faulty, get, post, refused_url, sandbox, trusting, unique, wait_gone, wait_held};
 
-/// One test for each behaviour and number of threads; passing writes the behaviour's name for the table.
+/// One test for each behaviour, transport and number of threads; passing writes the behaviour's name for the table.
 macro_rules! behaviours {
     ($($name:ident)*) => {
-        mod threads_0 { $(#[test] fn $name() { super::$name(0); super::passed(0, stringify!($name)); })* }
-        mod threads_2 { $(#[test] fn $name() { super::$name(2); super::passed(2, stringify!($name)); })* }
+        behaviours!(threads_0 = Over { threads: 0, transport: TransportKind::Engine }; $($name)*);
+        behaviours!(threads_2 = Over { threads: 2, transport: TransportKind::Engine }; $($name)*);
+        behaviours!(threads_0_reqwest = Over { threads: 0, transport: TransportKind::Reqwest }; $($name)*);
+        behaviours!(threads_2_reqwest = Over { threads: 2, transport: TransportKind::Reqwest }; $($name)*);
+    };
+    ($column:ident = $over:expr; $($name:ident)*) => {
+        mod $column {
+            use super::{Over, TransportKind};
+            $(#[test] fn $name() { super::$name($over); super::passed($over, stringify!($name)); })*
+        }
     };
 }
 
@@ -68,51 +83,133 @@ behaviours! {
     bad_url_names_the_field
     bad_header_names_the_field
     stale_handle_is_refused
+    warm_opens_connections_before_requests
+    queue_full_is_limit_with_occupancy
+    queue_limit_is_timeout_with_occupancy
+    first_byte_limit_is_timeout
+    between_bytes_limit_is_timeout
+    redirects_are_followed_on_request
+    redirects_are_not_followed_unasked
+    retries_follow_retry_after
+    trust_anybody_is_insecure_and_shown
+    proxy_is_used_when_asked
+    reload_tls_replaces_connections
+    info_names_connection_and_attempts
+    metrics_are_prometheus_text
+    events_are_json_lines
+    stats_reconcile
 }
 
-fn passed(threads: usize, name: &str) {
+/// Under what a behaviour is shown.
+#[derive(Clone, Copy)]
+struct Over {
+    threads: usize,
+    transport: TransportKind,
+}
+
+const ENGINE: Over = Over { threads: 0, transport: TransportKind::Engine };
+
+impl Over {
+    fn reqwest(self) -> bool {
+        self.transport == TransportKind::Reqwest
+    }
+
+    /// Over reqwest: true, and what it lacks was refused by this name. False over the engine.
+    fn lacks<T>(self, outcome: &aipool::error::Result<T>, field: &str) -> bool {
+        if self.reqwest() {
+            let error = outcome.as_ref().err().expect(field);
+            assert_eq!((error.status, error.delivery), (Status::Unsupported, Delivery::NotSent), "{error}");
+            assert!(error.message.starts_with(field), "{error}");
+        }
+        self.reqwest()
+    }
+}
+
+/// A pool whose sessions go over the transport that is shown.
+struct Pool {
+    handle: PoolHandle,
+    over: Over,
+}
+
+impl std::ops::Deref for Pool {
+    type Target = PoolHandle;
+
+    fn deref(&self) -> &PoolHandle {
+        &self.handle
+    }
+}
+
+impl Pool {
+    fn options(&self, options: Option<SessionConfig>) -> Option<SessionConfig> {
+        let mut options = if self.over.reqwest() { Some(options.unwrap_or_default()) } else { options };
+        if let Some(options) = &mut options {
+            options.connection.transport = self.over.transport;
+        }
+        options
+    }
+
+    fn get_session(&self, key: &str, options: Option<SessionConfig>) -> aipool::error::Result<SessionHandle> {
+        self.handle.get_session(key, self.options(options))
+    }
+
+    fn acquire(&self, key: &str, options: Option<SessionConfig>) -> aipool::error::Result<SessionHandle> {
+        self.handle.acquire(key, self.options(options))
+    }
+}
+
+fn session(pool: &Pool, key: &str) -> Arc<SessionHandle> {
+    Arc::new(pool.get_session(key, None).unwrap())
+}
+
+fn passed(over: Over, name: &str) {
     use std::io::Write;
     let dir = support::root().join("target/behaviours");
     std::fs::create_dir_all(&dir).unwrap();
-    let file = dir.join(format!("rust-{threads}.txt"));
+    let transport = if over.reqwest() { "reqwest" } else { "engine" };
+    let file = dir.join(format!("rust-{}-{transport}.txt", over.threads));
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
     writeln!(file, "{name}").unwrap();
 }
 
-fn config(threads: usize) -> PoolConfig {
-    PoolConfig { threads, ..PoolConfig::default() }
+fn config(over: Over) -> PoolConfig {
+    PoolConfig { threads: over.threads, ..PoolConfig::default() }
 }
 
-fn pool(threads: usize) -> PoolHandle {
-    pool_with(config(threads))
+fn pool(over: Over) -> Pool {
+    pool_with(over, config(over))
 }
 
-fn pool_with(config: PoolConfig) -> PoolHandle {
-    PoolHandle::owner(ConnectionPool::new(config).unwrap())
+fn pool_with(over: Over, config: PoolConfig) -> Pool {
+    Pool { handle: PoolHandle::owner(ConnectionPool::new(config).unwrap()), over }
 }
 
-fn small_pool(threads: usize, size: usize, eviction: Eviction) -> PoolHandle {
-    pool_with(PoolConfig { max_size: MaxSize::Limit(size), eviction, ..config(threads) })
+fn small_pool(over: Over, size: usize, eviction: Eviction) -> Pool {
+    pool_with(over, PoolConfig { max_size: MaxSize::Limit(size), eviction, ..config(over) })
 }
 
-fn request_answers_over_http1(threads: usize) {
-    let pool = pool(threads);
+/// A handle to the global pool.
+fn guest(over: Over, pool: Arc<ConnectionPool>) -> Pool {
+    Pool { handle: PoolHandle::guest(pool), over }
+}
+
+fn request_answers_over_http1(over: Over) {
+    let pool = pool(over);
     let response = session(&pool, &sandbox().http).request(post("/echo", "hello")).unwrap();
     assert_eq!((response.status.as_u16(), response.version_number()), (200, 11));
     assert!(response.body.starts_with(b"POST /echo HTTP/1.1\n") && response.body.ends_with(b"\n\nhello"));
     assert!(response.report.remote.is_some_and(|remote| remote.ip().is_loopback()));
 }
 
-fn request_answers_over_http2_tls(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn request_answers_over_http2_tls(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let session = pool.get_session(&listener.https, Some(trusting())).unwrap();
     let response = session.request(post("/echo", "hello")).unwrap();
     assert_eq!((response.status.as_u16(), response.version_number()), (200, 20));
     assert_eq!(listener.count("http2_requests"), 1);
 }
 
-fn warm_connection_is_reused(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn warm_connection_is_reused(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let session = session(&pool, &listener.http);
     let reused: Vec<_> = (0..5).map(|_| session.request(post("/echo", "x")).unwrap().report.reused).collect();
     assert_eq!(reused, [false, true, true, true, true]);
@@ -121,8 +218,8 @@ fn warm_connection_is_reused(threads: usize) {
     assert_eq!((stats.connections_opened, stats.requests, stats.requests_reused), (1, 5, 4));
 }
 
-fn headers_keep_duplicates_and_order(threads: usize) {
-    let pool = pool(threads);
+fn headers_keep_duplicates_and_order(over: Over) {
+    let pool = pool(over);
     let mut request = get("/echo");
     for value in ["one", "two", "three"] {
         request.headers.append("x-many", value.parse().unwrap());
@@ -134,15 +231,15 @@ fn headers_keep_duplicates_and_order(threads: usize) {
     assert_eq!(dups, ["one", "two"]);
 }
 
-fn body_round_trips_binary(threads: usize) {
-    let pool = pool(threads);
+fn body_round_trips_binary(over: Over) {
+    let pool = pool(over);
     let body: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let response = session(&pool, &sandbox().http).request(post("/echo", body.clone())).unwrap();
     assert!(response.body.ends_with(&body));
 }
 
-fn relative_url_is_appended_to_base(threads: usize) {
-    let pool = pool(threads);
+fn relative_url_is_appended_to_base(over: Over) {
+    let pool = pool(over);
     for (path, url, status) in [("/status/", "/201", 201), ("/status", "202", 202), ("/status/203", "", 203)] {
         let session = session(&pool, &format!("{}{path}", sandbox().http));
         assert_eq!(session.request(get(url)).unwrap().status, status, "{path} {url}");
@@ -151,15 +248,15 @@ fn relative_url_is_appended_to_base(threads: usize) {
     assert!(response.body.starts_with(b"GET /echo?q=1 "), "{response:?}");
 }
 
-fn absolute_url_goes_to_another_host(threads: usize) {
-    let (pool, other) = (pool(threads), Listener::open());
+fn absolute_url_goes_to_another_host(over: Over) {
+    let (pool, other) = (pool(over), Listener::open());
     let session = session(&pool, &sandbox().http);
     assert_eq!(session.request(get(&format!("{}/echo", other.http))).unwrap().status, 200);
     assert_eq!(other.count("requests"), 1);
 }
 
-fn opaque_key_takes_absolute_urls_only(threads: usize) {
-    let pool = pool(threads);
+fn opaque_key_takes_absolute_urls_only(over: Over) {
+    let pool = pool(over);
     for key in ["", "my service"] {
         let session = session(&pool, key);
         assert_eq!(session.request(get(&format!("{}/echo", sandbox().http))).unwrap().status, 200);
@@ -169,16 +266,16 @@ fn opaque_key_takes_absolute_urls_only(threads: usize) {
     }
 }
 
-fn status_400_is_a_response(threads: usize) {
-    let pool = pool(threads);
+fn status_400_is_a_response(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &sandbox().http);
     for status in [400, 404, 429, 500, 503] {
         assert_eq!(session.request(get(&format!("/status/{status}"))).unwrap().status, status);
     }
 }
 
-fn gzip_br_zstd_are_decoded(threads: usize) {
-    let pool = pool(threads);
+fn gzip_br_zstd_are_decoded(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &sandbox().http);
     for encoding in ["gzip", "br", "zstd"] {
         let response = session.request(get(&format!("/encoded/{encoding}"))).unwrap();
@@ -187,8 +284,8 @@ fn gzip_br_zstd_are_decoded(threads: usize) {
     }
 }
 
-fn body_over_cap_is_too_large_with_what_fitted(threads: usize) {
-    let pool = pool(threads);
+fn body_over_cap_is_too_large_with_what_fitted(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &sandbox().http);
     for url in ["/bytes/100000", "/bytes/100000?chunked=1"] {
         let mut request = get(url);
@@ -202,8 +299,8 @@ fn body_over_cap_is_too_large_with_what_fitted(threads: usize) {
     }
 }
 
-fn cut_body_is_truncated_with_what_came(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn cut_body_is_truncated_with_what_came(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let plain = pool.get_session(&listener.http, None).unwrap();
     let tls = pool.get_session(&listener.https, Some(trusting())).unwrap();
     for session in [plain, tls] {
@@ -213,8 +310,8 @@ fn cut_body_is_truncated_with_what_came(threads: usize) {
     }
 }
 
-fn reset_before_response_is_reset_maybe_sent(threads: usize) {
-    let pool = pool(threads);
+fn reset_before_response_is_reset_maybe_sent(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &Listener::open().http);
     for fault in ["reset", "close"] {
         let error = session.request(faulty("/echo", fault)).unwrap_err().error;
@@ -223,30 +320,30 @@ fn reset_before_response_is_reset_maybe_sent(threads: usize) {
     }
 }
 
-fn refused_connection_is_connect_not_sent(threads: usize) {
-    let pool = pool(threads);
+fn refused_connection_is_connect_not_sent(over: Over) {
+    let pool = pool(over);
     let error = session(&pool, &refused_url()).request(post("/", "x")).unwrap_err().error;
     assert_eq!((error.status, error.phase), (Status::Connect, Phase::Connect), "{error:?}");
     assert_eq!((error.delivery, error.retryable), (Delivery::NotSent, true));
     assert_ne!(error.os_error, 0);
 }
 
-fn unresolvable_host_is_dns_not_sent(threads: usize) {
-    let pool = pool(threads);
+fn unresolvable_host_is_dns_not_sent(over: Over) {
+    let pool = pool(over);
     let error = session(&pool, "http://nope.invalid").request(get("/")).unwrap_err().error;
     assert_eq!((error.status, error.phase, error.delivery), (Status::Dns, Phase::Dns, Delivery::NotSent), "{error:?}");
 }
 
-fn untrusted_certificate_is_tls_not_sent(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn untrusted_certificate_is_tls_not_sent(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let error = session(&pool, &listener.https).request(get("/echo")).unwrap_err().error;
     assert_eq!((error.status, error.phase, error.delivery), (Status::Tls, Phase::Tls, Delivery::NotSent), "{error:?}");
     assert!(error.message.contains("ca_file"));
     assert_eq!(listener.count("requests"), 0);
 }
 
-fn extra_ca_is_trusted(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn extra_ca_is_trusted(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let [pem, der] = [&sandbox().ca_pem, &sandbox().ca_der].map(|path| std::fs::read(path).unwrap());
     let file = sandbox().ca_pem.to_str().unwrap();
     for (partition, file, bytes) in [("file", file, &[] as &[u8]), ("pem", "", &pem), ("der", "", &der)] {
@@ -258,8 +355,8 @@ fn extra_ca_is_trusted(threads: usize) {
     }
 }
 
-fn total_limit_is_timeout(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn total_limit_is_timeout(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let session = session(&pool, &listener.http);
     for (fault, phase, delivery) in
         [("stall-head", Phase::FirstByte, Delivery::MaybeSent), ("stall=10", Phase::Body, Delivery::ResponseStarted)]
@@ -273,8 +370,8 @@ fn total_limit_is_timeout(threads: usize) {
     }
 }
 
-fn cancel_from_another_thread_ends_the_call(threads: usize) {
-    let pool = pool(threads);
+fn cancel_from_another_thread_ends_the_call(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &sandbox().http);
     let (cancel, name) = (Cancel::new().unwrap(), unique("cancel"));
     let mut request = get(&format!("/hold/{name}"));
@@ -289,8 +386,8 @@ fn cancel_from_another_thread_ends_the_call(threads: usize) {
     assert!(cancel.free() && !cancel.free());
 }
 
-fn fired_cancel_is_sticky(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn fired_cancel_is_sticky(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let cancel = Cancel::new().unwrap();
     assert!(cancel.fire() && cancel.fire());
     for _ in 0..2 {
@@ -304,8 +401,8 @@ fn fired_cancel_is_sticky(threads: usize) {
     assert!(cancel.free());
 }
 
-fn same_key_is_same_session(threads: usize) {
-    let pool = pool(threads);
+fn same_key_is_same_session(over: Over) {
+    let pool = pool(over);
     let barrier = Barrier::new(50);
     let ids: Vec<_> = std::thread::scope(|scope| {
         let get = || {
@@ -319,8 +416,8 @@ fn same_key_is_same_session(threads: usize) {
     assert_eq!(pool.stats().sessions_created, 1);
 }
 
-fn keys_are_normalised(threads: usize) {
-    let pool = pool(threads);
+fn keys_are_normalised(over: Over) {
+    let pool = pool(over);
     let id = session(&pool, "https://api.example.com").id();
     for key in ["HTTPS://API.Example.com:443/", "https://api.example.com/", "https://api.example.com:443#x"] {
         assert_eq!(session(&pool, key).id(), id, "{key}");
@@ -331,8 +428,8 @@ fn keys_are_normalised(threads: usize) {
 }
 
 /// Fills a pool of two with a and b, touches a, adds c: which of a and b is closed?
-fn after_touching_a_and_adding_c(threads: usize, eviction: Eviction) -> (bool, bool) {
-    let pool = small_pool(threads, 2, eviction);
+fn after_touching_a_and_adding_c(over: Over, eviction: Eviction) -> (bool, bool) {
+    let pool = small_pool(over, 2, eviction);
     let [a, b] = ["http://a.example", "http://b.example"].map(|key| session(&pool, key));
     session(&pool, "http://a.example");
     session(&pool, "http://c.example");
@@ -340,16 +437,16 @@ fn after_touching_a_and_adding_c(threads: usize, eviction: Eviction) -> (bool, b
     (a.is_closed(), b.is_closed())
 }
 
-fn lru_evicts_least_recently_used(threads: usize) {
-    assert_eq!(after_touching_a_and_adding_c(threads, Eviction::Lru), (false, true));
+fn lru_evicts_least_recently_used(over: Over) {
+    assert_eq!(after_touching_a_and_adding_c(over, Eviction::Lru), (false, true));
 }
 
-fn fifo_evicts_first_inserted(threads: usize) {
-    assert_eq!(after_touching_a_and_adding_c(threads, Eviction::Fifo), (true, false));
+fn fifo_evicts_first_inserted(over: Over) {
+    assert_eq!(after_touching_a_and_adding_c(over, Eviction::Fifo), (true, false));
 }
 
-fn lease_is_passed_over(threads: usize) {
-    let pool = small_pool(threads, 2, Eviction::Lru);
+fn lease_is_passed_over(over: Over) {
+    let pool = small_pool(over, 2, Eviction::Lru);
     let leased = pool.acquire("http://a.example", None).unwrap();
     let other = session(&pool, "http://b.example");
     session(&pool, "http://c.example");
@@ -361,8 +458,8 @@ fn lease_is_passed_over(threads: usize) {
     assert!(held.is_closed());
 }
 
-fn all_leased_exceeds_max_size(threads: usize) {
-    let pool = small_pool(threads, 2, Eviction::Lru);
+fn all_leased_exceeds_max_size(over: Over) {
+    let pool = small_pool(over, 2, Eviction::Lru);
     let leases = ["a", "b", "c"].map(|host| pool.acquire(&format!("http://{host}.example"), None).unwrap());
     let stats = pool.stats();
     assert_eq!((stats.sessions, stats.leased, stats.over_limit, stats.evictions), (3, 3, 1, 0));
@@ -374,8 +471,8 @@ fn all_leased_exceeds_max_size(threads: usize) {
     assert_eq!((stats.sessions, stats.over_limit, stats.evictions), (2, 0, 1));
 }
 
-fn evicted_handle_is_closed_not_sent(threads: usize) {
-    let (pool, listener) = (small_pool(threads, 1, Eviction::Lru), Listener::open());
+fn evicted_handle_is_closed_not_sent(over: Over) {
+    let (pool, listener) = (small_pool(over, 1, Eviction::Lru), Listener::open());
     let evicted = session(&pool, &listener.http);
     session(&pool, "http://other.example");
     let error = evicted.request(get("/echo")).unwrap_err().error;
@@ -386,8 +483,8 @@ fn evicted_handle_is_closed_not_sent(threads: usize) {
     assert_eq!(fresh.request(get("/echo")).unwrap().status, 200);
 }
 
-fn eviction_lets_in_flight_finish(threads: usize) {
-    let (pool, listener) = (small_pool(threads, 1, Eviction::Lru), Listener::open());
+fn eviction_lets_in_flight_finish(over: Over) {
+    let (pool, listener) = (small_pool(over, 1, Eviction::Lru), Listener::open());
     let evicted = session(&pool, &listener.http);
     let held = Held::begin(evicted.clone(), &unique("evicted"));
     session(&pool, "http://other.example");
@@ -397,8 +494,8 @@ fn eviction_lets_in_flight_finish(threads: usize) {
     listener.wait_connections_open(0);
 }
 
-fn close_session_lets_in_flight_finish(threads: usize) {
-    let pool = pool(threads);
+fn close_session_lets_in_flight_finish(over: Over) {
+    let pool = pool(over);
     let closing = session(&pool, &Listener::open().http);
     let held = Held::begin(closing.clone(), &unique("closed"));
     pool.close_session("http://unknown.example").unwrap();
@@ -414,8 +511,8 @@ fn closing_key(session: &SessionHandle) -> String {
     }
 }
 
-fn close_all_lets_in_flight_finish(threads: usize) {
-    let pool = Arc::new(pool(threads));
+fn close_all_lets_in_flight_finish(over: Over) {
+    let pool = Arc::new(pool(over));
     let closing = session(&pool, &Listener::open().http);
     let held = Held::begin(closing.clone(), &unique("drained"));
     let closer = pool.clone();
@@ -428,8 +525,8 @@ fn close_all_lets_in_flight_finish(threads: usize) {
     assert_eq!(pool.stats().in_flight, 0);
 }
 
-fn close_all_cuts_after_drain(threads: usize) {
-    let pool = pool(threads);
+fn close_all_cuts_after_drain(over: Over) {
+    let pool = pool(over);
     let name = unique("cut");
     let held = Held::begin(session(&pool, &Listener::open().http), &name);
     let error = pool.close_all(0).unwrap_err();
@@ -440,8 +537,8 @@ fn close_all_cuts_after_drain(threads: usize) {
     wait_gone(&name);
 }
 
-fn pool_is_usable_after_close_all(threads: usize) {
-    let pool = pool(threads);
+fn pool_is_usable_after_close_all(over: Over) {
+    let pool = pool(over);
     let before = session(&pool, &sandbox().http);
     pool.close_all(0).unwrap();
     pool.close_all(0).unwrap();
@@ -449,9 +546,9 @@ fn pool_is_usable_after_close_all(threads: usize) {
     assert_eq!(session(&pool, &sandbox().http).request(get("/echo")).unwrap().status, 200);
 }
 
-fn closed_session_is_recreated(threads: usize) {
+fn closed_session_is_recreated(over: Over) {
     for eviction in [Eviction::Lru, Eviction::Fifo] {
-        let pool = small_pool(threads, 2, eviction);
+        let pool = small_pool(over, 2, eviction);
         let closed = session(&pool, &sandbox().http);
         closed.close();
         closed.close();
@@ -463,16 +560,17 @@ fn closed_session_is_recreated(threads: usize) {
     }
 }
 
-fn pool_request_recreates(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn pool_request_recreates(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
+    session(&pool, &listener.http);
     assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
     session(&pool, &listener.http).close();
     assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
     assert_eq!((pool.stats().sessions_created, listener.count("requests")), (2, 2));
 }
 
-fn max_size_off_gives_own_sessions(threads: usize) {
-    let pool = pool_with(PoolConfig { max_size: MaxSize::Off, ..config(threads) });
+fn max_size_off_gives_own_sessions(over: Over) {
+    let pool = pool_with(over, PoolConfig { max_size: MaxSize::Off, ..config(over) });
     let [one, two] = [(); 2].map(|()| session(&pool, &sandbox().http));
     assert_ne!(one.id(), two.id());
     assert_eq!(one.request(get("/echo")).unwrap().status, 200);
@@ -483,8 +581,8 @@ fn max_size_off_gives_own_sessions(threads: usize) {
     assert!(two.is_closed());
 }
 
-fn other_connection_options_are_refused_by_name(threads: usize) {
-    let pool = pool(threads);
+fn other_connection_options_are_refused_by_name(over: Over) {
+    let pool = pool(over);
     let existing = session(&pool, "https://x.example");
     let options = SessionConfig {
         connection: ConnectionConfig { http_version: HttpVersion::Http1, ..Default::default() },
@@ -498,8 +596,8 @@ fn other_connection_options_are_refused_by_name(threads: usize) {
     assert_eq!(same.id(), existing.id());
 }
 
-fn partition_makes_another_session(threads: usize) {
-    let (pool, listener) = (pool(threads), Listener::open());
+fn partition_makes_another_session(over: Over) {
+    let (pool, listener) = (pool(over), Listener::open());
     let plain = session(&pool, &listener.https);
     let config = SessionConfig { partition: "trusting".to_owned(), ..trusting() };
     let trusting = pool.get_session(&listener.https, Some(config)).unwrap();
@@ -509,8 +607,8 @@ fn partition_makes_another_session(threads: usize) {
     assert!(plain.is_closed() && trusting.is_closed());
 }
 
-fn default_headers_and_limits_belong_to_the_handle(threads: usize) {
-    let pool = pool(threads);
+fn default_headers_and_limits_belong_to_the_handle(over: Over) {
+    let pool = pool(over);
     let mut options = SessionConfig::default();
     options.defaults.headers.insert("authorization", "Bearer one".parse().unwrap());
     options.defaults.headers.insert("x-kept", "yes".parse().unwrap());
@@ -536,34 +634,34 @@ fn the_global_pool() -> MutexGuard<'static, ()> {
     turn
 }
 
-fn global_pool_is_one(threads: usize) {
+fn global_pool_is_one(over: Over) {
     let _turn = the_global_pool();
     let pools: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            (0..20).map(|_| scope.spawn(|| ConnectionPool::global(Some(config(threads))).unwrap())).collect();
+            (0..20).map(|_| scope.spawn(|| ConnectionPool::global(Some(config(over))).unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(pools.iter().all(|pool| Arc::ptr_eq(pool, &pools[0])));
     // A handle's end is not the pool's.
     drop(PoolHandle::guest(pools[0].clone()));
-    let handle = PoolHandle::guest(ConnectionPool::global(None).unwrap());
+    let handle = guest(over, ConnectionPool::global(None).unwrap());
     assert_eq!(session(&handle, &sandbox().http).request(get("/echo")).unwrap().status, 200);
     ConnectionPool::close_global(1000).unwrap();
 }
 
-fn global_pool_refuses_other_options(threads: usize) {
+fn global_pool_refuses_other_options(over: Over) {
     let _turn = the_global_pool();
-    let pool = ConnectionPool::global(Some(config(threads))).unwrap();
-    let other = PoolConfig { max_size: MaxSize::Limit(3), ..config(threads) };
+    let pool = ConnectionPool::global(Some(config(over))).unwrap();
+    let other = PoolConfig { max_size: MaxSize::Limit(3), ..config(over) };
     let error = ConnectionPool::global(Some(other)).err().unwrap();
     assert!(error.message.starts_with("options: "), "{error}");
-    assert!(Arc::ptr_eq(&pool, &ConnectionPool::global(Some(config(threads))).unwrap()));
+    assert!(Arc::ptr_eq(&pool, &ConnectionPool::global(Some(config(over))).unwrap()));
     ConnectionPool::close_global(0).unwrap();
 }
 
-fn closed_global_pool_is_made_anew(threads: usize) {
+fn closed_global_pool_is_made_anew(over: Over) {
     let _turn = the_global_pool();
-    let old = PoolHandle::guest(ConnectionPool::global(Some(config(threads))).unwrap());
+    let old = guest(over, ConnectionPool::global(Some(config(over))).unwrap());
     let held = session(&old, &sandbox().http);
     ConnectionPool::close_global(0).unwrap();
     ConnectionPool::close_global(0).unwrap();
@@ -574,8 +672,8 @@ fn closed_global_pool_is_made_anew(threads: usize) {
     ConnectionPool::close_global(0).unwrap();
 }
 
-fn pool_free_closes_sessions(threads: usize) {
-    let pool = pool(threads);
+fn pool_free_closes_sessions(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &Listener::open().http);
     let held = Held::begin(session.clone(), &unique("freed"));
     drop(pool);
@@ -583,8 +681,8 @@ fn pool_free_closes_sessions(threads: usize) {
     assert_eq!(held.release().unwrap().status, 200);
 }
 
-fn bad_url_names_the_field(threads: usize) {
-    let pool = pool(threads);
+fn bad_url_names_the_field(over: Over) {
+    let pool = pool(over);
     let session = session(&pool, &sandbox().http);
     for url in ["http://", "http://[::1", "ftp://host/x", "//host/x", "http://user:secret@host/"] {
         let error = session.request(get(url)).unwrap_err().error;
@@ -595,7 +693,7 @@ fn bad_url_names_the_field(threads: usize) {
     assert!(error.message.starts_with("key: ") && !error.message.contains("secret"), "{error}");
 }
 
-fn bad_header_names_the_field(_threads: usize) {
+fn bad_header_names_the_field(_over: Over) {
     for (block, starts) in [
         (&b"x-a\0ok\0x-b\0two\r\nlines\0"[..], "headers[1]: value of x-b "),
         (b"bad name\0v\0", "headers[0]: name is no HTTP token (byte 3)"),
@@ -608,9 +706,9 @@ fn bad_header_names_the_field(_threads: usize) {
     }
 }
 
-fn stale_handle_is_refused(threads: usize) {
+fn stale_handle_is_refused(over: Over) {
     use aipool::ffi::{handle, pool::aip_pool};
-    let handle = handle::insert::<aip_pool>(pool(threads)).unwrap();
+    let handle = handle::insert::<aip_pool>(pool(over).handle).unwrap();
     assert!(handle::get(handle).is_ok());
     handle::free(handle).unwrap();
     assert_eq!(handle::get(handle).err().unwrap().status, Status::InvalidHandle);
@@ -620,7 +718,7 @@ fn stale_handle_is_refused(threads: usize) {
 #[test]
 fn a_cancel_that_is_fired_and_freed_at_once_still_ends_its_request() {
     for threads in [0, 2] {
-        let pool = pool(threads);
+        let pool = pool(Over { threads, ..ENGINE });
         let session = session(&pool, &sandbox().http);
         let (cancel, name) = (Cancel::new().unwrap(), unique("fired-and-freed"));
         let mut request = get(&format!("/hold/{name}"));
@@ -638,7 +736,7 @@ fn a_cancel_that_is_fired_and_freed_at_once_still_ends_its_request() {
 
 #[test]
 fn a_closed_session_makes_room_before_an_open_one_goes() {
-    let pool = small_pool(0, 2, Eviction::Lru);
+    let pool = small_pool(ENGINE, 2, Eviction::Lru);
     let [open, closed] = ["http://b.example", "http://a.example"].map(|key| session(&pool, key));
     closed.close();
     session(&pool, "http://c.example");
@@ -647,7 +745,7 @@ fn a_closed_session_makes_room_before_an_open_one_goes() {
 
 #[test]
 fn over_http2_a_dialer_that_gives_up_fails_nobody_else() {
-    let (pool, server) = (pool(0), SlowTlsless::bind());
+    let (pool, server) = (pool(ENGINE), SlowTlsless::bind());
     let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
     let options = SessionConfig { connection, ..Default::default() };
     let session = Arc::new(pool.get_session(&server.url, Some(options)).unwrap());
@@ -705,7 +803,7 @@ impl SlowTlsless {
 
 #[test]
 fn http2_is_spoken_without_tls_by_prior_knowledge() {
-    let (pool, listener) = (pool(0), Listener::open());
+    let (pool, listener) = (pool(ENGINE), Listener::open());
     let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
     let options = SessionConfig { connection, ..Default::default() };
     let session = pool.get_session(&listener.http, Some(options)).unwrap();
@@ -715,7 +813,7 @@ fn http2_is_spoken_without_tls_by_prior_knowledge() {
 
 #[test]
 fn an_unlimited_pool_keeps_every_session() {
-    let pool = pool_with(PoolConfig { max_size: MaxSize::Unlimited, ..config(0) });
+    let pool = pool_with(ENGINE, PoolConfig { max_size: MaxSize::Unlimited, ..config(ENGINE) });
     let first = session(&pool, "http://host0.example");
     for n in 1..200 {
         session(&pool, &format!("http://host{n}.example"));
@@ -725,7 +823,7 @@ fn an_unlimited_pool_keeps_every_session() {
 
 #[test]
 fn connect_limit_is_timeout_not_sent() {
-    let (pool, full) = (pool(0), FullListener::bind());
+    let (pool, full) = (pool(ENGINE), FullListener::bind());
     let mut request = post("/", "x");
     request.limits.connect = Some(Some(Duration::from_millis(200)));
     let error = session(&pool, &full.url).request(request).unwrap_err().error;
@@ -753,7 +851,7 @@ impl FullListener {
 
 #[test]
 fn planted_secrets_reach_no_error() {
-    let pool = pool(0);
+    let pool = pool(ENGINE);
     let [http, tls] = [Listener::open(), Listener::open()];
     let secret = "s3cr3t-token";
     let faults = ["reset", "close", "truncate=10", "stall=10", "stall-head", "reset-body=10"];
@@ -781,7 +879,7 @@ fn planted_secrets_reach_no_error() {
 
 #[test]
 fn too_many_headers_are_refused_not_a_panic() {
-    let (pool, mut request) = (pool(0), get("/echo"));
+    let (pool, mut request) = (pool(ENGINE), get("/echo"));
     for n in 0..10_001 {
         request.headers.append(http::HeaderName::try_from(format!("x-{n}")).unwrap(), "v".parse().unwrap());
     }
@@ -792,14 +890,14 @@ fn too_many_headers_are_refused_not_a_panic() {
 
 #[test]
 fn a_url_too_long_for_http_is_refused_not_sent() {
-    let pool = pool(0);
+    let pool = pool(ENGINE);
     let error = session(&pool, &sandbox().http).request(get(&"x".repeat(70_000))).unwrap_err().error;
     assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent));
 }
 
 #[test]
 fn a_body_that_cannot_be_decoded_is_body_without_a_response() {
-    let pool = pool(0);
+    let pool = pool(ENGINE);
     let failure = session(&pool, &undecodable_server()).request(get("/")).unwrap_err();
     assert_eq!((failure.error.status, failure.error.http_status), (Status::Body, 200), "{failure:?}");
     assert!(failure.response.is_none());
@@ -820,7 +918,12 @@ fn undecodable_server() -> String {
 
 #[test]
 fn every_behaviour_of_the_list_is_here() {
-    let here = include_str!("behaviours.rs");
+    let here = [
+        include_str!("behaviours.rs"),
+        include_str!("behaviours/connections.rs"),
+        include_str!("behaviours/limits.rs"),
+    ]
+    .concat();
     for name in include_str!("behaviours.txt").lines() {
         assert!(here.contains(&format!("fn {name}(")), "{name}");
     }

@@ -60,16 +60,17 @@ fn what_is_slow_is_not_stalled() {
         let (pool, listener) = (pool(0), Listener::open());
         let chaos = Chaos::start(&listener.https);
         let session = over(&pool, &chaos, version);
-        let down = Toxics { slices: (4096, Duration::ZERO), bandwidth: 200_000, ..Toxics::default() };
+        let down = Toxics { slices: (4096, Duration::ZERO), bandwidth: 50_000, ..Toxics::default() };
         chaos.set(Way::Down, down);
         chaos.set(Way::Up, Toxics { latency: Duration::from_millis(5), ..Toxics::default() });
         let mut request = get("/bytes/100000");
-        request.limits.between_bytes = millis(300);
+        // Shorter than the whole takes, and many times longer than any silence in it.
+        request.limits.between_bytes = millis(1500);
         assert_eq!(session.request(bounded(request)).unwrap().body.len(), 100_000);
         chaos.calm();
         chaos.set(Way::Up, Toxics { slices: (64 << 10, Duration::from_millis(10)), ..Toxics::default() });
-        let mut request = post("/status/200", vec![b'x'; 6 << 20]);
-        request.limits.send = millis(300);
+        let mut request = post("/status/200", vec![b'x'; 14 << 20]);
+        request.limits.send = millis(1500);
         assert_eq!(session.request(bounded(request)).unwrap().status, 200);
     }
 }

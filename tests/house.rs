@@ -180,7 +180,7 @@ fn named_tests(page: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Whether a line of Rust, C or Go begins a function of that name.
 fn begins(line: &str, name: &str) -> bool {
     let line = line.trim_start();
-    ["fn ", "async fn ", "static ", "func "].iter().any(|word| line.starts_with(word))
+    ["fn ", "pub fn ", "async fn ", "static ", "func "].iter().any(|word| line.starts_with(word))
         && line.contains(&format!(" {name}("))
 }
 

@@ -171,6 +171,7 @@ func closedSessionIsRecreated(t *testing.T) {
 func poolRequestRecreates(t *testing.T) {
 	server := listen(t)
 	pool := newPool(t, Options{})
+	get(t, pool, server.http)
 	for range 2 {
 		response, err := pool.Do(background, server.http, &Request{URL: "/echo"})
 		must(t, err)
@@ -197,11 +198,14 @@ func otherConnectionOptionsAreRefusedByName(t *testing.T) {
 	key := listen(t).https
 	pool := newPool(t, Options{})
 	existing := getWith(t, pool, key, caFile())
-	_, err := pool.Session(key, &SessionOptions{CAFile: caFile().CAFile, HTTPVersion: HTTP1})
+	_, err := pool.Session(key, over(&SessionOptions{CAFile: caFile().CAFile, HTTPVersion: HTTP1}))
 	wantInvalid(t, err, "http_version")
-	_, err = pool.Session(key, &SessionOptions{})
+	_, err = pool.Session(key, over(&SessionOptions{}))
 	wantInvalid(t, err, "ca_file")
-	want(t, "nil options accept what exists", get(t, pool, key).ID(), existing.ID())
+	same, err := pool.Session(key, nil)
+	must(t, err)
+	defer same.Close()
+	want(t, "nil options accept what exists", same.ID(), existing.ID())
 	want(t, "so do equal ones", getWith(t, pool, key, caFile()).ID(), existing.ID())
 }
 

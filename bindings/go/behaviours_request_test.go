@@ -192,8 +192,8 @@ func unresolvableHostIsDNSNotSent(t *testing.T) {
 func untrustedCertificateIsTLSNotSent(t *testing.T) {
 	server := listen(t)
 	_, err := get(t, newPool(t, Options{}), server.https).Do(background, &Request{URL: "/echo"})
-	failure := wantError(t, err, StatusTLS, DetailNone, NotSent)
-	want(t, "phase", failure.Phase, PhaseConnect)
+	failure := wantError(t, err, StatusTLS, DetailUntrustedIssuer, NotSent)
+	want(t, "phase", failure.Phase, PhaseTLS)
 	want(t, "requests", server.count(t, "requests"), 0)
 }
 
@@ -222,6 +222,83 @@ func totalLimitIsTimeout(t *testing.T) {
 	want(t, "Timeout()", failure.Timeout(), true)
 	want(t, "is DeadlineExceeded", errors.Is(err, context.DeadlineExceeded) && errors.Is(err, os.ErrDeadlineExceeded), true)
 	hold.waitGone(t)
+}
+
+func firstByteLimitIsTimeout(t *testing.T) {
+	session := get(t, newPool(t, Options{}), listen(t).http)
+	_, err := session.Do(background, &Request{
+		URL: "/echo", Headers: fault("stall-head"), FirstByteTimeout: 100 * time.Millisecond,
+	})
+	if lacks(t, err, "first_byte_timeout_ms: ") {
+		return
+	}
+	failure := wantError(t, err, StatusTimeout, DetailFirstByteLimit, MaybeSent)
+	want(t, "phase", failure.Phase, PhaseFirstByte)
+	want(t, "Timeout()", failure.Timeout(), true)
+}
+
+func betweenBytesLimitIsTimeout(t *testing.T) {
+	session := get(t, newPool(t, Options{}), listen(t).http)
+	_, err := session.Do(background, &Request{
+		URL: "/bytes/100", Headers: fault("stall=10"), BetweenBytesTimeout: 100 * time.Millisecond,
+	})
+	if lacks(t, err, "between_bytes_timeout_ms: ") {
+		return
+	}
+	failure := wantError(t, err, StatusTimeout, DetailBetweenBytesLimit, ResponseStarted)
+	want(t, "phase", failure.Phase, PhaseBody)
+	want(t, "status", failure.HTTPStatus, 200)
+}
+
+func redirectsAreFollowedOnRequest(t *testing.T) {
+	here, there := listen(t), listen(t)
+	session := get(t, newPool(t, Options{}), here.http)
+	request := &Request{
+		URL:          "/redirect?to=" + there.http + "/redirect?to=/echo",
+		Headers:      Headers{{"authorization", "Bearer secret"}, {"x-mine", "yes"}},
+		MaxRedirects: 2,
+	}
+	response, err := session.Do(background, request)
+	if lacks(t, err, "max_redirects: ") {
+		return
+	}
+	must(t, err)
+	want(t, "redirects", response.Info.Redirects, 2)
+	head, _ := echoed(t, response)
+	want(t, "own header", strings.Contains(head, "x-mine: yes"), true)
+	want(t, "credentials of another origin", strings.Contains(head, "secret"), false)
+	want(t, "requests", [2]int{here.count(t, "requests"), there.count(t, "requests")}, [2]int{1, 2})
+	request.MaxRedirects = 1
+	_, err = session.Do(background, request)
+	wantError(t, err, StatusProtocol, DetailRedirect, ResponseStarted)
+}
+
+func redirectsAreNotFollowedUnasked(t *testing.T) {
+	server := listen(t)
+	response, err := get(t, newPool(t, Options{}), server.http).Do(background, &Request{URL: "/redirect?to=/echo"})
+	must(t, err)
+	want(t, "status", response.Status, 302)
+	want(t, "location", response.Headers.Get("location"), "/echo")
+	want(t, "redirects", response.Info.Redirects, 0)
+	want(t, "requests", server.count(t, "requests"), 1)
+}
+
+func retriesFollowRetryAfter(t *testing.T) {
+	server := listen(t)
+	session := get(t, newPool(t, Options{}), server.http)
+	request := &Request{URL: "/echo", Headers: fault("status=503, retry-after=1")}
+	response, err := session.Do(background, request)
+	must(t, err)
+	want(t, "attempts unasked", response.Info.Attempts, 1)
+	request.MaxRetries = 1
+	response, err = session.Do(background, request)
+	if lacks(t, err, "max_retries: ") {
+		return
+	}
+	must(t, err)
+	want(t, "status, attempts", [2]int{response.Status, response.Info.Attempts}, [2]int{503, 2})
+	want(t, "waits as told", response.Info.Total >= time.Second, true)
+	want(t, "requests", server.count(t, "requests"), 3)
 }
 
 func cancelFromAnotherThreadEndsTheCall(t *testing.T) {

@@ -57,6 +57,21 @@ var behaviours = []struct {
 	{"bad_url_names_the_field", badURLNamesTheField},
 	{"bad_header_names_the_field", badHeaderNamesTheField},
 	{"stale_handle_is_refused", staleHandleIsRefused},
+	{"warm_opens_connections_before_requests", warmOpensConnectionsBeforeRequests},
+	{"queue_full_is_limit_with_occupancy", queueFullIsLimitWithOccupancy},
+	{"queue_limit_is_timeout_with_occupancy", queueLimitIsTimeoutWithOccupancy},
+	{"first_byte_limit_is_timeout", firstByteLimitIsTimeout},
+	{"between_bytes_limit_is_timeout", betweenBytesLimitIsTimeout},
+	{"redirects_are_followed_on_request", redirectsAreFollowedOnRequest},
+	{"redirects_are_not_followed_unasked", redirectsAreNotFollowedUnasked},
+	{"retries_follow_retry_after", retriesFollowRetryAfter},
+	{"trust_anybody_is_insecure_and_shown", trustAnybodyIsInsecureAndShown},
+	{"proxy_is_used_when_asked", proxyIsUsedWhenAsked},
+	{"reload_tls_replaces_connections", reloadTLSReplacesConnections},
+	{"info_names_connection_and_attempts", infoNamesConnectionAndAttempts},
+	{"metrics_are_prometheus_text", metricsArePrometheusText},
+	{"events_are_json_lines", eventsAreJSONLines},
+	{"stats_reconcile", statsReconcile},
 }
 
 func TestBehaviours(t *testing.T) {

@@ -158,6 +158,36 @@ const (
 	DetailConnectLimit Detail = C.AIP_DETAIL_CONNECT_LIMIT
 	// DetailDrainLimit, of StatusTimeout or StatusClosed: the drain limit of CloseAll or CloseDefault.
 	DetailDrainLimit Detail = C.AIP_DETAIL_DRAIN_LIMIT
+	// DetailQueueLimit, of StatusTimeout: QueueTimeout, as all connections allowed were in use; the message counts them.
+	DetailQueueLimit Detail = C.AIP_DETAIL_QUEUE_LIMIT
+	// DetailDNSLimit, of StatusTimeout: DNSTimeout.
+	DetailDNSLimit Detail = C.AIP_DETAIL_DNS_LIMIT
+	// DetailTLSLimit, of StatusTimeout: TLSTimeout.
+	DetailTLSLimit Detail = C.AIP_DETAIL_TLS_LIMIT
+	// DetailSendLimit, of StatusTimeout: SendTimeout.
+	DetailSendLimit Detail = C.AIP_DETAIL_SEND_LIMIT
+	// DetailFirstByteLimit, of StatusTimeout: FirstByteTimeout.
+	DetailFirstByteLimit Detail = C.AIP_DETAIL_FIRST_BYTE_LIMIT
+	// DetailBetweenBytesLimit, of StatusTimeout: BetweenBytesTimeout.
+	DetailBetweenBytesLimit Detail = C.AIP_DETAIL_BETWEEN_BYTES_LIMIT
+	// DetailQueueFull, of StatusLimit: MaxQueue requests wait for a connection already; the message counts them.
+	DetailQueueFull Detail = C.AIP_DETAIL_QUEUE_FULL
+	// DetailProxy: it happened at the proxy, on the way to the server.
+	DetailProxy Detail = C.AIP_DETAIL_PROXY
+	// DetailUntrustedIssuer, of StatusTLS: the certificate's issuer is not trusted.
+	DetailUntrustedIssuer Detail = C.AIP_DETAIL_UNTRUSTED_ISSUER
+	// DetailWrongHost, of StatusTLS: the certificate is for another host name.
+	DetailWrongHost Detail = C.AIP_DETAIL_WRONG_HOST
+	// DetailExpired, of StatusTLS: the certificate has expired, or is not valid yet.
+	DetailExpired Detail = C.AIP_DETAIL_EXPIRED
+	// DetailWrongPin, of StatusTLS: the chain holds none of the pinned keys.
+	DetailWrongPin Detail = C.AIP_DETAIL_WRONG_PIN
+	// DetailClientCertificate, of StatusTLS: the server wants a client certificate, or refused the one it got.
+	DetailClientCertificate Detail = C.AIP_DETAIL_CLIENT_CERTIFICATE
+	// DetailBomb, of StatusTooLarge: decoded, the body is far larger than what was sent.
+	DetailBomb Detail = C.AIP_DETAIL_BOMB
+	// DetailRedirect, of StatusProtocol: a redirect too many, or one that leads nowhere.
+	DetailRedirect Detail = C.AIP_DETAIL_REDIRECT
 )
 
 // String is the name of the detail in C without its prefix, such as EVICTED. Since 0.1.
@@ -177,6 +207,36 @@ func (d Detail) String() string {
 		return "CONNECT_LIMIT"
 	case DetailDrainLimit:
 		return "DRAIN_LIMIT"
+	case DetailQueueLimit:
+		return "QUEUE_LIMIT"
+	case DetailDNSLimit:
+		return "DNS_LIMIT"
+	case DetailTLSLimit:
+		return "TLS_LIMIT"
+	case DetailSendLimit:
+		return "SEND_LIMIT"
+	case DetailFirstByteLimit:
+		return "FIRST_BYTE_LIMIT"
+	case DetailBetweenBytesLimit:
+		return "BETWEEN_BYTES_LIMIT"
+	case DetailQueueFull:
+		return "QUEUE_FULL"
+	case DetailProxy:
+		return "PROXY"
+	case DetailUntrustedIssuer:
+		return "UNTRUSTED_ISSUER"
+	case DetailWrongHost:
+		return "WRONG_HOST"
+	case DetailExpired:
+		return "EXPIRED"
+	case DetailWrongPin:
+		return "WRONG_PIN"
+	case DetailClientCertificate:
+		return "CLIENT_CERTIFICATE"
+	case DetailBomb:
+		return "BOMB"
+	case DetailRedirect:
+		return "REDIRECT"
 	}
 	return strconv.Itoa(int(d))
 }
@@ -188,11 +248,17 @@ type Phase int32
 const (
 	// PhaseNone: before anything was begun.
 	PhaseNone Phase = C.AIP_PHASE_NONE
+	// PhaseQueue: waiting for a connection, as all allowed are in use.
+	PhaseQueue Phase = C.AIP_PHASE_QUEUE
 	// PhaseDNS: looking up the host name.
 	PhaseDNS Phase = C.AIP_PHASE_DNS
-	// PhaseConnect: TCP and TLS.
+	// PhaseConnect: TCP, and the proxy's part where there is one.
 	PhaseConnect Phase = C.AIP_PHASE_CONNECT
-	// PhaseFirstByte: sending, and waiting for the response's head.
+	// PhaseTLS: the TLS handshake.
+	PhaseTLS Phase = C.AIP_PHASE_TLS
+	// PhaseSend: sending the request.
+	PhaseSend Phase = C.AIP_PHASE_SEND
+	// PhaseFirstByte: waiting for the response's head.
 	PhaseFirstByte Phase = C.AIP_PHASE_FIRST_BYTE
 	// PhaseBody: reading the response's body.
 	PhaseBody Phase = C.AIP_PHASE_BODY
@@ -203,10 +269,16 @@ func (p Phase) String() string {
 	switch p {
 	case PhaseNone:
 		return "NONE"
+	case PhaseQueue:
+		return "QUEUE"
 	case PhaseDNS:
 		return "DNS"
 	case PhaseConnect:
 		return "CONNECT"
+	case PhaseTLS:
+		return "TLS"
+	case PhaseSend:
+		return "SEND"
 	case PhaseFirstByte:
 		return "FIRST_BYTE"
 	case PhaseBody:

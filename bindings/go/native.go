@@ -1,52 +1,55 @@
 package aipool
 
 /*
-#include <string.h>
 #include "aipool.h"
 
 // Handles cross as integers: they are tokens, and the garbage collector must not take them for addresses.
 
 _Static_assert(sizeof(aip_error) == 256, "aip_error is 256 bytes for ever");
 
-static int32_t aipgo_pool_new(int global, int with_options, int64_t max_size, int64_t timeout_ms,
-                              int64_t connect_timeout_ms, int64_t max_body_bytes, uint32_t eviction, uint32_t threads,
-                              uintptr_t *pool, aip_error *error) {
-    aip_pool_options options;
-    aip_pool_options_init(&options, sizeof options);
-    options.max_size = max_size;
-    options.timeout_ms = timeout_ms;
-    options.connect_timeout_ms = connect_timeout_ms;
-    options.max_body_bytes = max_body_bytes;
-    options.eviction = eviction;
-    options.threads = threads;
+// Options and requests come as structs of numbers and lengths: Go's memory must hold no pointers when C sees it.
+
+static int32_t aipgo_pool_new(int global, const aip_pool_options *options, uintptr_t *pool, aip_error *error) {
     aip_pool *made = NULL;
-    int32_t status = (global ? aip_pool_global : aip_pool_new)(with_options ? &options : NULL, &made, error);
+    int32_t status = (global ? aip_pool_global : aip_pool_new)(options, &made, error);
     *pool = (uintptr_t)made;
     return status;
 }
 
-static int32_t aipgo_pool_session(uintptr_t pool, int leased, const char *key, size_t key_len, int with_options,
-                                  const char *partition, size_t partition_len, const char *ca_file, size_t ca_file_len,
-                                  const uint8_t *ca_bytes, size_t ca_bytes_len, const char *headers, size_t headers_len,
-                                  int64_t timeout_ms, int64_t connect_timeout_ms, int64_t max_body_bytes,
-                                  uint32_t http_version, uintptr_t *session, aip_error *error) {
+// The next text of a block.
+static const char *aipgo_next(const char **block, size_t length) {
+    const char *text = *block;
+    *block += length;
+    return length == 0 ? NULL : text;
+}
+
+// The texts stand in `block` one after the other, in the order of their fields.
+static int32_t aipgo_pool_session(uintptr_t pool, int leased, const char *key, size_t key_len,
+                                  const aip_session_options *lengths, const char *block, uintptr_t *session,
+                                  aip_error *error) {
     aip_session_options options;
-    aip_session_options_init(&options, sizeof options);
-    options.partition = partition;
-    options.partition_len = partition_len;
-    options.ca_file = ca_file;
-    options.ca_file_len = ca_file_len;
-    options.ca_bytes = ca_bytes;
-    options.ca_bytes_len = ca_bytes_len;
-    options.headers = headers;
-    options.headers_len = headers_len;
-    options.timeout_ms = timeout_ms;
-    options.connect_timeout_ms = connect_timeout_ms;
-    options.max_body_bytes = max_body_bytes;
-    options.http_version = http_version;
+    if (lengths) {
+        options = *lengths;
+        options.partition = aipgo_next(&block, options.partition_len);
+        options.ca_file = aipgo_next(&block, options.ca_file_len);
+        options.ca_bytes = (const uint8_t *)aipgo_next(&block, options.ca_bytes_len);
+        options.headers = aipgo_next(&block, options.headers_len);
+        options.client_cert_file = aipgo_next(&block, options.client_cert_file_len);
+        options.client_cert_bytes = (const uint8_t *)aipgo_next(&block, options.client_cert_bytes_len);
+        options.client_key_file = aipgo_next(&block, options.client_key_file_len);
+        options.client_key_bytes = (const uint8_t *)aipgo_next(&block, options.client_key_bytes_len);
+        options.server_name = aipgo_next(&block, options.server_name_len);
+        options.pins = (const uint8_t *)aipgo_next(&block, options.pins_len);
+        options.key_log_file = aipgo_next(&block, options.key_log_file_len);
+        options.proxy = aipgo_next(&block, options.proxy_len);
+        options.no_proxy = aipgo_next(&block, options.no_proxy_len);
+        options.unix_socket = aipgo_next(&block, options.unix_socket_len);
+        options.resolve = aipgo_next(&block, options.resolve_len);
+        options.local_address = aipgo_next(&block, options.local_address_len);
+    }
     aip_session *got = NULL;
     int32_t status = (leased ? aip_pool_acquire : aip_pool_get_session)(
-        (aip_pool *)pool, key, key_len, with_options ? &options : NULL, &got, error);
+        (aip_pool *)pool, key, key_len, lengths ? &options : NULL, &got, error);
     *session = (uintptr_t)got;
     return status;
 }
@@ -63,7 +66,20 @@ static int32_t aipgo_pool_stats(uintptr_t pool, aip_pool_stats *stats, aip_error
     return aip_pool_get_stats((aip_pool *)pool, stats, sizeof *stats, error);
 }
 
+static int32_t aipgo_pool_metrics(uintptr_t pool, char *text, size_t cap, size_t *needed, aip_error *error) {
+    return aip_pool_metrics((aip_pool *)pool, text, cap, needed, error);
+}
+
+static int32_t aipgo_pool_reload_tls(uintptr_t pool, aip_error *error) {
+    return aip_pool_reload_tls((aip_pool *)pool, error);
+}
+
 static void aipgo_pool_free(uintptr_t pool) { aip_pool_free((aip_pool *)pool); }
+
+static int32_t aipgo_session_warm(uintptr_t session, uint32_t connections, uint32_t timeout_ms, uint32_t *standing,
+                                  aip_error *error) {
+    return aip_session_warm((aip_session *)session, connections, timeout_ms, standing, error);
+}
 
 static uint64_t aipgo_session_id(uintptr_t session) { return aip_session_id((aip_session *)session); }
 
@@ -101,25 +117,15 @@ typedef struct {
 } aipgo_outcome;
 
 // Sends, and looks at what came; a response is left for aipgo_finish().
-static int32_t aipgo_request(uintptr_t target, int by_key, const char *key, size_t key_len, const char *method,
-                             size_t method_len, const char *url, size_t url_len, const char *headers,
-                             size_t headers_len, const uint8_t *body, size_t body_len, uintptr_t cancel,
-                             int64_t timeout_ms, int64_t connect_timeout_ms, int64_t max_body_bytes,
-                             aipgo_outcome *outcome) {
-    aip_request request;
-    aip_request_init(&request, sizeof request);
+static int32_t aipgo_request(uintptr_t target, int by_key, const char *key, size_t key_len, const aip_request *lengths,
+                             const char *method, const char *url, const char *headers, const uint8_t *body,
+                             uintptr_t cancel, aipgo_outcome *outcome) {
+    aip_request request = *lengths;
     request.method = method;
-    request.method_len = method_len;
     request.url = url;
-    request.url_len = url_len;
     request.packed_headers = headers;
-    request.packed_headers_len = headers_len;
     request.body = body;
-    request.body_len = body_len;
     request.cancel = (aip_cancel *)cancel;
-    request.timeout_ms = timeout_ms;
-    request.connect_timeout_ms = connect_timeout_ms;
-    request.max_body_bytes = max_body_bytes;
     aip_response *response = NULL;
     int32_t status = by_key
         ? aip_pool_request((aip_pool *)target, key, key_len, &request, &response, &outcome->error)
@@ -147,6 +153,9 @@ static void aipgo_finish(uintptr_t response, char *headers, size_t headers_len) 
 #cgo noescape aipgo_pool_close_session
 #cgo noescape aipgo_pool_close_all
 #cgo noescape aipgo_pool_stats
+#cgo noescape aipgo_pool_metrics
+#cgo noescape aipgo_pool_reload_tls
+#cgo noescape aipgo_session_warm
 #cgo noescape aipgo_session_close
 #cgo noescape aipgo_session_stats
 #cgo noescape aipgo_cancel_new
@@ -154,11 +163,15 @@ static void aipgo_finish(uintptr_t response, char *headers, size_t headers_len) 
 #cgo noescape aipgo_finish
 #cgo noescape aip_pool_close_global
 #cgo noescape aip_stats
+#cgo noescape aip_events_read
 #cgo nocallback aipgo_pool_new
 #cgo nocallback aipgo_pool_session
 #cgo nocallback aipgo_pool_close_session
 #cgo nocallback aipgo_pool_close_all
 #cgo nocallback aipgo_pool_stats
+#cgo nocallback aipgo_pool_metrics
+#cgo nocallback aipgo_pool_reload_tls
+#cgo nocallback aipgo_session_warm
 #cgo nocallback aipgo_pool_free
 #cgo nocallback aipgo_session_id
 #cgo nocallback aipgo_session_is_closed
@@ -172,6 +185,7 @@ static void aipgo_finish(uintptr_t response, char *headers, size_t headers_len) 
 #cgo nocallback aipgo_finish
 #cgo nocallback aip_pool_close_global
 #cgo nocallback aip_stats
+#cgo nocallback aip_events_read
 #cgo nocallback aip_version
 #cgo nocallback aip_abi_version
 #cgo nocallback aip_status_name
@@ -203,6 +217,80 @@ const (
 	HTTP2 HTTPVersion = C.AIP_HTTP_2
 )
 
+// The transports. Since 0.1.
+const (
+	// TransportEngine is the pool's own connections.
+	TransportEngine Transport = C.AIP_TRANSPORT_ENGINE
+	// TransportReqwest is reqwest's: no limits of connections, no queue, no proxy. What it lacks is StatusUnsupported by name.
+	TransportReqwest Transport = C.AIP_TRANSPORT_REQWEST
+)
+
+// Whom a session trusts. Since 0.1.
+const (
+	// TrustSystemAndGiven is the system's roots and those of CAFile and CABytes.
+	TrustSystemAndGiven Trust = C.AIP_TRUST_SYSTEM_AND_GIVEN
+	// TrustGivenOnly is those of CAFile and CABytes alone.
+	TrustGivenOnly Trust = C.AIP_TRUST_GIVEN_ONLY
+	// TrustAnybody is for a test server alone. Shown in stats, infos and events.
+	TrustAnybody Trust = C.AIP_TRUST_ANYBODY
+)
+
+// The versions of TLS. Since 0.1.
+const (
+	// TLS12 is TLS 1.2 or newer.
+	TLS12 TLSVersion = C.AIP_TLS_1_2
+	// TLS13 is TLS 1.3 or newer.
+	TLS13 TLSVersion = C.AIP_TLS_1_3
+)
+
+// The proxies where none is given. Since 0.1.
+const (
+	// ProxyEnvironment is as http_proxy, https_proxy, all_proxy and no_proxy say when the session is made; loopback goes direct.
+	ProxyEnvironment ProxyMode = C.AIP_PROXY_ENVIRONMENT
+	// ProxyOff is no proxy.
+	ProxyOff ProxyMode = C.AIP_PROXY_OFF
+)
+
+// How a connection's TLS began. Since 0.1.
+const (
+	// TLSNone is no TLS.
+	TLSNone TLSHandshake = C.AIP_TLS_NONE
+	// TLSFull is a handshake in full.
+	TLSFull TLSHandshake = C.AIP_TLS_FULL
+	// TLSResumed is a handshake shortened by a ticket of an earlier connection.
+	TLSResumed TLSHandshake = C.AIP_TLS_RESUMED
+)
+
+// Why connections closed. Since 0.1.
+const (
+	// ClosedIdle: unused for too long.
+	ClosedIdle CloseReason = C.AIP_CLOSED_IDLE
+	// ClosedLifetime: as old as MaxLifetime allows.
+	ClosedLifetime CloseReason = C.AIP_CLOSED_LIFETIME
+	// ClosedByServer: the server closed it.
+	ClosedByServer CloseReason = C.AIP_CLOSED_BY_SERVER
+	// ClosedGoAway: the server wanted no more requests on it (HTTP/2).
+	ClosedGoAway CloseReason = C.AIP_CLOSED_GOAWAY
+	// ClosedError: it broke, or somebody broke the protocol.
+	ClosedError CloseReason = C.AIP_CLOSED_ERROR
+	// ClosedCancelled: its request was given up midway (HTTP/1.1).
+	ClosedCancelled CloseReason = C.AIP_CLOSED_CANCELLED
+	// ClosedNoSession: no session refers to its server any more.
+	ClosedNoSession CloseReason = C.AIP_CLOSED_NO_SESSION
+	// ClosedPool: the pool was closed.
+	ClosedPool CloseReason = C.AIP_CLOSED_POOL
+	// ClosedStale: found dead when it was wanted.
+	ClosedStale CloseReason = C.AIP_CLOSED_STALE
+	// ClosedLimit: its place was needed by another.
+	ClosedLimit CloseReason = C.AIP_CLOSED_LIMIT
+	// ClosedSuspect: it did not answer in time.
+	ClosedSuspect CloseReason = C.AIP_CLOSED_SUSPECT
+	// ClosedNotReusable: its response left it unfit for another request.
+	ClosedNotReusable CloseReason = C.AIP_CLOSED_NOT_REUSABLE
+	// ClosedReloaded: made before ReloadTLS.
+	ClosedReloaded CloseReason = C.AIP_CLOSED_RELOADED
+)
+
 // Go's Off and Unlimited are passed as they are.
 const (
 	_ = uint(Off - C.AIP_OFF)
@@ -212,26 +300,48 @@ const (
 )
 
 func nativePoolNew(options Options) (uintptr, *Error) {
-	return makePool(0, 1, options)
+	return makePool(0, &options)
 }
 
 func nativePoolGlobal(options *Options) (uintptr, *Error) {
-	if options == nil {
-		return makePool(1, 0, Options{})
-	}
-	return makePool(1, 1, *options)
+	return makePool(1, options)
 }
 
-func makePool(global, withOptions C.int, options Options) (uintptr, *Error) {
+func makePool(global C.int, options *Options) (uintptr, *Error) {
 	if failure := checkABI(); failure != nil {
 		return 0, failure
 	}
+	var numbers *C.aip_pool_options
+	if options != nil {
+		numbers = poolNumbers(options)
+	}
 	var pool C.uintptr_t
 	var failure C.aip_error
-	status := C.aipgo_pool_new(global, withOptions, C.int64_t(options.MaxSize), C.int64_t(millis(options.Timeout)),
-		C.int64_t(millis(options.ConnectTimeout)), C.int64_t(options.MaxBody), C.uint32_t(options.Eviction),
-		C.uint32_t(options.Threads), &pool, &failure)
+	status := C.aipgo_pool_new(global, numbers, &pool, &failure)
 	return uintptr(pool), toError(status, &failure)
+}
+
+func poolNumbers(options *Options) *C.aip_pool_options {
+	return &C.aip_pool_options{
+		size:                       C.sizeof_aip_pool_options,
+		max_size:                   C.int64_t(options.MaxSize),
+		timeout_ms:                 limit(options.Timeout),
+		connect_timeout_ms:         limit(options.ConnectTimeout),
+		max_body_bytes:             C.int64_t(options.MaxBody),
+		eviction:                   C.uint32_t(options.Eviction),
+		threads:                    C.uint32_t(options.Threads),
+		queue_timeout_ms:           limit(options.QueueTimeout),
+		dns_timeout_ms:             limit(options.DNSTimeout),
+		tls_timeout_ms:             limit(options.TLSTimeout),
+		send_timeout_ms:            limit(options.SendTimeout),
+		first_byte_timeout_ms:      limit(options.FirstByteTimeout),
+		between_bytes_timeout_ms:   limit(options.BetweenBytesTimeout),
+		max_connections_per_origin: C.int64_t(options.MaxConnectionsPerOrigin),
+		max_connections:            C.int64_t(options.MaxConnections),
+		max_queue:                  C.int64_t(options.MaxQueue),
+		idle_timeout_ms:            limit(options.IdleTimeout),
+		max_lifetime_ms:            limit(options.MaxLifetime),
+	}
 }
 
 func nativeCloseGlobal(drain uint32) *Error {
@@ -240,20 +350,78 @@ func nativeCloseGlobal(drain uint32) *Error {
 }
 
 func nativeSession(pool uintptr, key string, options *SessionOptions, headers []byte, leased bool) (uintptr, *Error) {
-	var withOptions C.int
+	var lengths *C.aip_session_options
+	var block []byte
 	if options != nil {
-		withOptions = 1
-	} else {
-		options = &SessionOptions{}
+		lengths, block = sessionNumbers(options), sessionTexts(options, headers)
+		lengths.headers_len = C.size_t(len(headers))
 	}
 	var session C.uintptr_t
 	var failure C.aip_error
-	status := C.aipgo_pool_session(C.uintptr_t(pool), flag(leased), chars(key), C.size_t(len(key)), withOptions,
-		chars(options.Partition), C.size_t(len(options.Partition)), chars(options.CAFile),
-		C.size_t(len(options.CAFile)), octets(options.CABytes), C.size_t(len(options.CABytes)), packedChars(headers),
-		C.size_t(len(headers)), C.int64_t(millis(options.Timeout)), C.int64_t(millis(options.ConnectTimeout)),
-		C.int64_t(options.MaxBody), C.uint32_t(options.HTTPVersion), &session, &failure)
+	status := C.aipgo_pool_session(C.uintptr_t(pool), flag(leased), chars(key), C.size_t(len(key)), lengths,
+		packedChars(block), &session, &failure)
 	return uintptr(session), toError(status, &failure)
+}
+
+// sessionTexts is all texts of the options one after the other, as aipgo_pool_session() takes them apart.
+func sessionTexts(options *SessionOptions, headers []byte) []byte {
+	var pins []byte
+	for _, pin := range options.Pins {
+		pins = append(pins, pin[:]...)
+	}
+	var block []byte
+	for _, text := range []string{options.Partition, options.CAFile} {
+		block = append(block, text...)
+	}
+	block = append(append(block, options.CABytes...), headers...)
+	block = append(append(block, options.ClientCertFile...), options.ClientCertBytes...)
+	block = append(append(block, options.ClientKeyFile...), options.ClientKeyBytes...)
+	block = append(append(block, options.ServerName...), pins...)
+	for _, text := range []string{
+		options.KeyLogFile, options.Proxy, options.NoProxy, options.UnixSocket, options.Resolve, options.LocalAddress,
+	} {
+		block = append(block, text...)
+	}
+	return block
+}
+
+func sessionNumbers(options *SessionOptions) *C.aip_session_options {
+	return &C.aip_session_options{
+		size:                     C.sizeof_aip_session_options,
+		partition_len:            C.size_t(len(options.Partition)),
+		ca_file_len:              C.size_t(len(options.CAFile)),
+		ca_bytes_len:             C.size_t(len(options.CABytes)),
+		timeout_ms:               limit(options.Timeout),
+		connect_timeout_ms:       limit(options.ConnectTimeout),
+		max_body_bytes:           C.int64_t(options.MaxBody),
+		http_version:             C.uint32_t(options.HTTPVersion),
+		transport:                C.uint32_t(options.Transport),
+		queue_timeout_ms:         limit(options.QueueTimeout),
+		dns_timeout_ms:           limit(options.DNSTimeout),
+		tls_timeout_ms:           limit(options.TLSTimeout),
+		send_timeout_ms:          limit(options.SendTimeout),
+		first_byte_timeout_ms:    limit(options.FirstByteTimeout),
+		between_bytes_timeout_ms: limit(options.BetweenBytesTimeout),
+		max_redirects:            C.int64_t(options.MaxRedirects),
+		max_retries:              C.int64_t(options.MaxRetries),
+		trust:                    C.uint32_t(options.Trust),
+		min_tls:                  C.uint32_t(options.MinTLS),
+		client_cert_file_len:     C.size_t(len(options.ClientCertFile)),
+		client_cert_bytes_len:    C.size_t(len(options.ClientCertBytes)),
+		client_key_file_len:      C.size_t(len(options.ClientKeyFile)),
+		client_key_bytes_len:     C.size_t(len(options.ClientKeyBytes)),
+		server_name_len:          C.size_t(len(options.ServerName)),
+		pins_len:                 C.size_t(32 * len(options.Pins)),
+		key_log_file_len:         C.size_t(len(options.KeyLogFile)),
+		proxy_len:                C.size_t(len(options.Proxy)),
+		no_proxy_len:             C.size_t(len(options.NoProxy)),
+		unix_socket_len:          C.size_t(len(options.UnixSocket)),
+		resolve_len:              C.size_t(len(options.Resolve)),
+		local_address_len:        C.size_t(len(options.LocalAddress)),
+		keepalive_ms:             limit(options.Keepalive),
+		stream_window_bytes:      C.int64_t(options.StreamWindow),
+		proxy_mode:               C.uint32_t(options.ProxyMode),
+	}
 }
 
 func nativeCloseSession(pool uintptr, key string) *Error {
@@ -271,7 +439,7 @@ func nativePoolStats(pool uintptr) (PoolStats, *Error) {
 	var stats C.aip_pool_stats
 	var failure C.aip_error
 	status := C.aipgo_pool_stats(C.uintptr_t(pool), &stats, &failure)
-	return PoolStats{
+	shown := PoolStats{
 		Sessions:          uint64(stats.sessions),
 		Leased:            uint64(stats.leased),
 		OverLimit:         uint64(stats.over_limit),
@@ -282,7 +450,63 @@ func nativePoolStats(pool uintptr) (PoolStats, *Error) {
 		Failures:          uint64(stats.failures),
 		ConnectionsOpened: uint64(stats.connections_opened),
 		RequestsReused:    uint64(stats.requests_reused),
-	}, toError(status, &failure)
+
+		ConnectionsOpen:     uint64(stats.connections_open),
+		ConnectionsIdle:     uint64(stats.connections_idle),
+		ConnectionsInUse:    uint64(stats.connections_in_use),
+		ConnectionsInsecure: uint64(stats.connections_insecure),
+		ConnectionsDialing:  uint64(stats.connections_dialing),
+		Waiting:             uint64(stats.waiting),
+		ConnectsFailed:      uint64(stats.connects_failed),
+		HandshakesFull:      uint64(stats.handshakes_full),
+		HandshakesResumed:   uint64(stats.handshakes_resumed),
+		ConnectionsReused:   uint64(stats.connections_reused),
+		Waits:               uint64(stats.waits),
+		WaitTime:            micros(stats.waits_us),
+	}
+	for reason, count := range stats.closed {
+		shown.Closed[reason] = uint64(count)
+	}
+	return shown, toError(status, &failure)
+}
+
+func nativePoolMetrics(pool uintptr) (string, *Error) {
+	text := make([]byte, 16<<10)
+	for {
+		var needed C.size_t
+		var failure C.aip_error
+		status := C.aipgo_pool_metrics(C.uintptr_t(pool), packedChars(text), C.size_t(len(text)), &needed, &failure)
+		if status == C.AIP_OK {
+			return string(text[:needed]), nil
+		}
+		if status != C.AIP_INVALID_ARGUMENT || int(needed) <= len(text) {
+			return "", toError(status, &failure)
+		}
+		// The text may have grown again when it is asked for again.
+		text = make([]byte, int(needed)+1024)
+	}
+}
+
+func nativeReloadTLS(pool uintptr) *Error {
+	var failure C.aip_error
+	return toError(C.aipgo_pool_reload_tls(C.uintptr_t(pool), &failure), &failure)
+}
+
+func nativeWarm(session uintptr, connections, timeout uint32) (uint32, *Error) {
+	var standing C.uint32_t
+	var failure C.aip_error
+	status := C.aipgo_session_warm(C.uintptr_t(session), C.uint32_t(connections), C.uint32_t(timeout), &standing, &failure)
+	return uint32(standing), toError(status, &failure)
+}
+
+// nativeEvents reads what came after a number into buffer.
+func nativeEvents(after uint64, buffer []byte) (length int, next, lost uint64, err *Error) {
+	var written C.size_t
+	var further, gone C.uint64_t
+	var failure C.aip_error
+	status := C.aip_events_read(C.uint64_t(after), packedChars(buffer), C.size_t(len(buffer)), &written, &further, &gone,
+		&failure)
+	return int(written), uint64(further), uint64(gone), toError(status, &failure)
 }
 
 func freePool(pool uintptr) {
@@ -341,12 +565,12 @@ func nativeDo(target uintptr, key *string, request *Request, headers []byte, can
 	if !byKey {
 		key = new(string)
 	}
+	lengths := requestNumbers(request)
+	lengths.packed_headers_len = C.size_t(len(headers))
 	var outcome C.aipgo_outcome
-	status := C.aipgo_request(C.uintptr_t(target), flag(byKey), chars(*key), C.size_t(len(*key)),
-		chars(request.Method), C.size_t(len(request.Method)), chars(request.URL), C.size_t(len(request.URL)),
-		packedChars(headers), C.size_t(len(headers)), octets(request.Body), C.size_t(len(request.Body)),
-		C.uintptr_t(cancel), C.int64_t(millis(request.Timeout)), C.int64_t(millis(request.ConnectTimeout)),
-		C.int64_t(request.MaxBody), &outcome)
+	status := C.aipgo_request(C.uintptr_t(target), flag(byKey), chars(*key), C.size_t(len(*key)), &lengths,
+		chars(request.Method), chars(request.URL), packedChars(headers), octets(request.Body), C.uintptr_t(cancel),
+		&outcome)
 	failure := toError(status, &outcome.error)
 	if outcome.response == 0 {
 		return nil, failure
@@ -357,6 +581,30 @@ func nativeDo(target uintptr, key *string, request *Request, headers []byte, can
 		return nil, failure
 	}
 	return response, nil
+}
+
+func requestNumbers(request *Request) C.aip_request {
+	numbers := C.aip_request{
+		size:                     C.sizeof_aip_request,
+		method_len:               C.size_t(len(request.Method)),
+		url_len:                  C.size_t(len(request.URL)),
+		body_len:                 C.size_t(len(request.Body)),
+		timeout_ms:               limit(request.Timeout),
+		connect_timeout_ms:       limit(request.ConnectTimeout),
+		max_body_bytes:           C.int64_t(request.MaxBody),
+		queue_timeout_ms:         limit(request.QueueTimeout),
+		dns_timeout_ms:           limit(request.DNSTimeout),
+		tls_timeout_ms:           limit(request.TLSTimeout),
+		send_timeout_ms:          limit(request.SendTimeout),
+		first_byte_timeout_ms:    limit(request.FirstByteTimeout),
+		between_bytes_timeout_ms: limit(request.BetweenBytesTimeout),
+		max_redirects:            C.int64_t(request.MaxRedirects),
+		max_retries:              C.int64_t(request.MaxRetries),
+	}
+	if request.MayRepeat {
+		numbers.flags = C.AIP_REQUEST_MAY_REPEAT
+	}
+	return numbers
 }
 
 // takeResponse copies the native response into Go memory and frees it.
@@ -374,9 +622,18 @@ func takeResponse(outcome *C.aipgo_outcome) *Response {
 		Info: Info{
 			HTTPVersion:   int(info.http_version),
 			Reused:        info.reused != 0,
-			FirstByte:     time.Duration(info.first_byte_us) * time.Microsecond,
-			Total:         time.Duration(info.total_us) * time.Microsecond,
+			FirstByte:     micros(info.first_byte_us),
+			Total:         micros(info.total_us),
 			RemoteAddress: text(info.remote_address[:]),
+			ConnectionID:  uint64(info.connection_id),
+			Attempts:      int(info.attempts),
+			Redirects:     int(info.redirects),
+			TLS:           TLSHandshake(info.tls),
+			Insecure:      info.insecure != 0,
+			QueueTime:     micros(info.queue_us),
+			DNSTime:       micros(info.dns_us),
+			ConnectTime:   micros(info.connect_us),
+			TLSTime:       micros(info.tls_us),
 		},
 	}
 }
@@ -431,6 +688,14 @@ func text(field []C.char) string {
 	all := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(field))), len(field))
 	before, _, _ := bytes.Cut(all, []byte{0})
 	return string(before)
+}
+
+func limit(time time.Duration) C.int64_t {
+	return C.int64_t(millis(time))
+}
+
+func micros(number C.uint64_t) time.Duration {
+	return time.Duration(number) * time.Microsecond
 }
 
 func flag(set bool) C.int {

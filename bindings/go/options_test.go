@@ -14,6 +14,10 @@ func TestZeroOptionsAreTheDefaults(t *testing.T) {
 	explicit := Options{
 		MaxSize: 10, Timeout: time.Minute, ConnectTimeout: 10 * time.Second, MaxBody: 64 << 20,
 		Eviction: EvictLRU, Threads: threads(t),
+		QueueTimeout: 30 * time.Second, DNSTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second,
+		SendTimeout: 30 * time.Second, FirstByteTimeout: Off, BetweenBytesTimeout: Off,
+		MaxConnectionsPerOrigin: 64, MaxConnections: 512, MaxQueue: 10000,
+		IdleTimeout: 50 * time.Second, MaxLifetime: 10 * time.Minute,
 	}
 	// The shared pool accepts options only if they are the ones it was made with: none.
 	pool, err := DefaultWith(explicit)
@@ -23,8 +27,14 @@ func TestZeroOptionsAreTheDefaults(t *testing.T) {
 
 func TestOffAndUnlimitedFitEveryOption(t *testing.T) {
 	for _, options := range []Options{
-		{MaxSize: Off, Timeout: Off, ConnectTimeout: Off, MaxBody: Off},
-		{MaxSize: Unlimited, Timeout: Unlimited, ConnectTimeout: Unlimited, MaxBody: Unlimited},
+		{
+			MaxSize: Off, Timeout: Off, ConnectTimeout: Off, MaxBody: Off, QueueTimeout: Off, DNSTimeout: Off,
+			TLSTimeout: Off, SendTimeout: Off, FirstByteTimeout: Off, BetweenBytesTimeout: Off, MaxLifetime: Off,
+		},
+		{
+			MaxSize: Unlimited, Timeout: Unlimited, ConnectTimeout: Unlimited, MaxBody: Unlimited,
+			MaxConnectionsPerOrigin: Unlimited, MaxConnections: Unlimited, MaxQueue: Unlimited, SendTimeout: Unlimited,
+		},
 	} {
 		pool := newPool(t, options)
 		session := get(t, pool, listen(t).http)
@@ -40,6 +50,18 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"max_body_bytes":     {MaxBody: -3},
 		"eviction":           {Eviction: 3},
 		"threads":            {Threads: 1000},
+
+		"queue_timeout_ms":           {QueueTimeout: -time.Hour},
+		"dns_timeout_ms":             {DNSTimeout: -time.Hour},
+		"tls_timeout_ms":             {TLSTimeout: -time.Hour},
+		"send_timeout_ms":            {SendTimeout: -time.Hour},
+		"first_byte_timeout_ms":      {FirstByteTimeout: -time.Hour},
+		"between_bytes_timeout_ms":   {BetweenBytesTimeout: -time.Hour},
+		"idle_timeout_ms":            {IdleTimeout: -time.Hour},
+		"max_lifetime_ms":            {MaxLifetime: -time.Hour},
+		"max_connections_per_origin": {MaxConnectionsPerOrigin: -3},
+		"max_connections:":           {MaxConnections: -3},
+		"max_queue":                  {MaxQueue: -3},
 	} {
 		_, err := New(options)
 		wantInvalid(t, err, named)
@@ -53,6 +75,64 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 	_, err = pool.Session("key", &SessionOptions{CAFile: "/no/such/file"})
 	wantError(t, err, StatusSystem, DetailNone, NotSent)
 	want(t, "is ErrNotExist", errors.Is(err, fs.ErrNotExist), true)
+}
+
+// Each text and number of session options reaches its own field: what is wrong is refused by that field's name.
+func TestWrongSessionOptionsAreNamed(t *testing.T) {
+	pool := newPool(t, Options{})
+	for named, options := range map[string]SessionOptions{
+		"partition":                {Partition: "\xff"},
+		"ca_file":                  {CAFile: "\xff"},
+		"ca_bytes":                 {Partition: "p", CABytes: []byte("junk")},
+		"client_cert_file":         {CABytes: nil, ClientCertFile: "\xff"},
+		"client_cert_bytes":        {ClientCertBytes: []byte("junk"), ClientKeyBytes: []byte("junk")},
+		"client_key_file":          {ServerName: "h", ClientKeyFile: "\xff"},
+		"server_name":              {Partition: "p", ServerName: "no name", Proxy: "http://h"},
+		"key_log_file":             {Pins: [][32]byte{{1}}, KeyLogFile: "\xff"},
+		"proxy":                    {KeyLogFile: "", Proxy: "ftp://h"},
+		"no_proxy":                 {Proxy: "http://h", NoProxy: "\xff"},
+		"unix_socket":              {Proxy: "http://h", UnixSocket: "\xff"},
+		"resolve":                  {UnixSocket: "/s", Resolve: "host"},
+		"local_address":            {Resolve: "a=::1", LocalAddress: "nowhere"},
+		"keepalive_ms":             {Keepalive: -time.Hour},
+		"stream_window_bytes":      {StreamWindow: 1},
+		"transport":                {Transport: 9},
+		"trust":                    {Trust: 9},
+		"min_tls":                  {MinTLS: 9},
+		"proxy_mode":               {ProxyMode: 9},
+		"max_redirects":            {MaxRedirects: 31},
+		"max_retries":              {MaxRetries: 11},
+		"queue_timeout_ms":         {QueueTimeout: -time.Hour},
+		"dns_timeout_ms":           {DNSTimeout: -time.Hour},
+		"tls_timeout_ms":           {TLSTimeout: -time.Hour},
+		"send_timeout_ms":          {SendTimeout: -time.Hour},
+		"first_byte_timeout_ms":    {FirstByteTimeout: -time.Hour},
+		"between_bytes_timeout_ms": {BetweenBytesTimeout: -time.Hour},
+	} {
+		_, err := pool.Session("https://host", &options)
+		wantInvalid(t, err, named+": ")
+	}
+}
+
+func TestWrongLimitsOfRequestsAreNamed(t *testing.T) {
+	session := get(t, newPool(t, Options{}), listen(t).http)
+	for named, request := range map[string]Request{
+		"queue_timeout_ms":         {QueueTimeout: -time.Hour},
+		"dns_timeout_ms":           {DNSTimeout: -time.Hour},
+		"tls_timeout_ms":           {TLSTimeout: -time.Hour},
+		"send_timeout_ms":          {SendTimeout: -time.Hour},
+		"first_byte_timeout_ms":    {FirstByteTimeout: -time.Hour},
+		"between_bytes_timeout_ms": {BetweenBytesTimeout: -time.Hour},
+		"max_redirects":            {MaxRedirects: 31},
+		"max_retries":              {MaxRetries: 11},
+	} {
+		_, err := session.Do(background, &request)
+		wantInvalid(t, err, named+": ")
+	}
+	for _, wrong := range []int{-1, 0, 65} {
+		_, err := session.Warm(background, wrong)
+		wantInvalid(t, err, "connections: is ")
+	}
 }
 
 func TestLimitsAreRoundedUpToMilliseconds(t *testing.T) {

@@ -34,7 +34,37 @@ type PoolStats struct {
 	ConnectionsOpened uint64
 	// RequestsReused is how many requests were answered over a connection that was open already.
 	RequestsReused uint64
+	// ConnectionsOpen is how many connections stand now. This and all that follows is of the pool's own connections, not of
+	// reqwest's.
+	ConnectionsOpen uint64
+	// ConnectionsIdle is how many of these are idle.
+	ConnectionsIdle uint64
+	// ConnectionsInUse is how many of these have a request under way.
+	ConnectionsInUse uint64
+	// ConnectionsInsecure is how many of these go to servers whose certificate nobody checked (TrustAnybody).
+	ConnectionsInsecure uint64
+	// ConnectionsDialing is how many are being opened now.
+	ConnectionsDialing uint64
+	// Waiting is how many requests wait for a connection now.
+	Waiting uint64
+	// ConnectsFailed is how many connections were wanted and could not be opened.
+	ConnectsFailed uint64
+	// HandshakesFull is how many TLS handshakes there were in full.
+	HandshakesFull uint64
+	// HandshakesResumed is how many were shortened by a ticket of an earlier connection.
+	HandshakesResumed uint64
+	// ConnectionsReused is how often a connection was taken again.
+	ConnectionsReused uint64
+	// Waits is how often a request waited for a connection, be it opened for it or given back by another.
+	Waits uint64
+	// WaitTime is of all these waits together.
+	WaitTime time.Duration
+	// Closed is how many connections closed, by CloseReason.
+	Closed [16]uint64
 }
+
+// CloseReason is why a connection closed: a place in PoolStats.Closed. Since 0.1.
+type CloseReason int
 
 // New makes a pool. It fails with StatusInvalidArgument, which names the wrong option, StatusSystem when no thread can be
 // started, and StatusUnsupported when the loaded library does not fit this package. Since 0.1.
@@ -147,6 +177,21 @@ func (p *Pool) Stats() (PoolStats, error) {
 	defer runtime.KeepAlive(p)
 	stats, failure := nativePoolStats(p.handle.token.Load())
 	return stats, orNil(failure)
+}
+
+// Metrics returns the pool's numbers as Prometheus text (format 0.0.4). It matches ErrClosed after Close. Since 0.1.
+func (p *Pool) Metrics() (string, error) {
+	defer runtime.KeepAlive(p)
+	text, failure := nativePoolMetrics(p.handle.token.Load())
+	return text, orNil(failure)
+}
+
+// ReloadTLS reads the certificate files of the pool's sessions again, the system's roots too. Connections made from now on
+// use them; those that stand finish what is under way and carry no new requests. On failure everything stays as it was; the
+// error names the file. Since 0.1.
+func (p *Pool) ReloadTLS() error {
+	defer runtime.KeepAlive(p)
+	return orNil(nativeReloadTLS(p.handle.token.Load()))
 }
 
 // Close gives the pool up: its sessions are closed, requests under way finish. Of the shared pool it gives up this handle

@@ -81,6 +81,25 @@ type Request struct {
 	ConnectTimeout time.Duration
 	// MaxBody is as in Options, for this request; 0 is the session's.
 	MaxBody int64
+	// QueueTimeout is as in Options, for this request; 0 is the session's.
+	QueueTimeout time.Duration
+	// DNSTimeout is as in Options, for this request; 0 is the session's.
+	DNSTimeout time.Duration
+	// TLSTimeout is as in Options, for this request; 0 is the session's.
+	TLSTimeout time.Duration
+	// SendTimeout is as in Options, for this request; 0 is the session's.
+	SendTimeout time.Duration
+	// FirstByteTimeout is as in Options, for this request; 0 is the session's.
+	FirstByteTimeout time.Duration
+	// BetweenBytesTimeout is as in Options, for this request; 0 is the session's.
+	BetweenBytesTimeout time.Duration
+	// MaxRedirects is as in SessionOptions, for this request; 0 is the session's, Off none.
+	MaxRedirects int
+	// MaxRetries is as in SessionOptions, for this request; 0 is the session's, Off none.
+	MaxRetries int
+	// MayRepeat says that the server may get this request twice: it is sent again over a fresh connection when a reused one
+	// broke without a byte of an answer. Idempotent methods and requests with an Idempotency-Key header need it not.
+	MayRepeat bool
 }
 
 // Do gets the session of key and sends a request over it, again on a fresh session when that one was just closed.

@@ -29,7 +29,28 @@ type Info struct {
 	Total time.Duration
 	// RemoteAddress is the server's address and port; "" when unknown.
 	RemoteAddress string
+	// ConnectionID names the connection in its pool, as events do; 0 over reqwest.
+	ConnectionID uint64
+	// Attempts is how often the request went out.
+	Attempts int
+	// Redirects is how many were followed.
+	Redirects int
+	// TLS is how the connection's handshake went; TLSNone over reqwest.
+	TLS TLSHandshake
+	// Insecure is whether nobody checked the server's certificate (TrustAnybody).
+	Insecure bool
+	// QueueTime is for waiting for a connection, the dial's own time left out.
+	QueueTime time.Duration
+	// DNSTime is for the name look-up, where a connection was opened for this request; likewise the next two.
+	DNSTime time.Duration
+	// ConnectTime is for TCP and proxy.
+	ConnectTime time.Duration
+	// TLSTime is for the TLS handshake.
+	TLSTime time.Duration
 }
+
+// TLSHandshake is how a connection's TLS began. Since 0.1.
+type TLSHandshake uint32
 
 // unpack reads name NUL value NUL; the headers share the block's memory.
 func unpack(block string) Headers {

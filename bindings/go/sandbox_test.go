@@ -117,6 +117,37 @@ func threads(t testing.TB) uint32 {
 	return uint32(number)
 }
 
+// overReqwest is whether the sessions of this run go over reqwest.
+func overReqwest() bool {
+	return os.Getenv("AIPOOL_TEST_TRANSPORT") == "reqwest"
+}
+
+// over is options with the transport of this run.
+func over(options *SessionOptions) *SessionOptions {
+	if !overReqwest() {
+		return options
+	}
+	if options == nil {
+		options = &SessionOptions{}
+	}
+	asked := *options
+	asked.Transport = TransportReqwest
+	return &asked
+}
+
+// lacks is false over the engine. Over reqwest it checks that a call was refused, and that what it lacks is named.
+func lacks(t testing.TB, err error, named string) bool {
+	t.Helper()
+	if !overReqwest() {
+		return false
+	}
+	failure := wantError(t, err, StatusUnsupported, DetailNone, NotSent)
+	if !strings.HasPrefix(failure.Message, named) {
+		t.Fatalf("%q does not start with %q", failure.Message, named)
+	}
+	return true
+}
+
 func newPool(t testing.TB, options Options) *Pool {
 	t.Helper()
 	options.Threads = threads(t)
@@ -135,7 +166,7 @@ func get(t testing.TB, pool *Pool, key string) *Session {
 
 func getWith(t testing.TB, pool *Pool, key string, options *SessionOptions) *Session {
 	t.Helper()
-	session, err := pool.Session(key, options)
+	session, err := pool.Session(key, over(options))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +176,7 @@ func getWith(t testing.TB, pool *Pool, key string, options *SessionOptions) *Ses
 
 func acquire(t testing.TB, pool *Pool, key string) *Session {
 	t.Helper()
-	session, err := pool.Acquire(key, nil)
+	session, err := pool.Acquire(key, over(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,11 @@
 package aipool
 
-import "runtime"
+import (
+	"context"
+	"math"
+	"runtime"
+	"time"
+)
 
 // Session is a handle of yours to a shared session: a base URL and warm connections, for any number of goroutines. Close
 // it when done; the garbage collector closes one that was forgotten. Since 0.1.
@@ -44,6 +49,28 @@ func (s *Session) Stats() (SessionStats, error) {
 	defer runtime.KeepAlive(s)
 	stats, failure := nativeSessionStats(s.handle.token.Load())
 	return stats, orNil(failure)
+}
+
+// Warm opens connections to the session's base URL before requests need them, until as many stand as can take that many
+// requests at once, 1 to 64: HTTP/2 needs one for many. It returns how many stand to the server.
+//
+// It ends with ctx's deadline, after 10 s without one; ctx that is cancelled meanwhile does not end it. It fails as a request
+// would, and nothing was sent; over reqwest it is StatusUnsupported. Since 0.1.
+func (s *Session) Warm(ctx context.Context, connections int) (standing int, err error) {
+	defer runtime.KeepAlive(s)
+	if err := ended(ctx); err != nil {
+		return 0, err
+	}
+	if connections < 0 || connections > math.MaxInt32 {
+		return 0, invalid("connections: is out of range; use 1 to 64")
+	}
+	var limit uint32
+	if deadline, bounded := ctx.Deadline(); bounded {
+		left := min(max(time.Until(deadline), time.Millisecond), math.MaxUint32*time.Millisecond)
+		limit = uint32(millis(left))
+	}
+	number, failure := nativeWarm(s.handle.token.Load(), uint32(connections), limit)
+	return int(number), orNil(failure)
 }
 
 // CloseShared closes the shared session for everybody: requests under way finish, later ones match ErrClosed, the next

@@ -138,6 +138,22 @@ pub struct LimitOverrides {
     pub body: Option<Option<u64>>,
 }
 
+impl LimitOverrides {
+    /// The first limit of a single phase that is in force, where `below` is the level below.
+    pub fn phase_limit(self, below: LimitOverrides) -> Option<&'static str> {
+        let phases = [
+            ("queue_timeout_ms", self.queue.or(below.queue)),
+            ("dns_timeout_ms", self.dns.or(below.dns)),
+            ("tls_timeout_ms", self.tls.or(below.tls)),
+            ("send_timeout_ms", self.send.or(below.send)),
+            ("first_byte_timeout_ms", self.first_byte.or(below.first_byte)),
+            ("between_bytes_timeout_ms", self.between_bytes.or(below.between_bytes)),
+        ];
+        // One that is switched off asks for nothing.
+        phases.into_iter().find(|(_, limit)| limit.flatten().is_some()).map(|(field, _)| field)
+    }
+}
+
 impl Limits {
     /// These limits, with what a level above says put over them.
     #[must_use]

@@ -18,6 +18,22 @@ pub struct NetworkOptions {
     pub keepalive: Keepalive,
 }
 
+impl NetworkOptions {
+    /// The first option that is not its default, by its name in C.
+    pub fn first_set(&self) -> Option<&'static str> {
+        let default = NetworkOptions::default();
+        let set = [
+            ("proxy", matches!(self.proxy, ProxyOptions::Through { .. })),
+            ("proxy_mode", self.proxy != default.proxy),
+            ("unix_socket", self.unix_socket.is_some()),
+            ("resolve", !self.overrides.is_empty()),
+            ("local_address", self.local_address.is_some()),
+            ("keepalive_ms", self.keepalive != default.keepalive),
+        ];
+        set.into_iter().find(|(_, set)| *set).map(|(name, _)| name)
+    }
+}
+
 /// Which proxy a connection goes through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ProxyOptions {

@@ -188,6 +188,25 @@ impl Connection {
         self.suspected_at.store(self.wire.read() + 1, Ordering::Relaxed);
     }
 
+    /// Looks before use: false where the server is done with it. What waits unread over plain HTTP/1.1 is an end, or bytes
+    /// nobody asked for. Over TLS it may be a ticket, over HTTP/2 a frame: whoever drives reads it first.
+    pub async fn is_fit(&self) -> bool {
+        const TURNS: usize = 3;
+        if self.streams() > 1 || !self.wire.is_readable() {
+            return true;
+        }
+        if !self.http2 && self.facts.tls.is_none() {
+            return false;
+        }
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+            if self.is_leaving() || !self.wire.is_readable() {
+                break;
+            }
+        }
+        !self.is_leaving()
+    }
+
     pub fn is_suspect(&self) -> bool {
         self.suspected_at.load(Ordering::Relaxed) == self.wire.read() + 1
     }

@@ -11,6 +11,7 @@ use crate::error::{Detail, Error, Result};
 use crate::transport::dial::DialLimits;
 use crate::transport::failure;
 use crate::transport::http::{self, Driver, Sender};
+use crate::transport::link::Link;
 
 /// A dial to be made.
 pub struct Order {
@@ -42,14 +43,29 @@ pub async fn run(group: Arc<Group>, order: Order) {
     }
 }
 
+/// A link made with what is in force when it stands: certificates may be reloaded meanwhile.
+async fn link(group: &Group, order: &Order) -> Result<Link> {
+    let connector = &group.connector;
+    loop {
+        let generation = connector.generation();
+        let link = connector.connect(&group.target, order.limits, &*order.dialing).await?;
+        if connector.generation() == generation {
+            return Ok(link);
+        }
+    }
+}
+
 async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender, Driver)> {
-    let link = group.connector.connect(&group.target, order.limits, &*order.dialing).await;
-    let link = link.inspect_err(|error| group.shared.dial_failed(group, error))?;
+    let link = link(group, order).await.inspect_err(|error| group.shared.dial_failed(group, error))?;
     let http2 = match group.http_version {
         HttpVersion::Http2 => true,
         HttpVersion::Http1 => false,
         HttpVersion::Auto => link.tls.is_some_and(|tls| tls.http2),
     };
+    if http2 && link.forward.is_some() {
+        let mend = "a proxy that forwards speaks HTTP/1.1; leave http_version open, or set no_proxy or proxy_mode";
+        return Err(Error::invalid("http_version", mend));
+    }
     let facts = Facts {
         remote: link.remote,
         tls: link.tls,

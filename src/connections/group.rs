@@ -8,7 +8,8 @@ use super::connection::Connection;
 use super::dial::{self, Order};
 use super::lease::{self, Lease, Waiting};
 use super::permit::Places;
-use super::waiter::{Dialing, Place, Waiters};
+use super::state::{Protocol, State};
+use super::waiter::{Dialing, Place};
 use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
 use crate::error::{Error, Phase, Result};
@@ -18,20 +19,10 @@ use crate::transport::dial::{DialLimits, Target};
 use crate::transport::http::Sender;
 use crate::transport::link::Connect;
 
-/// More streams than this on one connection hold each other up, whatever the peer takes.
-const STREAMS_ENOUGH: usize = 100;
 /// A connection used within this time is replaced before it goes.
 const IN_USE: Duration = Duration::from_secs(10);
 /// For how long a connection past its life goes on when its replacement could not be made.
 const GRACE: Duration = Duration::from_secs(30);
-
-/// What the server is known to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Unknown,
-    Http1,
-    Http2,
-}
 
 /// The connections of one origin and identity.
 pub struct Group {
@@ -45,23 +36,6 @@ pub struct Group {
     pub connector: Arc<dyn Connect>,
     pub shared: Arc<Shared>,
     state: Mutex<State>,
-}
-
-struct State {
-    /// Sessions that refer to it; with none left connections close once idle.
-    references: usize,
-    protocol: Protocol,
-    /// HTTP/1.1, the one used last at the end.
-    idle: Vec<Arc<Connection>>,
-    /// HTTP/2, taking streams.
-    open: Vec<Arc<Connection>>,
-    /// All that stand, leaving ones too.
-    standing: Vec<Arc<Connection>>,
-    dials: Vec<Arc<Dialing>>,
-    /// Permits held: by dials and by what stands.
-    places: usize,
-    starving: bool,
-    waiters: Waiters,
 }
 
 /// How many of what there are now.
@@ -93,17 +67,7 @@ impl Group {
             HttpVersion::Auto if target.https => shared.remembered(&target),
             HttpVersion::Http1 | HttpVersion::Auto => Protocol::Http1,
         };
-        let state = State {
-            references: 0,
-            protocol,
-            idle: Vec::new(),
-            open: Vec::new(),
-            standing: Vec::new(),
-            dials: Vec::new(),
-            places: 0,
-            starving: false,
-            waiters: Waiters::default(),
-        };
+        let state = State { protocol, ..State::default() };
         let connector = identity.connector.clone();
         let state = Mutex::new(state);
         Arc::new(Group { target, http_version, stream_window, insecure, host, connector, shared, state })
@@ -111,9 +75,8 @@ impl Group {
 
     /// A connection that stands and has room, or a place at the end of the queue.
     pub fn checkout(self: &Arc<Self>, limits: DialLimits) -> Result<Checkout> {
-        let mut dead = Vec::new();
         let mut state = lock(&self.state);
-        let found = if state.waiters.len() == 0 { state.take(self, &mut dead) } else { None };
+        let found = if state.waiters.len() == 0 { state.take(self) } else { None };
         let orders;
         let outcome = if let Some(lease) = found {
             orders = self.ahead(&mut state);
@@ -128,9 +91,6 @@ impl Group {
             Ok(Checkout::Later(Waiting::new(self.clone(), place, outcome)))
         };
         drop(state);
-        for connection in dead {
-            self.retire(&connection, CloseReason::Stale);
-        }
         self.launch(orders);
         outcome
     }
@@ -151,6 +111,10 @@ impl Group {
             return drop(sender);
         }
         connection.put_way_in(sender);
+        if self.is_wanted_elsewhere(&state) {
+            drop(state);
+            return self.retire(&connection, CloseReason::Limit);
+        }
         self.offer(&mut state, connection, None);
     }
 
@@ -158,8 +122,14 @@ impl Group {
     pub fn end_stream(self: &Arc<Self>, connection: &Arc<Connection>) {
         let left = connection.end_use();
         let mut state = lock(&self.state);
-        if left == 0 && (state.references == 0 || connection.is_suspect()) {
-            let why = if state.references == 0 { CloseReason::NoSession } else { CloseReason::Suspect };
+        let unfit = match () {
+            () if left > 0 => None,
+            () if state.references == 0 => Some(CloseReason::NoSession),
+            () if connection.is_suspect() => Some(CloseReason::Suspect),
+            () if self.is_wanted_elsewhere(&state) => Some(CloseReason::Limit),
+            () => None,
+        };
+        if let Some(why) = unfit {
             state.forget(connection);
             connection.leave(why);
         }
@@ -309,13 +279,15 @@ impl Group {
         self.launch(orders);
     }
 
-    /// The pool has a place again.
-    pub fn may_dial_again(self: &Arc<Self>) {
+    /// The pool has a place again: false where it is not needed any more.
+    pub fn may_dial_again(self: &Arc<Self>) -> bool {
         let mut state = lock(&self.state);
         state.starving = false;
         let orders = self.wanted(&mut state);
         drop(state);
+        let needed = !orders.is_empty();
         self.launch(orders);
+        needed
     }
 
     pub fn places(&self) -> &Places {
@@ -354,6 +326,12 @@ impl Group {
         format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
     }
 
+    /// Whether a group that found no place left in the pool has waited longer than those who wait here.
+    fn is_wanted_elsewhere(&self, state: &State) -> bool {
+        let Some(since) = self.shared.places.starving_since() else { return false };
+        state.waiters.first_joined().is_none_or(|joined| since < joined)
+    }
+
     /// To the first in the queue, or to the idle ones.
     fn offer(self: &Arc<Self>, state: &mut State, connection: Arc<Connection>, dial: Option<&Arc<Dialing>>) {
         if state.waiters.len() > 0 {
@@ -379,7 +357,7 @@ impl Group {
         }
     }
 
-    fn lease(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Lease> {
+    pub(super) fn lease(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Lease> {
         let sender = connection.take_way_in()?;
         let first = connection.begin_use();
         if !first {
@@ -436,100 +414,6 @@ impl Group {
             self.spawn(dial::run(self.clone(), order));
         }
     }
-}
-
-impl State {
-    /// A connection with room.
-    fn take(&mut self, group: &Arc<Group>, dead: &mut Vec<Arc<Connection>>) -> Option<Lease> {
-        if let Some(lease) = self.stream(group) {
-            return Some(lease);
-        }
-        while let Some(connection) = self.idle.pop() {
-            let Some(lease) = group.lease(&connection) else { continue };
-            if !connection.wire.is_readable() {
-                return Some(lease);
-            }
-            // Bytes or an end that nobody asked for: the server is done with it.
-            if let Some((connection, _)) = lease.dissolve() {
-                connection.end_use();
-                dead.push(connection);
-            }
-        }
-        None
-    }
-
-    /// A stream on the fullest connection that is not nearly full, or on the emptiest of the others.
-    fn stream(&mut self, group: &Arc<Group>) -> Option<Lease> {
-        let fit = |connection: &&Arc<Connection>| {
-            connection.streams() < connection.most_streams() && !connection.is_suspect()
-        };
-        let roomy = self.open.iter().filter(fit).find(|connection| connection.streams() < soft_limit(connection));
-        let connection =
-            roomy.or_else(|| self.open.iter().filter(fit).min_by_key(|connection| connection.streams()))?;
-        group.lease(connection)
-    }
-
-    /// How many waiters the dials and settling connections will serve.
-    fn coming(&self) -> usize {
-        let each = match self.protocol {
-            Protocol::Http1 => return self.dials.len(),
-            // Whatever it turns out to be, one dial tells; and a peer that takes no streams gets no flood of connections.
-            Protocol::Unknown => usize::MAX,
-            Protocol::Http2 if self.open.iter().any(|connection| connection.most_streams() == 0) => return usize::MAX,
-            Protocol::Http2 => self.streams_each(),
-        };
-        let settling = self.open.iter().filter(|connection| !connection.is_settled());
-        let room = settling.map(|connection| each.saturating_sub(connection.streams()));
-        room.fold(self.dials.len().saturating_mul(each), usize::saturating_add)
-    }
-
-    /// What a new connection to this peer takes, as far as the others tell.
-    fn streams_each(&self) -> usize {
-        let mut told = self.standing.iter().filter(|connection| connection.http2 && connection.is_settled());
-        told.next_back().map_or(STREAMS_ENOUGH, |connection| connection.most_streams()).max(1)
-    }
-
-    fn is_nearly_full(&self) -> bool {
-        let settled = self.open.iter().all(|connection| connection.is_settled());
-        let full = self.open.iter().all(|connection| connection.streams() >= soft_limit(connection));
-        // Of few streams a fifth is none: then the next connection waits until it is needed.
-        let divisible = self.open.iter().all(|connection| soft_limit(connection) < connection.most_streams());
-        self.dials.is_empty() && !self.open.is_empty() && settled && full && divisible
-    }
-
-    /// The dial that newcomers share: the first of an unknown or HTTP/2 server.
-    fn shared_dial(&self) -> Option<Arc<Dialing>> {
-        if self.protocol == Protocol::Http1 { None } else { self.dials.last().cloned() }
-    }
-
-    /// Everybody has a dial, but these will not do for all: the limits of a further one.
-    fn fallback(&self, group: &Arc<Group>) -> Option<DialLimits> {
-        (self.protocol == Protocol::Http2).then_some(group.shared.dial_limits)
-    }
-
-    fn end_dial(&mut self, dialing: &Arc<Dialing>) {
-        self.dials.retain(|other| !Arc::ptr_eq(other, dialing));
-    }
-
-    fn forget(&mut self, connection: &Arc<Connection>) {
-        let list = if connection.http2 { &mut self.open } else { &mut self.idle };
-        list.retain(|other| !Arc::ptr_eq(other, connection));
-    }
-
-    /// What is idle though no session is left.
-    fn unwanted(&self) -> Vec<Arc<Connection>> {
-        if self.references > 0 || self.waiters.len() > 0 {
-            return Vec::new();
-        }
-        let unused = self.open.iter().filter(|connection| connection.streams() == 0);
-        self.idle.iter().chain(unused).cloned().collect()
-    }
-}
-
-/// From this many streams on the next connection is opened.
-fn soft_limit(connection: &Connection) -> usize {
-    let most = connection.most_streams().min(STREAMS_ENOUGH);
-    (most * 4).div_ceil(5)
 }
 
 /// For the time in a queue: its error.

@@ -62,6 +62,9 @@ impl Lease {
     /// Sends a request and waits for its response's head.
     pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
         let Some(inner) = &mut self.inner else { unreachable!("a lease is whole while it is borrowed") };
+        if !inner.connection.is_fit().await || inner.sender.is_closed() {
+            return Err(NoResponse::dead(request));
+        }
         inner.under_way = true;
         inner.sender.send(request).await
     }

@@ -5,6 +5,7 @@ mod dial;
 mod group;
 mod lease;
 mod permit;
+mod state;
 mod waiter;
 
 use std::collections::HashMap;
@@ -16,9 +17,10 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use self::connection::Connection;
-pub use self::group::{Checkout, Group, Occupancy, Protocol, count_first_byte, count_wait, queue_limit_ran_out};
+pub use self::group::{Checkout, Group, Occupancy, count_first_byte, count_wait, queue_limit_ran_out};
 pub use self::lease::{Lease, Waiting};
 use self::permit::Places;
+pub use self::state::Protocol;
 pub use self::waiter::Place;
 use crate::config::{ConnectionCaps, ConnectionConfig, Limits};
 use crate::error::{Error, Result};

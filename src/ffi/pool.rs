@@ -229,7 +229,8 @@ pub unsafe extern "C" fn aip_pool_close_all(pool: *mut aip_pool, drain_ms: u32, 
 }
 
 /// Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use them;
-/// those that stand finish what is under way and carry no new requests. On failure everything stays as it was.
+/// those that stand finish what is under way and carry no new requests. On failure everything stays as it was. Sessions over
+/// AIP_TRANSPORT_REQWEST keep what they have.
 /// Reads files, does no other I/O. Any thread. AIP_SYSTEM, AIP_INVALID_ARGUMENT and AIP_TLS name the file. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_pool_reload_tls(pool: *mut aip_pool, error: *mut aip_error) -> i32 {

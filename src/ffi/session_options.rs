@@ -353,6 +353,10 @@ unsafe fn proxy(options: &aip_session_options) -> Result<ProxyOptions> {
     let modes = [(AIP_PROXY_ENVIRONMENT, ProxyOptions::Environment), (AIP_PROXY_OFF, ProxyOptions::Off)];
     let mode = args::choice("proxy_mode", options.proxy_mode, &modes, "AIP_PROXY_ENVIRONMENT or AIP_PROXY_OFF")?;
     if url.is_empty() {
+        if !except.is_empty() {
+            let mend = "goes with proxy, which is empty; the environment's proxy has no_proxy of its own";
+            return Err(Error::invalid("no_proxy", mend));
+        }
         return Ok(mode);
     }
     Ok(ProxyOptions::Through { url: ProxyUrl(url.to_owned()), except: except.to_owned() })

@@ -9,7 +9,7 @@ use url::Url;
 use super::engine::{self, EngineBody};
 use super::journey::Journey;
 use super::redirect::Redirects;
-use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy, Stop};
+use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
 use crate::address::Address;
 use crate::config::{Limits, Persistence};
 use crate::connections::Group;
@@ -55,7 +55,7 @@ impl Attempts<'_> {
                 }
             };
             if let Some((next, there)) = self.redirect(&address, &mut outgoing, &head)? {
-                drain(&mut body, self.journey).await;
+                drain(&mut body).await;
                 (address, group) = (next, there);
                 continue;
             }
@@ -87,7 +87,7 @@ impl Attempts<'_> {
     async fn wait_after_answer(&self, retries: &mut Retries, head: &Head, body: &mut EngineBody) -> Result<bool> {
         let mut begun = BytesMut::new();
         while begun.len() < retry::MOST_BODY {
-            match body.next(retry::MOST_BODY - begun.len(), self.journey).await? {
+            match body.next(retry::MOST_BODY - begun.len()).await? {
                 Some(bytes) => begun.extend_from_slice(&bytes),
                 None => break,
             }
@@ -95,14 +95,11 @@ impl Attempts<'_> {
         let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun };
         match retries.decide(outcome, Now::get()) {
             Decision::After(wait, reason) => {
-                drain(body, self.journey).await;
+                drain(body).await;
                 self.pause(retries, wait, reason).await;
                 Ok(true)
             }
-            Decision::Stop(why) => {
-                if let Stop::TooLong(wait) = why {
-                    self.journey.told_to_wait(wait);
-                }
+            Decision::Stop(_) => {
                 body.put_back(begun.freeze());
                 Ok(false)
             }
@@ -143,10 +140,10 @@ impl Attempts<'_> {
 }
 
 /// A failure here is the connection's, not the request's.
-async fn drain(body: &mut EngineBody, journey: &Journey) {
+async fn drain(body: &mut EngineBody) {
     let mut drained = 0;
     while drained < MOST_DRAINED {
-        match body.next(MOST_DRAINED, journey).await {
+        match body.next(MOST_DRAINED).await {
             Ok(Some(bytes)) => drained += bytes.len(),
             Ok(None) | Err(_) => return,
         }

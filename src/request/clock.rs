@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::Progress;
+use super::way::Way;
 use crate::config::{Limits, TimeLimit};
 use crate::error::{Detail, Error, Phase, Status};
 
@@ -17,7 +17,7 @@ const SEND_LOOKS: u32 = 4;
 pub struct Clock<'a> {
     limits: &'a Limits,
     started: Instant,
-    journey: &'a Progress<'a>,
+    journey: &'a Way,
     /// What the socket had taken at the last look while sending, and when it moved last.
     sent: Option<(u64, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -32,7 +32,7 @@ struct Due {
 }
 
 impl<'a> Clock<'a> {
-    pub fn new(limits: &'a Limits, started: Instant, journey: &'a Progress<'a>) -> Self {
+    pub fn new(limits: &'a Limits, started: Instant, journey: &'a Way) -> Self {
         Clock { limits, started, journey, sent: None, timer: None }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::journey::Journey;
 use crate::address::Address;
-use crate::config::{Limits, TimeLimit};
+use crate::config::Limits;
 use crate::connections::{Checkout, Connection, Group, Lease, count_wait};
 use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
@@ -42,7 +42,7 @@ pub async fn send(
 ) -> Result<(Head, EngineBody)> {
     let mut again = None;
     loop {
-        let attempt = journey.attempt();
+        let attempts = journey.attempt();
         let mut lease = checkout(group, limits, journey).await?;
         let request = match again.take() {
             Some(request) if same_form(&request, lease.connection()) => request,
@@ -53,17 +53,21 @@ pub async fn send(
         let failed = match lease.send(request).await {
             Ok(response) => {
                 journey.answered(response.status());
-                return head_and_body(response, lease, taken, limits.between_bytes);
+                return head_and_body(response, lease, taken);
             }
             Err(failed) => failed,
         };
         let verdict = judge(&failed, &lease, journey, outgoing);
         let error = failed.error();
+        let found_dead = failed.was_dead() && lease.reused();
         match verdict.closes {
             Some(why) => lease.failed(why),
             None => drop(lease),
         }
-        if !verdict.again || attempt >= MOST_ATTEMPTS {
+        if found_dead {
+            // No attempt: it happens as often as there are idle connections, each of which is out of the pool then.
+            journey.did_not_go_out();
+        } else if !verdict.again || attempts >= MOST_ATTEMPTS {
             let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
         }
@@ -171,12 +175,7 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
     (request.version() == Version::HTTP_2) == over.http2 && over.facts.forward.is_none()
 }
 
-fn head_and_body(
-    response: http::Response<Inflow>,
-    lease: Lease,
-    sent: Option<Taken>,
-    between_bytes: TimeLimit,
-) -> Result<(Head, EngineBody)> {
+fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {
     let (mut parts, inflow) = response.into_parts();
     let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
     let remote = lease.connection().facts.remote;
@@ -189,7 +188,6 @@ fn head_and_body(
         lease: Some(lease),
         keep,
         sent,
-        timed: between_bytes.is_some(),
         decoder,
         encoded: Bytes::new(),
         returned: Bytes::new(),
@@ -213,7 +211,6 @@ pub struct EngineBody {
     keep: Option<Duration>,
     /// When the last of the request was taken; `None` where it is small.
     sent: Option<Taken>,
-    timed: bool,
     /// How many bytes are to come, where the server said so.
     pub length: Option<u64>,
     decoder: Option<Decoder>,
@@ -225,12 +222,12 @@ pub struct EngineBody {
 
 impl EngineBody {
     /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
-    pub async fn next(&mut self, room: usize, journey: &Journey) -> Result<Option<Bytes>> {
+    pub async fn next(&mut self, room: usize) -> Result<Option<Bytes>> {
         if !self.returned.is_empty() {
             return Ok(Some(std::mem::take(&mut self.returned)));
         }
         if self.decoder.is_none() {
-            return self.receive(journey).await;
+            return self.receive().await;
         }
         loop {
             let Some(decoder) = &mut self.decoder else { return Ok(None) };
@@ -242,7 +239,7 @@ impl EngineBody {
             if !out.is_empty() {
                 return Ok(Some(out.freeze()));
             }
-            if let Some(bytes) = self.receive(journey).await? {
+            if let Some(bytes) = self.receive().await? {
                 self.encoded = bytes;
             } else {
                 return self.decoder.take().map_or(Ok(()), |decoder| decoder.finish()).map(|()| None);
@@ -255,14 +252,11 @@ impl EngineBody {
         self.returned = bytes;
     }
 
-    async fn receive(&mut self, journey: &Journey) -> Result<Option<Bytes>> {
+    async fn receive(&mut self) -> Result<Option<Bytes>> {
         if self.lease.is_none() {
             return Ok(None);
         }
         let next = self.inflow.next().await;
-        if self.timed {
-            journey.enter(Phase::Body);
-        }
         match next {
             Ok(Some(bytes)) => {
                 self.finish_at_end();

@@ -1,7 +1,6 @@
 //! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -18,6 +17,7 @@ const MOST_BEFORE_HEAD: u64 = 1 << 20;
 
 /// One request's way over the pool's own connections. Shared by the parts of one task.
 pub struct Journey {
+    pub started: Instant,
     state: Mutex<State>,
 }
 
@@ -58,6 +58,7 @@ impl Dispatched {
 impl Journey {
     pub fn begin(started: Instant) -> Journey {
         Journey {
+            started,
             state: Mutex::new(State {
                 phase: Phase::None,
                 since: started,
@@ -124,9 +125,11 @@ impl Journey {
         lock(&self.state).report.redirects
     }
 
-    /// The server wants more time than a retry waits.
-    pub fn told_to_wait(&self, wait: Duration) {
-        lock(&self.state).report.retry_after = Some(wait);
+    /// The connection was found dead, the attempt was none.
+    pub fn did_not_go_out(&self) {
+        let mut state = lock(&self.state);
+        state.report.attempts -= 1;
+        state.dispatched = None;
     }
 
     /// It waits for a connection.

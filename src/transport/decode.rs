@@ -171,14 +171,14 @@ impl Coding {
     /// The codec for data that begins with `first`; `None` for data that no codec of ours shall see.
     fn open(self, first: u8) -> Option<Codec> {
         Some(match self {
-            Coding::Gzip => Box::new(GzipDecoder::new()),
+            Coding::Gzip => boxed(GzipDecoder::new),
             // With zlib's header, as the standard says, or bare, as some servers send it: bare data would begin with an
             // uncompressed block whose padding is not zero.
-            Coding::Deflate if first & 0x0f == 8 => Box::new(ZlibDecoder::new()),
-            Coding::Deflate => Box::new(DeflateDecoder::new()),
+            Coding::Deflate if first & 0x0f == 8 => boxed(ZlibDecoder::new),
+            Coding::Deflate => boxed(DeflateDecoder::new),
             Coding::Brotli if first & 0x7f == LARGE_BROTLI => return None,
-            Coding::Brotli => Box::new(BrotliDecoder::new()),
-            Coding::Zstd => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
+            Coding::Brotli => boxed(BrotliDecoder::new),
+            Coding::Zstd => boxed(|| ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
         })
     }
 
@@ -189,6 +189,13 @@ impl Coding {
 }
 
 type Codec = Box<dyn DecodeV2 + Send + Sync>;
+
+/// On a stack frame of its own, gone when it returns: some codecs are made of 40 KiB before they move to the heap, and
+/// host threads may have little.
+#[inline(never)]
+fn boxed<D: DecodeV2 + Send + Sync + 'static>(make: impl FnOnce() -> D) -> Codec {
+    Box::new(make())
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

@@ -11,6 +11,11 @@ pub fn without_response(error: &hyper::Error) -> Error {
     exchanging(&Chain(error))
 }
 
+/// A connection was found dead before the request went in.
+pub fn dead() -> Error {
+    Error::new(Status::Reset, "connection: the server closed it while it was idle")
+}
+
 /// HTTP could not be started on a new connection.
 pub fn starting(error: &hyper::Error) -> Error {
     let chain = Chain(error);

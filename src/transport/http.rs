@@ -92,30 +92,41 @@ pub enum Sender {
 
 /// A request that got no response.
 pub struct NoResponse {
-    error: hyper::Error,
+    /// `None` where the connection was found dead before the request went in.
+    error: Option<hyper::Error>,
     /// Given back: not one byte of it was written.
     pub unsent: Option<Request<Payload>>,
 }
 
 impl NoResponse {
+    /// The connection was found dead: the request is untouched.
+    pub fn dead(request: Request<Payload>) -> NoResponse {
+        NoResponse { error: None, unsent: Some(request) }
+    }
+
+    /// Not tried at all.
+    pub fn was_dead(&self) -> bool {
+        self.error.is_none()
+    }
+
     /// In our terms; what the server can have seen of it is for others to say.
     pub fn error(&self) -> Error {
-        failure::without_response(&self.error)
+        self.error.as_ref().map_or_else(failure::dead, failure::without_response)
     }
 
     /// By the protocol the server has not looked at the request.
     pub fn was_never_processed(&self) -> bool {
-        failure::was_never_processed(&self.error)
+        self.error.as_ref().is_some_and(failure::was_never_processed)
     }
 
     /// Only the stream was reset; its connection goes on.
     pub fn is_stream_reset(&self) -> bool {
-        failure::is_stream_reset(&self.error)
+        self.error.as_ref().is_some_and(failure::is_stream_reset)
     }
 
     /// The connection ended, and not because somebody broke the protocol.
     pub fn is_broken(&self) -> bool {
-        failure::is_broken(&self.error)
+        self.error.as_ref().is_none_or(failure::is_broken)
     }
 }
 
@@ -162,7 +173,7 @@ impl Sender {
         };
         sent.map(|response| response.map(Inflow)).map_err(|mut failed| {
             let unsent = failed.take_message();
-            NoResponse { error: failed.into_error(), unsent }
+            NoResponse { error: Some(failed.into_error()), unsent }
         })
     }
 

@@ -72,6 +72,11 @@ pub trait Connect: Send + Sync {
         Ok(())
     }
 
+    /// Grows with each reload.
+    fn generation(&self) -> u64 {
+        0
+    }
+
     /// Reads its files again; on failure it goes on as before.
     fn reload(&self, _round: &ReloadRound) -> Result<()> {
         Ok(())

@@ -30,6 +30,10 @@ impl Connect for Network {
         Box::pin(self.dialer.dial(target, limits, watch))
     }
 
+    fn generation(&self) -> u64 {
+        self.tls.generation()
+    }
+
     fn reload(&self, round: &ReloadRound) -> Result<()> {
         self.tls.reload_in(round)
     }

@@ -37,6 +37,45 @@ static void null_out_pointers(void)
     CHECK_STATUS(aip_session_get_stats(session, NULL, sizeof(aip_session_stats), &error), AIP_INVALID_ARGUMENT);
     CHECK_CONTAINS(error.message, "out: is NULL");
     CHECK_STATUS(aip_stats(NULL, sizeof(aip_library_stats)), AIP_INVALID_ARGUMENT);
+    CHECK_STATUS(aip_pool_metrics(pool, NULL, SIZE_MAX, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "buf: is NULL");
+}
+
+static void bad_calls_for_events(void)
+{
+    char lines[1024];
+    size_t length = 7;
+    uint64_t next = 7;
+    CHECK_STATUS(aip_events_read(0, lines, 1023, &length, &next, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "cap: is 1023; give 1024");
+    CHECK_STATUS(aip_events_read(0, lines, 1024, NULL, &next, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "len: is NULL");
+    CHECK_STATUS(aip_events_read(0, lines, 1024, &length, NULL, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "next: is NULL");
+    CHECK(length == 7 && next == 7);
+    ask(session_of(new_pool(), sandbox_http()), "/echo");
+    CHECK_STATUS(aip_events_read(0, NULL, 1024, &length, &next, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "buf: is NULL");
+    /* A number that is yet to come reads from the start. */
+    CHECK_STATUS(aip_events_read(UINT64_MAX, lines, 1024, &length, &next, NULL, &error), AIP_OK);
+    CHECK(length > 0 && lines[length - 1] == '\n');
+}
+
+static void bad_numbers_of_warm_connections(void)
+{
+    aip_session *session = session_of(new_pool(), sandbox_http());
+    static const uint32_t numbers[] = {0, 65, UINT32_MAX};
+    uint32_t standing = 7;
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_STATUS(aip_session_warm(session, numbers[i], 0, &standing, &error), AIP_INVALID_ARGUMENT);
+        CHECK_STARTS(error.message, "connections: is ");
+        CHECK_CONTAINS(error.message, "use 1 to 64");
+    }
+    CHECK_EQ(standing, 7);
+    CHECK_STATUS(aip_session_warm(session_of(new_pool(), refused_url()), 1, 0, NULL, &error), AIP_CONNECT);
+    CHECK_EQ(error.delivery, AIP_NOT_SENT);
+    CHECK_STATUS(aip_session_warm(session_of(new_pool(), "my service"), 1, 0, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "url: ");
 }
 
 static void null_out_pointers_of_a_response(void)
@@ -520,6 +559,8 @@ static void handles_of_another_kind(void)
 static const test tests[] = {
     {"null_out_pointers", null_out_pointers},
     {"null_out_pointers_of_a_response", null_out_pointers_of_a_response},
+    {"bad_calls_for_events", bad_calls_for_events},
+    {"bad_numbers_of_warm_connections", bad_numbers_of_warm_connections},
     {"bad_keys", bad_keys},
     {"bad_urls_and_methods", bad_urls_and_methods},
     {"bad_headers", bad_headers},

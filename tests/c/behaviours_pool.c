@@ -134,6 +134,7 @@ void pool_request_recreates(void)
 {
     aip_pool *pool = new_pool();
     aip_request request = get_of("/echo");
+    session_of(pool, sandbox_http());
     for (uint64_t made = 1; made <= 2; made++) {
         aip_response *response = NULL;
         CHECK_STATUS(aip_pool_request(pool, sandbox_http(), AIP_NUL_TERMINATED, &request, &response, &error), AIP_OK);

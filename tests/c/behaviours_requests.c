@@ -210,7 +210,8 @@ void unresolvable_host_is_dns_not_sent(void)
 void untrusted_certificate_is_tls_not_sent(void)
 {
     CHECK_STATUS(try_to(session_of(new_pool(), sandbox_https()), "/echo"), AIP_TLS);
-    CHECK_EQ(error.phase, AIP_PHASE_CONNECT);
+    CHECK_EQ(error.phase, AIP_PHASE_TLS);
+    CHECK_EQ(error.detail, AIP_DETAIL_UNTRUSTED_ISSUER);
     CHECK_EQ(error.delivery, AIP_NOT_SENT);
     CHECK_CONTAINS(error.message, "ca_file");
 }
@@ -242,6 +243,95 @@ void total_limit_is_timeout(void)
     CHECK_EQ(error.phase, AIP_PHASE_FIRST_BYTE);
     CHECK_EQ(error.delivery, AIP_MAYBE_SENT);
     CHECK_CONTAINS(error.message, "timeout_ms: ");
+}
+
+void first_byte_limit_is_timeout(void)
+{
+    aip_request request = get_of("/echo");
+    request.first_byte_timeout_ms = 100;
+    WITH_HEADERS(&request, "x-sandbox\0stall-head");
+    int32_t status = try_with(session_of(new_pool(), sandbox_http()), &request);
+    if (lacks_over_reqwest(status, "first_byte_timeout_ms: "))
+        return;
+    CHECK_STATUS(status, AIP_TIMEOUT);
+    CHECK_EQ(error.detail, AIP_DETAIL_FIRST_BYTE_LIMIT);
+    CHECK_EQ(error.phase, AIP_PHASE_FIRST_BYTE);
+    CHECK_EQ(error.delivery, AIP_MAYBE_SENT);
+    CHECK_STARTS(error.message, "first_byte_timeout_ms: ");
+}
+
+void between_bytes_limit_is_timeout(void)
+{
+    aip_request request = get_of("/bytes/100");
+    request.between_bytes_timeout_ms = 100;
+    WITH_HEADERS(&request, "x-sandbox\0stall=10");
+    int32_t status = try_with(session_of(new_pool(), sandbox_http()), &request);
+    if (lacks_over_reqwest(status, "between_bytes_timeout_ms: "))
+        return;
+    CHECK_STATUS(status, AIP_TIMEOUT);
+    CHECK_EQ(error.detail, AIP_DETAIL_BETWEEN_BYTES_LIMIT);
+    CHECK_EQ(error.phase, AIP_PHASE_BODY);
+    CHECK_EQ(error.delivery, AIP_RESPONSE_STARTED);
+    CHECK_EQ(error.http_status, 200);
+    CHECK_STARTS(error.message, "between_bytes_timeout_ms: ");
+}
+
+void redirects_are_followed_on_request(void)
+{
+    listener here = fresh_listener(), there = fresh_listener();
+    aip_session *session = session_of(new_pool(), here.http);
+    char url[256];
+    snprintf(url, sizeof url, "/redirect?to=%s/redirect?to=/echo", there.http);
+    aip_request request = get_of(url);
+    WITH_HEADERS(&request, "authorization\0Bearer secret\0x-mine\0yes");
+    request.max_redirects = 2;
+    aip_response *response = NULL;
+    int32_t status = aip_session_request(session, &request, &response, &error);
+    if (lacks_over_reqwest(status, "max_redirects: "))
+        return;
+    CHECK_STATUS(status, AIP_OK);
+    CHECK_EQ(aip_response_status(my_response(response)), 200);
+    CHECK_EQ(info_of(response).redirects, 2);
+    CHECK_CONTAINS(body_of(response), "x-mine: yes\n");
+    CHECK(strstr(body_of(response), "secret") == NULL);
+    CHECK_EQ(counter(&here, "requests"), 1);
+    CHECK_EQ(counter(&there, "requests"), 2);
+    request.max_redirects = 1;
+    CHECK_STATUS(try_with(session, &request), AIP_PROTOCOL);
+    CHECK_EQ(error.detail, AIP_DETAIL_REDIRECT);
+    CHECK_CONTAINS(error.message, "max_redirects");
+}
+
+void redirects_are_not_followed_unasked(void)
+{
+    listener server = fresh_listener();
+    aip_response *response = ask(session_of(new_pool(), server.http), "/redirect?to=/echo");
+    const char *location;
+    size_t length;
+    CHECK_EQ(aip_response_status(response), 302);
+    CHECK_STATUS(aip_response_header(response, "location", AIP_NUL_TERMINATED, &location, &length), AIP_OK);
+    CHECK(length == 5 && memcmp(location, "/echo", 5) == 0);
+    CHECK_EQ(info_of(response).redirects, 0);
+    CHECK_EQ(counter(&server, "requests"), 1);
+}
+
+void retries_follow_retry_after(void)
+{
+    listener server = fresh_listener();
+    aip_session *session = session_of(new_pool(), server.http);
+    aip_request request = get_of("/echo");
+    WITH_HEADERS(&request, "x-sandbox\0status=503, retry-after=1");
+    CHECK_EQ(info_of(ask_with(session, &request)).attempts, 1);
+    request.max_retries = 1;
+    aip_response *response = NULL;
+    int32_t status = aip_session_request(session, &request, &response, &error);
+    if (lacks_over_reqwest(status, "max_retries: "))
+        return;
+    CHECK_STATUS(status, AIP_OK);
+    CHECK_EQ(aip_response_status(my_response(response)), 503);
+    CHECK_EQ(info_of(response).attempts, 2);
+    CHECK(info_of(response).total_us >= 1000000);
+    CHECK_EQ(counter(&server, "requests"), 3);
 }
 
 void cancel_from_another_thread_ends_the_call(void)

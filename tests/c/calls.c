@@ -19,10 +19,27 @@ aip_pool_options pool_options(void)
     return options;
 }
 
+bool over_reqwest(void)
+{
+    const char *transport = getenv("AIPOOL_TEST_TRANSPORT");
+    return transport != NULL && strcmp(transport, "reqwest") == 0;
+}
+
+bool lacks_over_reqwest(int32_t status, const char *field)
+{
+    if (!over_reqwest())
+        return false;
+    CHECK_STATUS(status, AIP_UNSUPPORTED);
+    CHECK_STARTS(error.message, field);
+    CHECK_EQ(error.delivery, AIP_NOT_SENT);
+    return true;
+}
+
 aip_session_options session_options(void)
 {
     aip_session_options options;
     aip_session_options_init(&options, sizeof options);
+    options.transport = over_reqwest() ? AIP_TRANSPORT_REQWEST : AIP_TRANSPORT_ENGINE;
     return options;
 }
 
@@ -58,7 +75,8 @@ aip_pool *new_pool_with(const aip_pool_options *options)
 
 aip_session *session_of(aip_pool *pool, const char *key)
 {
-    return session_with(pool, key, NULL);
+    aip_session_options options = session_options();
+    return session_with(pool, key, over_reqwest() ? &options : NULL);
 }
 
 aip_session *session_with(aip_pool *pool, const char *key, const aip_session_options *options)
@@ -71,7 +89,9 @@ aip_session *session_with(aip_pool *pool, const char *key, const aip_session_opt
 aip_session *lease_of(aip_pool *pool, const char *key)
 {
     aip_session *session = NULL;
-    CHECK_STATUS(aip_pool_acquire(pool, key, AIP_NUL_TERMINATED, NULL, &session, &error), AIP_OK);
+    aip_session_options options = session_options();
+    const aip_session_options *asked = over_reqwest() ? &options : NULL;
+    CHECK_STATUS(aip_pool_acquire(pool, key, AIP_NUL_TERMINATED, asked, &session, &error), AIP_OK);
     return my_session(session);
 }
 
@@ -130,6 +150,27 @@ aip_pool_stats stats_of(aip_pool *pool)
     aip_pool_stats stats;
     CHECK_STATUS(aip_pool_get_stats(pool, &stats, sizeof stats, &error), AIP_OK);
     return stats;
+}
+
+const char *metrics_of(aip_pool *pool)
+{
+    size_t needed, cap = 64 * 1024;
+    char *text = my_memory(malloc(cap));
+    CHECK_STATUS(aip_pool_metrics(pool, text, cap - 1, &needed, &error), AIP_OK);
+    text[needed] = '\0';
+    return text;
+}
+
+const char *events_after(uint64_t *after)
+{
+    size_t cap = 512 * 1024, total = 0, length = 1;
+    char *text = my_memory(malloc(cap + 1));
+    while (length != 0) {
+        CHECK_STATUS(aip_events_read(*after, text + total, cap - total, &length, after, NULL, &error), AIP_OK);
+        total += length;
+    }
+    text[total] = '\0';
+    return text;
 }
 
 static void *fly(void *argument)

@@ -4,11 +4,16 @@
 
 #include <aipool.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Defaults, with as many threads as AIPOOL_TEST_THREADS says. */
 aip_pool_options pool_options(void);
+/* Defaults, with the transport that AIPOOL_TEST_TRANSPORT says: engine or reqwest. */
 aip_session_options session_options(void);
+bool over_reqwest(void);
+/* Over reqwest: checks that a call was refused, and that the field it lacks is named. False over the engine. */
+bool lacks_over_reqwest(int32_t status, const char *field);
 /* With the sandbox's CA. */
 aip_session_options trusting(void);
 /* A GET; `url` NULL is the base. */
@@ -35,6 +40,10 @@ int32_t try_with(aip_session *session, const aip_request *request);
 const char *body_of(aip_response *response);
 aip_response_info info_of(aip_response *response);
 aip_pool_stats stats_of(aip_pool *pool);
+/* Prometheus text. */
+const char *metrics_of(aip_pool *pool);
+/* Lines of JSON, all that came after `*after`, which moves on. */
+const char *events_after(uint64_t *after);
 
 /* A request on a thread of its own. */
 typedef struct flight {

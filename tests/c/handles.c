@@ -17,6 +17,8 @@ static void refused_as_pool(void *handle)
     CHECK_STATUS(aip_pool_close_session(handle, "", 0, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_pool_close_all(handle, 0, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_pool_get_stats(handle, &stats, sizeof stats, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_pool_metrics(handle, NULL, 0, NULL, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_pool_reload_tls(handle, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(pool_get_session(handle, "", 0, NULL, &session, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(pool_close_all(handle, 0, NULL), AIP_INVALID_HANDLE);
 }
@@ -28,6 +30,7 @@ static void refused_as_session(void *handle)
     aip_session_stats stats;
     CHECK_STATUS(session_request(handle, &request, &response, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_session_request(handle, &request, &response, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_session_warm(handle, 1, 0, NULL, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_session_close(handle, NULL), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_session_get_stats(handle, &stats, sizeof stats, NULL), AIP_INVALID_HANDLE);
     CHECK_EQ(aip_session_id(handle), 0);

@@ -62,6 +62,14 @@ void check_text(const char *file, int line, const char *got, const char *want)
     fail();
 }
 
+void check_starts(const char *file, int line, const char *text, const char *part)
+{
+    if (strncmp(text, part, strlen(part)) == 0)
+        return;
+    snprintf(why, sizeof why, "%s:%d: \"%.500s\" does not start with \"%.100s\"", file, line, text, part);
+    fail();
+}
+
 void check_contains(const char *file, int line, const char *text, const char *part)
 {
     if (strstr(text, part) != NULL)

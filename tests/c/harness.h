@@ -16,6 +16,7 @@ typedef struct test {
 #define CHECK_EQ(got, want) check_eq(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 #define CHECK_STATUS(call, want) check_status(__FILE__, __LINE__, #call, (call), (want))
 #define CHECK_TEXT(got, want) check_text(__FILE__, __LINE__, (got), (want))
+#define CHECK_STARTS(text, part) check_starts(__FILE__, __LINE__, (text), (part))
 #define CHECK_CONTAINS(text, part) check_contains(__FILE__, __LINE__, (text), (part))
 
 /* Of the calling thread: what the last failure said. Every call below writes here. */
@@ -25,6 +26,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
 void check_eq(const char *file, int line, const char *what, long long got, long long want);
 void check_status(const char *file, int line, const char *what, int32_t got, int32_t want);
 void check_text(const char *file, int line, const char *got, const char *want);
+void check_starts(const char *file, int line, const char *text, const char *part);
 void check_contains(const char *file, int line, const char *text, const char *part);
 
 /* Runs the tests whose names contain one of argv[1..], or all: the exit status for main(). */

@@ -118,6 +118,13 @@ static void *place(void *out)
     return one_in(20) ? NULL : out;
 }
 
+/* Some of the limits from `first` to `last`, which stand one after the other. */
+static void set_limits(int64_t *first, int64_t *last)
+{
+    for (int64_t *at = first; at <= last; at++)
+        *at = one_in(8) ? limit() : 0;
+}
+
 typedef union {
     aip_pool_options options;
     unsigned char room[4096];
@@ -135,6 +142,7 @@ static aip_pool_options *random_pool_options(pool_room *room)
     room->options.eviction = (uint32_t)below(4);
     /* Few threads or far too many: a valid large number would only be slow. */
     room->options.threads = one_in(4) ? (uint32_t)any() | 1024 : (uint32_t)below(3);
+    set_limits(&room->options.queue_timeout_ms, &room->options.max_lifetime_ms);
     return one_in(5) ? NULL : &room->options;
 }
 
@@ -142,6 +150,35 @@ typedef union {
     aip_session_options options;
     unsigned char room[4096];
 } session_room;
+
+/* Some of what tells sessions apart. */
+static void random_identity(aip_session_options *options)
+{
+    static const char *proxies[] = {"http://127.0.0.1:1", "socks5h://me:secret@127.0.0.1:1", "ftp://h", "@"};
+    options->trust = (uint32_t)below(4);
+    options->min_tls = (uint32_t)below(3);
+    options->proxy_mode = (uint32_t)below(3);
+    if (one_in(2))
+        options->server_name = text("other.example", &options->server_name_len);
+    if (one_in(2))
+        options->proxy = text(proxies[below(4)], &options->proxy_len);
+    if (one_in(2))
+        options->no_proxy = text("127.0.0.0/8, .example", &options->no_proxy_len);
+    if (one_in(4))
+        options->unix_socket = text("/no/such/socket", &options->unix_socket_len);
+    if (one_in(4))
+        options->resolve = text("a.example=127.0.0.1,::1 b.example=::1", &options->resolve_len);
+    if (one_in(4))
+        options->local_address = text("127.0.0.1", &options->local_address_len);
+    if (one_in(4))
+        options->client_cert_file = text("/no/such/file", &options->client_cert_file_len);
+    if (one_in(4))
+        options->client_key_file = text("/no/such/file", &options->client_key_file_len);
+    if (one_in(4))
+        options->key_log_file = text("/no/such/directory/keys", &options->key_log_file_len);
+    options->pins = (const uint8_t *)"0123456789abcdef0123456789abcdef";
+    options->pins_len = one_in(4) ? below(33) : 0;
+}
 
 static aip_session_options *random_session_options(session_room *room)
 {
@@ -161,6 +198,11 @@ static aip_session_options *random_session_options(session_room *room)
     options->headers_len = one_in(2) ? sizeof packed : below(sizeof packed);
     options->timeout_ms = limit();
     options->http_version = (uint32_t)below(4);
+    options->transport = (uint32_t)below(3);
+    set_limits(&options->queue_timeout_ms, &options->max_retries);
+    set_limits(&options->keepalive_ms, &options->stream_window_bytes);
+    if (one_in(4))
+        random_identity(options);
     options->reserved = one_in(20);
     return one_in(2) ? NULL : options;
 }
@@ -193,7 +235,8 @@ static aip_request *random_request(request_room *room, aip_header headers[4])
     request->timeout_ms = limit();
     request->connect_timeout_ms = limit();
     request->max_body_bytes = limit();
-    request->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(2);
+    set_limits(&request->queue_timeout_ms, &request->max_retries);
+    request->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
     request->reserved = one_in(20);
     return one_in(20) ? NULL : request;
 }
@@ -267,15 +310,22 @@ static void call_request(void)
 static void call_close(void)
 {
     size_t length;
+    uint32_t standing;
     const char *at = key(&length);
-    switch (below(4)) {
+    switch (below(6)) {
     case 0:
-        aip_pool_close_session(handle(POOL), at, length, place(&error));
+        aip_session_warm(handle(SESSION), (uint32_t)below(3), (uint32_t)below(50) + 1, place(&standing), place(&error));
         break;
     case 1:
-        aip_pool_close_all(handle(POOL), (uint32_t)below(100), place(&error));
+        aip_pool_reload_tls(handle(POOL), place(&error));
         break;
     case 2:
+        aip_pool_close_session(handle(POOL), at, length, place(&error));
+        break;
+    case 3:
+        aip_pool_close_all(handle(POOL), (uint32_t)below(100), place(&error));
+        break;
+    case 4:
         pool_close_all(handle(POOL), (uint32_t)any(), place(&error));
         break;
     default:
@@ -323,9 +373,10 @@ static void call_read(void)
 
 static void call_count(void)
 {
-    static _Thread_local char room[512];
-    size_t size = one_in(4) ? (size_t)any() | 8192 : below(sizeof room);
-    switch (below(6)) {
+    static _Thread_local char room[512], lines[8192];
+    size_t size = one_in(4) ? (size_t)any() | 8192 : below(sizeof room), length;
+    uint64_t next, lost;
+    switch (below(8)) {
     case 0:
         aip_stats(place(room), size);
         break;
@@ -340,6 +391,13 @@ static void call_count(void)
         break;
     case 4:
         aip_session_is_closed(handle(SESSION));
+        break;
+    case 5:
+        aip_pool_metrics(handle(POOL), lines, below(sizeof lines), place(&length), place(&error));
+        break;
+    case 6:
+        aip_events_read(one_in(2) ? any() : below(100), lines, below(sizeof lines), place(&length), place(&next),
+                        place(&lost), place(&error));
         break;
     default:
         aip_status_name((int32_t)any());

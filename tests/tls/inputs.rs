@@ -126,7 +126,7 @@ fn what_reqwest_does_not_offer_is_named() {
         (with, Some("client_cert_bytes")),
         (TlsOptions { server_name: "x".to_owned(), ..TlsOptions::default() }, Some("server_name")),
         (TlsOptions { pins: [[7; 32]].into(), ..TlsOptions::default() }, Some("pins")),
-        (TlsOptions { min_version: TlsVersion::Tls13, ..TlsOptions::default() }, Some("min_version")),
+        (TlsOptions { min_version: TlsVersion::Tls13, ..TlsOptions::default() }, Some("min_tls")),
         (TlsOptions { key_log_file: "x".to_owned(), ..TlsOptions::default() }, Some("key_log_file")),
     ] {
         assert_eq!(unsupported_by_reqwest(&options), name);

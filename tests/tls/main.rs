@@ -190,7 +190,7 @@ fn a_least_version_is_kept() {
     let old = Server { versions: &[&TLS12], ..server(&leaf) };
     connect(&trusting(&ca), "localhost", &old).seen();
     connect(&least, "localhost", &server(&leaf)).seen();
-    assert_tls(&connect(&least, "localhost", &old).refused(), Detail::None, "min_version: the server speaks no TLS");
+    assert_tls(&connect(&least, "localhost", &old).refused(), Detail::None, "min_tls: the server speaks no TLS");
 }
 
 #[test]

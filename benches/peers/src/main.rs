@@ -1,15 +1,12 @@
-//! The bench's peers in Rust: three ways to call reqwest from threads that block.
+//! The bench's peer in Rust: reqwest on its own threads, called from threads that block.
 
 mod harness;
 mod histogram;
 
-use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
 use harness::Plan;
 use reqwest::{Certificate, Client, Version};
-use tokio::runtime::{Builder, Runtime};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -17,30 +14,17 @@ const POST_BYTES: usize = 500;
 const REPLY_BYTES: usize = 1024;
 
 fn main() -> Result<()> {
-    let plan = Plan::from_args()
-        .ok_or("usage: peers reqwest|waiter-drives|guard-drives URL CA_FILE HTTP THREADS WARMUP SECONDS REQUESTS")?;
-    let runtime = runtime(&plan.peer)?;
+    let plan =
+        Plan::from_args().ok_or("usage: peers reqwest URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS")?;
+    if plan.peer != "reqwest" {
+        return Err(format!("{}: no such peer", plan.peer).into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_io().enable_time().build()?;
     let client = client(&plan)?;
     let body = [b'x'; POST_BYTES];
-    let version = if plan.http == 2 { Version::HTTP_2 } else { Version::HTTP_11 };
-    plan.run(|| runtime.block_on(post(&client, &plan.url, &body, version)).expect("the server answers"));
+    let version = if plan.http == 1 { Version::HTTP_11 } else { Version::HTTP_2 };
+    plan.run(|url| runtime.block_on(post(&client, url, &body, version)).expect("the server answers"));
     Ok(())
-}
-
-fn runtime(peer: &str) -> Result<Arc<Runtime>> {
-    let mut builder = match peer {
-        "reqwest" => Builder::new_multi_thread(),
-        "waiter-drives" | "guard-drives" => Builder::new_current_thread(),
-        _ => return Err(format!("{peer}: no such peer").into()),
-    };
-    let runtime = Arc::new(builder.enable_io().enable_time().build()?);
-    if peer == "guard-drives" {
-        let driven = runtime.clone();
-        std::thread::spawn(move || driven.block_on(pending::<()>()));
-        // The guard takes the driver first; who comes later waits beside it.
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(runtime)
 }
 
 /// The limits and connections of libaipool's own default.
@@ -52,7 +36,11 @@ fn client(plan: &Plan) -> Result<Client> {
         .no_proxy()
         .timeout(Duration::from_secs(60))
         .connect_timeout(Duration::from_secs(10));
-    let builder = if plan.http == 2 { builder.http2_prior_knowledge() } else { builder.http1_only() };
+    let builder = match plan.http {
+        0 => builder,
+        1 => builder.http1_only(),
+        _ => builder.http2_prior_knowledge(),
+    };
     Ok(builder.build()?)
 }
 

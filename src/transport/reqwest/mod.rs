@@ -24,7 +24,7 @@ use self::failure::ConnectLimitRanOut;
 use self::resolve::SystemResolver;
 use super::tls::{self, TlsIdentity};
 use super::{Head, Outgoing};
-use crate::config::{ConnectionConfig, HttpVersion, NetworkOptions, TimeLimit};
+use crate::config::{ConnectionConfig, HttpVersion, TimeLimit};
 use crate::error::{Error, Phase, Result, Status};
 
 /// The connections of one origin and identity. Clients are made on first use: the one for https reads root certificates.
@@ -46,8 +46,11 @@ impl Transport {
         if let Some(field) = tls::unsupported_by_reqwest(&connection.tls) {
             return beyond(field);
         }
-        if connection.network != NetworkOptions::default() {
-            return beyond("proxy, unix_socket, resolve, local_address, keepalive");
+        if let Some(field) = connection.network.first_set() {
+            return beyond(field);
+        }
+        if connection.stream_window != ConnectionConfig::default().stream_window {
+            return beyond("stream_window_bytes");
         }
         TlsIdentity::of(&connection.tls)?;
         Ok(Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) })

@@ -99,7 +99,7 @@ fn agreement(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
         | rustls::Error::PeerIncompatible(
             PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig | PeerIncompatible::ServerDoesNotSupportTls12Or13,
-        ) => format!("min_version: the server speaks no TLS version that is allowed here ({error})"),
+        ) => format!("min_tls: the server speaks no TLS version that is allowed here ({error})"),
         rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
         | rustls::Error::NoApplicationProtocol => {
             "http_version: the server speaks no HTTP version that was asked for; leave the version open".to_owned()

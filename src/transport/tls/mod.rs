@@ -63,7 +63,7 @@ pub fn unsupported_by_reqwest(options: &TlsOptions) -> Option<&'static str> {
         ("client_key_bytes", !client.key_bytes.is_empty()),
         ("server_name", !server_name.is_empty()),
         ("pins", !pins.is_empty()),
-        ("min_version", *min_version != TlsVersion::default()),
+        ("min_tls", *min_version != TlsVersion::default()),
         ("key_log_file", !key_log_file.is_empty()),
     ];
     set.into_iter().find(|(_, set)| *set).map(|(name, _)| name)

@@ -1,13 +1,14 @@
 //! The bench's server: answers every request with the same 1 kB, over http and over https (HTTP/1.1 or HTTP/2 by ALPN).
 //!
-//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT`, and ends when its standard
-//! input does. Two threads serve; connections go to them in turn.
+//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT far=PORT`, and ends when its
+//! standard input does. The far port's handshakes take as long as a server's elsewhere. Each line of it is answered with what came over TLS since the one before, once those connections are closed:
+//! `connections=N handshakes=N`. Two threads serve; connections go to them in turn.
 
 use std::convert::Infallible;
-use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -26,18 +27,84 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
 const WORKERS: usize = 2;
+/// One way and back.
+const FAR: Duration = Duration::from_millis(50);
+/// For how long the connections of a client that has ended may stay open.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 const BODY: [u8; 1024] = [b'x'; 1024];
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\
     date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
 
 fn main() -> Result<()> {
     let ca_file = std::env::args().nth(1).ok_or("usage: server CA_FILE")?;
-    let tls = TlsAcceptor::from(Arc::new(tls_config(&ca_file)?));
+    let acceptor = TlsAcceptor::from(Arc::new(tls_config(&ca_file)?));
+    let tls = Tls { acceptor, away: Duration::ZERO, tally: Arc::default() };
+    let far = Tls { away: FAR, ..tls.clone() };
+    let tally = tls.tally.clone();
     let plain_port = listen(None)?;
     let tls_port = listen(Some(tls))?;
-    println!("plain={plain_port} tls={tls_port}");
-    std::io::stdin().read_to_end(&mut Vec::new())?;
+    let far_port = listen(Some(far))?;
+    println!("plain={plain_port} tls={tls_port} far={far_port}");
+    for line in std::io::stdin().lines() {
+        line?;
+        let Counts { connections, handshakes, .. } = tally.take();
+        println!("connections={connections} handshakes={handshakes}");
+    }
     Ok(())
+}
+
+/// How https is served.
+#[derive(Clone)]
+struct Tls {
+    acceptor: TlsAcceptor,
+    /// A handshake begins so much later.
+    away: Duration,
+    tally: Arc<Tally>,
+}
+
+/// What came over TLS since it was last asked for.
+#[derive(Default)]
+struct Tally {
+    counts: Mutex<Counts>,
+    closed: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: usize,
+    handshakes: usize,
+    open: usize,
+}
+
+impl Tally {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().expect("nobody panics over the counts")
+    }
+
+    fn begin(self: &Arc<Self>) -> Open {
+        let mut counts = self.counts();
+        counts.connections += 1;
+        counts.open += 1;
+        Open(self.clone())
+    }
+
+    /// Starts from nothing, once all is closed.
+    fn take(&self) -> Counts {
+        let waited = self.closed.wait_timeout_while(self.counts(), CLOSED_WITHIN, |counts| counts.open > 0);
+        let (mut counts, _) = waited.expect("nobody panics over the counts");
+        let open = counts.open;
+        std::mem::replace(&mut counts, Counts { open, ..Counts::default() })
+    }
+}
+
+/// One connection over TLS, until it is dropped.
+struct Open(Arc<Tally>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counts().open -= 1;
+        self.0.closed.notify_all();
+    }
 }
 
 /// A fresh CA, told to the clients by file, and a certificate of it for this host.
@@ -60,14 +127,16 @@ fn tls_config(ca_file: &str) -> Result<ServerConfig> {
 }
 
 /// Accepts on a port of its own, from a thread of its own.
-fn listen(tls: Option<TlsAcceptor>) -> Result<u16> {
+fn listen(tls: Option<Tls>) -> Result<u16> {
     let workers = (0..WORKERS).map(|_| worker(tls.clone())).collect::<Result<Vec<_>>>()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
+        let tally = tls.map(|tls| tls.tally);
         for worker in workers.iter().cycle() {
             let Ok((socket, _)) = listener.accept() else { continue };
-            if worker.send(socket).is_err() {
+            let open = tally.as_ref().map(Tally::begin);
+            if worker.send((socket, open)).is_err() {
                 return;
             }
         }
@@ -76,27 +145,34 @@ fn listen(tls: Option<TlsAcceptor>) -> Result<u16> {
 }
 
 /// A thread that serves the connections it is sent.
-fn worker(tls: Option<TlsAcceptor>) -> Result<UnboundedSender<TcpStream>> {
+fn worker(tls: Option<Tls>) -> Result<UnboundedSender<(TcpStream, Option<Open>)>> {
     let (sender, mut sockets) = unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     thread::spawn(move || {
         runtime.block_on(async {
-            while let Some(socket) = sockets.recv().await {
+            while let Some((socket, open)) = sockets.recv().await {
                 let tls = tls.clone();
                 // A connection that breaks is its client's to report.
-                tokio::spawn(async move { serve(socket, tls).await.ok() });
+                tokio::spawn(async move {
+                    serve(socket, tls).await.ok();
+                    drop(open);
+                });
             }
         });
     });
     Ok(sender)
 }
 
-async fn serve(socket: TcpStream, tls: Option<TlsAcceptor>) -> Result<()> {
+async fn serve(socket: TcpStream, tls: Option<Tls>) -> Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
     let socket = tokio::net::TcpStream::from_std(socket)?;
     let Some(tls) = tls else { return http1(socket).await };
-    let stream = tls.accept(socket).await?;
+    if !tls.away.is_zero() {
+        tokio::time::sleep(tls.away).await;
+    }
+    let stream = tls.acceptor.accept(socket).await?;
+    tls.tally.counts().handshakes += 1;
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => http2(stream).await,
         _ => http1(stream).await,

@@ -1,0 +1,175 @@
+//! One request on its way, over the pool's own connections or reqwest's, and how far it got.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::attempts::{Attempts, Elsewhere};
+use super::body::Body;
+use super::journey::Journey;
+use super::retry::RetryBudget;
+use super::{Failure, Path};
+use crate::address::Address;
+use crate::config::{Limits, Persistence};
+use crate::connections::{Connection, Group, count_first_byte};
+use crate::error::{Delivery, Error, Phase, Status};
+use crate::events;
+use crate::response::{Report, Response};
+use crate::transport::reqwest::{Attempt, Transport};
+use crate::transport::{Head, Outgoing};
+
+/// A request under way.
+#[expect(clippy::large_enum_variant, reason = "one a request, on its stack")]
+pub enum Way {
+    Engine { journey: Journey, group: Arc<Group>, elsewhere: Arc<dyn Elsewhere> },
+    Reqwest { transport: Arc<Transport>, attempt: Arc<Attempt>, started: Instant },
+}
+
+impl Way {
+    pub fn begin(path: Path, started: Instant) -> Self {
+        match path {
+            Path::Engine(group, elsewhere) => Way::Engine { journey: Journey::begin(started), group, elsewhere },
+            Path::Reqwest(transport, attempt) => Way::Reqwest { transport, attempt, started },
+        }
+    }
+
+    /// The whole response, however many attempts it takes.
+    pub async fn whole_response(
+        &self,
+        address: Arc<Address>,
+        outgoing: Outgoing,
+        limits: &Limits,
+        persistence: (Persistence, &Arc<RetryBudget>),
+    ) -> Result<Response, Failure> {
+        let timed = limits.between_bytes.is_some();
+        match self {
+            Way::Engine { journey, group, elsewhere } => {
+                let (persistence, budget) = persistence;
+                let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget };
+                let (head, body) = attempts.answer(group.clone(), address, outgoing).await?;
+                self.gather(head, Body::Engine(body), limits, || {
+                    if timed {
+                        journey.enter(Phase::Body);
+                    }
+                })
+                .await
+            }
+            Way::Reqwest { transport, attempt, .. } => {
+                let _under_way = attempt.under_way();
+                let (head, body) = transport.send(&address.url, outgoing, attempt.clone()).await?;
+                self.gather(head, Body::Reqwest(body), limits, || {}).await
+            }
+        }
+    }
+
+    async fn gather(&self, head: Head, body: Body, limits: &Limits, at_piece: impl Fn()) -> Result<Response, Failure> {
+        let started = self.started();
+        let first_byte = self.answered_at().saturating_duration_since(started);
+        let (body, end) = body.collect(limits.body, at_piece).await;
+        let Head { status, version, headers, remote } = head;
+        let report = Report { remote, first_byte, total: started.elapsed(), ..self.report() };
+        let response = Response { status, version, headers, body, report };
+        let Err(error) = end else { return Ok(response) };
+        let error = Error { http_status: status.as_u16(), ..error };
+        let carries = matches!(error.status, Status::TooLarge | Status::Truncated);
+        Err(Failure { error, response: carries.then(|| Box::new(response)) })
+    }
+
+    fn started(&self) -> Instant {
+        match self {
+            Way::Engine { journey, .. } => journey.started,
+            Way::Reqwest { started, .. } => *started,
+        }
+    }
+
+    /// A failure that we brought about: how far the request had got then.
+    pub fn given_up(&self, error: Error) -> Error {
+        let (phase, delivery, http_status) = match self {
+            Way::Engine { journey, .. } => (journey.phase().0, journey.delivery(false), journey.http_status()),
+            Way::Reqwest { attempt, .. } => (attempt.phase(), attempt.delivery(), attempt.http_status()),
+        };
+        let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
+        Error { phase, delivery, http_status, retryable, ..error }
+    }
+
+    /// As `given_up`; and where the server was silent, its connection is under suspicion.
+    pub fn timed_out(&self, error: Error) -> Error {
+        let error = self.given_up(error);
+        if let Way::Engine { journey, group, .. } = self {
+            let silent = matches!(error.phase, Phase::Send | Phase::FirstByte | Phase::Body);
+            if let (true, Some(connection)) = (silent, journey.connection()) {
+                group.suspect(&connection);
+            }
+        }
+        error
+    }
+
+    pub fn phase(&self) -> (Phase, Instant) {
+        match self {
+            Way::Engine { journey, .. } => journey.phase(),
+            Way::Reqwest { attempt, started, .. } => (attempt.phase(), *started),
+        }
+    }
+
+    /// When the head came, asked when it has.
+    pub fn answered_at(&self) -> Instant {
+        match self {
+            Way::Engine { journey, .. } => journey.phase().1,
+            Way::Reqwest { .. } => Instant::now(),
+        }
+    }
+
+    pub fn joined(&self) -> Option<Instant> {
+        match self {
+            Way::Engine { journey, .. } => journey.joined(),
+            Way::Reqwest { .. } => None,
+        }
+    }
+
+    pub fn connection(&self) -> Option<Arc<Connection>> {
+        match self {
+            Way::Engine { journey, .. } => journey.connection(),
+            Way::Reqwest { .. } => None,
+        }
+    }
+
+    pub fn occupied(&self) -> String {
+        match self {
+            Way::Engine { group, .. } => group.occupied_now(),
+            Way::Reqwest { .. } => String::new(),
+        }
+    }
+
+    /// The request's end, for the event ring and the metrics.
+    pub fn record(&self, outcome: &Result<Response, Failure>) {
+        let Way::Engine { journey, group, .. } = self else { return };
+        let micros = |time: Duration| time.as_micros() as u64;
+        let report = journey.report();
+        let (status, http_status, first_byte, total) = match outcome {
+            Ok(Response { status, report, .. }) => (Status::Ok, status.as_u16(), report.first_byte, report.total),
+            Err(Failure { error, .. }) => (error.status, error.http_status, Duration::ZERO, error.elapsed),
+        };
+        if outcome.is_ok() {
+            count_first_byte(&group.shared, first_byte);
+        }
+        let kind = events::Kind::Request {
+            host: group.host.clone(),
+            status: status as i32,
+            http_status,
+            attempts: report.attempts,
+            reused: report.reused,
+            queue_us: micros(report.queue),
+            first_byte_us: micros(first_byte),
+            total_us: micros(total),
+        };
+        events::record(group.shared.id, report.connection, kind);
+    }
+
+    pub fn report(&self) -> Report {
+        match self {
+            Way::Engine { journey, .. } => journey.report(),
+            Way::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
+        }
+    }
+}
