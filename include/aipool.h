@@ -542,7 +542,7 @@ typedef struct aip_library_stats {
      */
     uint64_t cancels;
     /**
-     * Guard threads alive: one a pool, until its last request has ended.
+     * Guard threads alive: one a pool, and one more with sessions over reqwest, until the last request has ended.
      */
     uint64_t guards;
     /**

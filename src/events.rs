@@ -14,7 +14,7 @@
 //! | `reload` | `ok` |
 //!
 //! `status`, `detail` and `phase` are the numbers of errors. A close's `reason` is one of `CloseReason::name`. Of all that is
-//! sent only host names get here: never paths, headers or bodies.
+//! sent only host names get here (a request's is the one it was asked for with, before any redirect): never paths, headers or bodies.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};

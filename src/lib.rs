@@ -1,7 +1,8 @@
 //! A warm, bounded, observable pool of HTTP sessions for AI clients, behind a C ABI.
 //!
 //! The modules, top to ground; none imports from above itself:
-//! `ffi` | `pool`, `session`, `request`, `response`, `base_url` | `transport` | `runtime`, `cancel`, `workers` |
+//! `ffi` | `pool`, `pool_stats`, `session`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport` |
+//! `runtime`, `cancel`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 

@@ -13,6 +13,7 @@ use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConf
 use crate::connections::{Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
 use crate::pool_stats::PoolStats;
+use crate::request::pace::Unpaced;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
 use crate::response::Response;
@@ -37,6 +38,7 @@ pub struct ConnectionPool {
     connections: Connections,
     driving: Arc<Driving>,
     budget: Arc<RetryBudget>,
+    unpaced: Arc<Unpaced>,
     /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
     reqwest_runtime: OnceCell<Runtime>,
     /// reqwest's connections are shared by sessions of one origin and identity.
@@ -68,13 +70,14 @@ impl ConnectionPool {
     /// A pool whose connections are made by `maker`: for tests without a network.
     pub fn with_connector(config: PoolConfig, maker: Box<Maker>) -> Result<Arc<ConnectionPool>> {
         let driving = sys::process_state::<Arc<Driving>>().clone();
-        let runtime = Runtime::start(config.threads, Sigpipe::Untouched, driving.clone())?;
+        let runtime = Runtime::start(config.threads, Sigpipe::OF_ENGINE, driving.clone())?;
         Ok(Arc::new(ConnectionPool {
             connections: Connections::new(runtime.clone(), config.connections, &config.limits, maker),
             runtime,
             reqwest_runtime: OnceCell::new(),
             driving,
             budget: Arc::default(),
+            unpaced: Arc::new(Unpaced),
             config,
             closed: AtomicBool::new(false),
             table: Mutex::new(LruCache::unbounded()),
@@ -198,6 +201,7 @@ impl ConnectionPool {
             session,
             pool_limits: self.config.limits,
             budget: self.budget.clone(),
+            pace: self.unpaced.clone(),
             defaults: config.map(|config| config.defaults).unwrap_or_default(),
             lease,
         })

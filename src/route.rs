@@ -30,7 +30,7 @@ pub struct Origins {
     connections: Connections,
     identity: Arc<Identity>,
     /// Held until the session closes: its connections stay warm.
-    references: Mutex<LruCache<Target, Arc<Reference>>>,
+    references: Mutex<LruCache<Target, Reference>>,
     /// What was asked for last: AI clients ask for the same address again and again.
     last: Mutex<Option<Last>>,
 }

@@ -65,6 +65,15 @@ pub enum Sigpipe {
     Blocked,
 }
 
+impl Sigpipe {
+    /// For the engine's own sockets: only on Linux and on Apple's systems can a vectored write do without.
+    pub const OF_ENGINE: Sigpipe = if cfg!(any(target_os = "linux", target_os = "android", target_vendor = "apple")) {
+        Sigpipe::Untouched
+    } else {
+        Sigpipe::Blocked
+    };
+}
+
 impl Runtime {
     /// Starts the guard thread, which builds and owns the runtime, so that every thread below it takes no signals.
     pub fn start(threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Result<Runtime> {

@@ -13,6 +13,7 @@ use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
 use crate::config::{ConnectionConfig, LimitOverrides, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
+use crate::request::pace::Pace;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
 use crate::request::{Exchange, Failure, Path, Request};
@@ -198,6 +199,8 @@ pub struct SessionHandle {
     pub defaults: RequestDefaults,
     /// The pool's, so that an outage is not amplified.
     pub budget: Arc<RetryBudget>,
+    /// Holds requests back: nobody does, but for clients that learn a provider's limits.
+    pub pace: Arc<dyn Pace>,
     pub lease: Option<Lease>,
 }
 
@@ -292,6 +295,7 @@ impl SessionHandle {
             limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
             persistence,
             budget: self.budget.clone(),
+            pace: self.pace.clone(),
             path,
             address,
             outgoing: Outgoing {

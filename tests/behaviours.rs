@@ -16,6 +16,7 @@ use aipool::config::{
 };
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
+use aipool::request::pace::{Admission, Pace};
 use aipool::session::SessionHandle;
 use connections::*;
 use limits::*;
@@ -914,6 +915,55 @@ fn undecodable_server() -> String {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!").unwrap();
     });
     url
+}
+
+#[test]
+fn a_pace_holds_each_attempt_back_and_learns_from_each_answer() {
+    #[derive(Default)]
+    struct Counting(Mutex<Vec<u16>>);
+    impl Pace for Counting {
+        fn admit(&self) -> Option<Admission<'_>> {
+            Some(Box::pin(async {
+                self.0.lock().unwrap().push(0);
+                Ok(())
+            }))
+        }
+        fn learn(&self, status: http::StatusCode, _: &http::HeaderMap) {
+            self.0.lock().unwrap().push(status.as_u16());
+        }
+    }
+    let (pool, pace) = (pool(ENGINE), Arc::new(Counting::default()));
+    let mut session = pool.get_session(&sandbox().http, None).unwrap();
+    session.pace = pace.clone();
+    let mut request = faulty("/echo", "status=503, retry-after=0");
+    request.persistence.retries = Some(1);
+    assert_eq!(session.request(request).unwrap().status, 503);
+    assert_eq!(*pace.0.lock().unwrap(), [0, 503, 0, 503]);
+}
+
+#[test]
+fn a_reload_that_fails_for_one_session_changes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = pool(ENGINE);
+    let files = ["one.pem", "two.pem"].map(|name| dir.path().join(name));
+    let identities = files.clone().map(|file| {
+        std::fs::copy(&sandbox().ca_pem, &file).unwrap();
+        let tls = TlsOptions { ca_file: file.to_str().unwrap().to_owned(), ..Default::default() };
+        let connection = ConnectionConfig { tls: tls.clone(), ..Default::default() };
+        let options = SessionConfig { partition: tls.ca_file.clone(), connection, ..Default::default() };
+        // Kept by its pool.
+        drop(pool.get_session("https://localhost", Some(options)).unwrap());
+        aipool::transport::TlsIdentity::of(&tls).unwrap()
+    });
+    pool.reload_tls().unwrap();
+    assert_eq!(identities.each_ref().map(|identity| identity.generation()), [1, 1]);
+    for broken in &files {
+        std::fs::write(broken, "no certificate").unwrap();
+        let error = pool.reload_tls().unwrap_err();
+        assert!(error.message.starts_with("ca_file: "), "{error}");
+        assert_eq!(identities.each_ref().map(|identity| identity.generation()), [1, 1]);
+        std::fs::copy(&sandbox().ca_pem, broken).unwrap();
+    }
 }
 
 #[test]

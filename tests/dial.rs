@@ -6,11 +6,9 @@ use std::future::{Future, pending};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -433,30 +431,6 @@ fn an_idle_wire_is_readable_when_bytes_or_the_end_came_or_it_is_closed() {
         assert!(wire.is_readable());
     });
     assert!(!Wire::default().is_readable(), "memory has no socket to look at");
-}
-
-#[test]
-fn a_wire_is_blocked_while_its_peer_does_not_read() {
-    let (listener, port) = listener();
-    dial().run(&http("127.0.0.1", port), async |linked, _| {
-        let Link { mut stream, wire, .. } = linked.unwrap();
-        let mut peer = listener.accept().unwrap().0;
-        let block = vec![0; 1 << 16];
-        while poll_write(&mut stream, &block).await.is_ready() {
-            assert!(!wire.is_blocked());
-        }
-        assert!(wire.is_blocked());
-        let taken = wire.written();
-        thread::spawn(move || io::copy(&mut peer, &mut io::sink()));
-        stream.write_all(&block).await.unwrap();
-        assert!(!wire.is_blocked() && wire.written() == taken + (1 << 16));
-    });
-}
-
-/// One attempt, made outside of tokio's budget for a task, which would make any socket pause.
-async fn poll_write(stream: &mut Box<dyn Stream>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    tokio::task::yield_now().await;
-    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_write(cx, bytes))).await
 }
 
 // ---- Proxies ----

@@ -3,8 +3,11 @@
 mod support;
 
 use std::io::{self, Read};
+use std::time::Duration;
 
+use aipool::config::PoolConfig;
 use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
@@ -429,4 +432,61 @@ fn a_post_lost_on_a_reused_connection_is_not_sent_again() {
         assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (2, 1));
         assert_eq!(session.request(bounded(get("/"))).unwrap().body, "ok");
     }
+}
+
+#[test]
+fn a_replay_that_cannot_connect_is_no_less_maybe_sent() {
+    let pool = pool(0);
+    // Answers one request, takes a second and is gone, its port with it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut bytes = [0; 4096];
+        let _ = connection.read(&mut bytes).unwrap();
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        assert!(connection.read(&mut bytes).unwrap() > 0);
+        drop(listener);
+    });
+    let session = session(&pool, &url);
+    assert_eq!(session.request(bounded(get("/"))).unwrap().status, 200);
+    let error = session.request(bounded(get("/"))).unwrap_err().error;
+    assert_eq!(
+        (error.status, error.delivery, error.retryable),
+        (Status::Connect, Delivery::MaybeSent, false),
+        "{error:?}"
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn time_in_the_queue_is_not_the_connect_limits() {
+    let mut config = PoolConfig::default();
+    config.connections.per_origin = 1;
+    let pool = PoolHandle::owner(ConnectionPool::new(config).unwrap());
+    let (session, limit) = (session(&pool, &support::Listener::open().http), Duration::from_millis(300));
+    let name = support::unique("queued");
+    // Its connection closes with it, so that the one behind needs a dial of its own.
+    let first = std::thread::spawn({
+        let (session, url) = (session.clone(), format!("/hold/{name}?sandbox=close-after"));
+        move || session.request(bounded(get(&url)))
+    });
+    support::wait_held(&name, 1);
+    let mut request = get("/echo");
+    request.limits.connect = Some(Some(limit));
+    let second = std::thread::spawn({
+        let session = session.clone();
+        move || session.request(bounded(request))
+    });
+    while pool.stats().connections.now.waiting < 1 {
+        std::thread::yield_now();
+    }
+    let queued = std::time::Instant::now();
+    while queued.elapsed() < limit * 2 {
+        std::thread::yield_now();
+    }
+    support::release(&name);
+    assert_eq!(first.join().unwrap().unwrap().status, 200);
+    assert_eq!(second.join().unwrap().unwrap().status, 200);
 }

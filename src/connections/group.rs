@@ -369,7 +369,7 @@ impl Group {
     /// The dials that those in the queue need, begun as far as the limits allow.
     fn wanted(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
         let mut orders = Vec::new();
-        while state.waiters.len() > state.coming() {
+        while state.places < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
             let Some(limits) = state.waiters.first_without_dial().or_else(|| state.fallback(self)) else { break };
             let Some(order) = self.order(state, limits, None) else { break };
             state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);

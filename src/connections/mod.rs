@@ -55,7 +55,7 @@ pub struct Shared {
     /// For dials that no request waits for.
     dial_limits: DialLimits,
     counters: Counters,
-    groups: Mutex<HashMap<(Target, u64), Weak<Reference>>>,
+    groups: Mutex<HashMap<(Target, u64), Weak<Group>>>,
     identities: Mutex<HashMap<Arc<ConnectionConfig>, Weak<Identity>>>,
     maker: Box<Maker>,
     memory: Mutex<LruCache<Target, Protocol>>,
@@ -143,29 +143,29 @@ impl Connections {
     }
 
     /// The group of this origin and identity.
-    pub fn refer(&self, target: Target, identity: &Identity) -> Arc<Reference> {
+    pub fn refer(&self, target: Target, identity: &Identity) -> Reference {
         let mut groups = lock(&self.0.groups);
         let key = (target, identity.id);
-        if let Some(reference) = groups.get(&key).and_then(Weak::upgrade) {
-            return reference;
-        }
-        // Swept when it has doubled, so that dead entries never outnumber live ones for long.
-        if groups.len() == groups.capacity() {
-            groups.retain(|_, reference| reference.strong_count() > 0);
-        }
-        let group = Group::new(key.0.clone(), identity, self.0.clone());
+        // One that no session refers to any more lives on while it has requests under way: its places count.
+        let group = groups.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            // Swept when it has doubled, so that dead entries never outnumber live ones for long.
+            if groups.len() == groups.capacity() {
+                groups.retain(|_, group| group.strong_count() > 0);
+            }
+            let group = Group::new(key.0.clone(), identity, self.0.clone());
+            groups.insert(key, Arc::downgrade(&group));
+            group
+        });
         group.refer();
-        let reference = Arc::new(Reference { group });
-        groups.insert(key, Arc::downgrade(&reference));
-        reference
+        Reference { group }
     }
 
     pub fn stats(&self) -> ConnectionStats {
         let Counters { opened, closed, failed, handshakes_full, handshakes_resumed, reused, queued, queued_us, .. } =
             &self.0.counters;
         let mut now = Occupancy::default();
-        for reference in self.0.references() {
-            let its = reference.group.occupancy();
+        for group in self.0.groups() {
+            let its = group.occupancy();
             now.standing += its.standing;
             now.idle += its.idle;
             now.in_use += its.in_use;
@@ -197,18 +197,18 @@ impl Connections {
     pub fn reload(&self) -> Result<()> {
         let round = ReloadRound::default();
         let identities: Vec<_> = lock(&self.0.identities).values().filter_map(Weak::upgrade).collect();
-        let reloaded = identities.iter().try_for_each(|identity| identity.connector.reload(&round));
-        events::record(self.0.id, 0, events::Kind::Reload { ok: reloaded.is_ok() });
-        if reloaded.is_ok() {
-            self.retire_all(CloseReason::Reloaded);
-        }
-        reloaded
+        // All are read before the first is in force.
+        let read: Result<Vec<_>> = identities.iter().map(|identity| identity.connector.reload(&round)).collect();
+        events::record(self.0.id, 0, events::Kind::Reload { ok: read.is_ok() });
+        read?.into_iter().for_each(|put_in_force| put_in_force());
+        self.retire_all(CloseReason::Reloaded);
+        Ok(())
     }
 
     /// Nothing new goes over the connections that stand now.
     pub fn retire_all(&self, why: CloseReason) {
-        for reference in self.0.references() {
-            reference.group.retire_all(why);
+        for group in self.0.groups() {
+            group.retire_all(why);
         }
     }
 }
@@ -226,16 +226,15 @@ impl Drop for Reference {
 }
 
 impl Shared {
-    fn references(&self) -> Vec<Arc<Reference>> {
+    fn groups(&self) -> Vec<Arc<Group>> {
         lock(&self.groups).values().filter_map(Weak::upgrade).collect()
     }
 
     /// Closes the connection that has been idle longest, wherever it is.
     fn make_room(&self) {
-        let idle =
-            self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
-        if let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
-            reference.group.retire(&connection, CloseReason::Limit);
+        let idle = self.groups().into_iter().filter_map(|group| Some((group.longest_idle()?, group)));
+        if let Some((connection, group)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
+            group.retire(&connection, CloseReason::Limit);
         }
     }
 

@@ -48,7 +48,7 @@ impl State {
         std::iter::from_fn(|| self.idle.pop()).find_map(|connection| group.lease(&connection))
     }
 
-    /// A stream on the fullest connection that is not nearly full, or on the emptiest of the others.
+    /// A stream on the first connection that is not nearly full, or on the emptiest of all.
     pub fn stream(&mut self, group: &Arc<Group>) -> Option<Lease> {
         let fit = |connection: &&Arc<Connection>| {
             connection.streams() < connection.most_streams() && !connection.is_suspect()

@@ -27,7 +27,7 @@ pub struct aip_library_stats {
     pub responses: u64,
     /// Live cancel handles.
     pub cancels: u64,
-    /// Guard threads alive: one a pool, until its last request has ended.
+    /// Guard threads alive: one a pool, and one more with sessions over reqwest, until the last request has ended.
     pub guards: u64,
     /// Times a waiting thread had to take the driving over from a guard.
     pub hand_offs: u64,

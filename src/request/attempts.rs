@@ -8,6 +8,7 @@ use url::Url;
 
 use super::engine::{self, EngineBody};
 use super::journey::Journey;
+use super::pace::Pace;
 use super::redirect::Redirects;
 use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
 use crate::address::Address;
@@ -33,6 +34,7 @@ pub struct Attempts<'a> {
     pub elsewhere: &'a dyn Elsewhere,
     pub persistence: Persistence,
     pub budget: &'a Arc<RetryBudget>,
+    pub pace: &'a dyn Pace,
 }
 
 impl Attempts<'_> {
@@ -46,11 +48,17 @@ impl Attempts<'_> {
         let policy = RetryPolicy { max_retries: self.persistence.retries, ..RetryPolicy::default() };
         let mut retries = (policy.max_retries > 0).then(|| Retries::begin(policy, self.budget.clone()));
         loop {
+            if let Some(admission) = self.pace.admit() {
+                admission.await?;
+            }
             let sent = engine::send(&group, &address, &outgoing, self.limits, self.journey).await;
             let (head, mut body) = match sent {
-                Ok(sent) => sent,
+                Ok(sent) => {
+                    self.pace.learn(sent.0.status, &sent.0.headers);
+                    sent
+                }
                 Err(error) => {
-                    self.wait_after_failure(retries.as_mut(), error, &outgoing).await?;
+                    self.wait_after_failure(retries.as_mut(), error, &outgoing, &group).await?;
                     continue;
                 }
             };
@@ -61,7 +69,7 @@ impl Attempts<'_> {
             }
             match &mut retries {
                 Some(retries) if !head.status.is_success() => {
-                    if !self.wait_after_answer(retries, &head, &mut body).await? {
+                    if !self.wait_after_answer(retries, &head, &mut body, &group).await? {
                         return Ok((head, body));
                     }
                 }
@@ -71,20 +79,32 @@ impl Attempts<'_> {
     }
 
     /// Waits where the request is worth another attempt; the error where it is not.
-    async fn wait_after_failure(&self, retries: Option<&mut Retries>, error: Error, outgoing: &Outgoing) -> Result<()> {
+    async fn wait_after_failure(
+        &self,
+        retries: Option<&mut Retries>,
+        error: Error,
+        outgoing: &Outgoing,
+        group: &Group,
+    ) -> Result<()> {
         let Some(retries) = retries else { return Err(error) };
         let replayable = engine::may_repeat(outgoing);
         match retries.decide(Outcome::Failure { error: &error, replayable }, Now::get()) {
             Decision::Stop(_) => Err(error),
             Decision::After(wait, reason) => {
-                self.pause(retries, wait, reason).await;
+                self.pause(group, retries, wait, reason).await;
                 Ok(())
             }
         }
     }
 
     /// Waits where the answer asks for another attempt: true then. Otherwise the body is whole again.
-    async fn wait_after_answer(&self, retries: &mut Retries, head: &Head, body: &mut EngineBody) -> Result<bool> {
+    async fn wait_after_answer(
+        &self,
+        retries: &mut Retries,
+        head: &Head,
+        body: &mut EngineBody,
+        group: &Group,
+    ) -> Result<bool> {
         let mut begun = BytesMut::new();
         while begun.len() < retry::MOST_BODY {
             match body.next(retry::MOST_BODY - begun.len()).await? {
@@ -96,7 +116,7 @@ impl Attempts<'_> {
         match retries.decide(outcome, Now::get()) {
             Decision::After(wait, reason) => {
                 drain(body).await;
-                self.pause(retries, wait, reason).await;
+                self.pause(group, retries, wait, reason).await;
                 Ok(true)
             }
             Decision::Stop(_) => {
@@ -107,11 +127,11 @@ impl Attempts<'_> {
     }
 
     /// No connection is held meanwhile.
-    async fn pause(&self, retries: &Retries, wait: Duration, reason: retry::Reason) {
+    async fn pause(&self, group: &Group, retries: &Retries, wait: Duration, reason: retry::Reason) {
         let kind =
             events::Kind::Retry { reason: reason.name(), attempt: retries.made(), wait_ms: wait.as_millis() as u64 };
         let connection = self.journey.connection().map_or(0, |connection| connection.id);
-        events::record(0, connection, kind);
+        events::record(group.shared.id, connection, kind);
         self.journey.pauses();
         tokio::time::sleep(wait).await;
     }

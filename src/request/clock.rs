@@ -70,12 +70,13 @@ impl<'a> Clock<'a> {
         let Limits { total, queue, dns, connect, tls, first_byte, between_bytes, .. } = *self.limits;
         let due = |limit: TimeLimit, from: Instant, detail| limit.map(|limit| Due { at: from + limit, limit, detail });
         let joined = self.journey.joined().unwrap_or(since);
+        let dialed = self.journey.dial_began().map_or(joined, |began| began.max(joined));
         let whole = due(total, self.started, Detail::TotalLimit);
         let (of_phase, dialing) = match phase {
             Phase::Queue => (due(queue, joined, Detail::QueueLimit), None),
-            Phase::Dns => (due(dns, since.max(joined), Detail::DnsLimit), due(connect, joined, Detail::ConnectLimit)),
-            Phase::Connect => (None, due(connect, joined, Detail::ConnectLimit)),
-            Phase::Tls => (due(tls, since.max(joined), Detail::TlsLimit), due(connect, joined, Detail::ConnectLimit)),
+            Phase::Dns => (due(dns, since.max(joined), Detail::DnsLimit), due(connect, dialed, Detail::ConnectLimit)),
+            Phase::Connect => (None, due(connect, dialed, Detail::ConnectLimit)),
+            Phase::Tls => (due(tls, since.max(joined), Detail::TlsLimit), due(connect, dialed, Detail::ConnectLimit)),
             Phase::Send => (due(self.limits.send, self.sent_last(since), Detail::SendLimit), None),
             Phase::FirstByte => (due(first_byte, since, Detail::FirstByteLimit), None),
             Phase::Body => (due(between_bytes, since, Detail::BetweenBytesLimit), None),

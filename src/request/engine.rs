@@ -40,9 +40,10 @@ pub async fn send(
     limits: &Limits,
     journey: &Journey,
 ) -> Result<(Head, EngineBody)> {
-    let mut again = None;
+    let (mut again, mut attempts) = (None, 0);
     loop {
-        let attempts = journey.attempt();
+        journey.attempt();
+        attempts += 1;
         let mut lease = checkout(group, limits, journey).await?;
         let request = match again.take() {
             Some(request) if same_form(&request, lease.connection()) => request,
@@ -67,6 +68,7 @@ pub async fn send(
         if found_dead {
             // No attempt: it happens as often as there are idle connections, each of which is out of the pool then.
             journey.did_not_go_out();
+            attempts -= 1;
         } else if !verdict.again || attempts >= MOST_ATTEMPTS {
             let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));

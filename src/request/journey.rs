@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::connections::{Connection, Lease, Place};
-use crate::error::{Delivery, Phase};
+use crate::error::{Delivery, Error, Phase};
 use crate::response::Report;
 use crate::stats::lock;
 use crate::transport::http::Taken;
@@ -97,12 +97,11 @@ impl Journey {
     }
 
     /// One more attempt begins; `dispatched` of the one before is over.
-    pub fn attempt(&self) -> u32 {
+    pub fn attempt(&self) {
         let mut state = lock(&self.state);
         state.report.attempts += 1;
         state.dispatched = None;
         state.http_status = 0;
-        state.report.attempts
     }
 
     /// Between two attempts, with no connection.
@@ -140,6 +139,11 @@ impl Journey {
     /// When the wait for a connection began, where it is waiting.
     pub fn joined(&self) -> Option<Instant> {
         lock(&self.state).place.as_ref().map(|place| place.joined)
+    }
+
+    /// When the dial that is waited for began.
+    pub fn dial_began(&self) -> Option<Instant> {
+        lock(&self.state).place.as_ref()?.dial().map(|dial| dial.began)
     }
 
     /// It has a connection, and goes out now.
@@ -195,6 +199,14 @@ impl Journey {
             _ => Delivery::NotSent,
         };
         if now == Delivery::NotSent { state.earlier } else { now }
+    }
+
+    /// An attempt's failure, in the light of those before: what the server may have seen of them is not unseen.
+    pub fn in_all(&self, error: Error) -> Error {
+        if lock(&self.state).earlier == Delivery::NotSent || error.delivery != Delivery::NotSent {
+            return error;
+        }
+        Error { delivery: Delivery::MaybeSent, retryable: false, ..error }
     }
 
     /// This attempt is over and another follows; the server may have seen it.

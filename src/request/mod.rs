@@ -23,8 +23,9 @@ use tokio::time::Instant;
 
 pub use self::attempts::Elsewhere;
 use self::clock::Clock;
+use self::pace::Pace;
 use self::retry::RetryBudget;
-use self::way::Way;
+use self::way::{Tries, Way};
 use crate::address::Address;
 use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
@@ -72,6 +73,7 @@ pub struct Exchange {
     pub limits: Limits,
     pub persistence: Persistence,
     pub budget: Arc<RetryBudget>,
+    pub pace: Arc<dyn Pace>,
     pub cancel: Option<Cancel>,
     /// Fired when the waiting thread was interrupted.
     pub interrupt: Option<Cancel>,
@@ -88,9 +90,10 @@ pub enum Path {
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(self, cut: impl Future<Output = ()>) -> Result<Response, Failure> {
-        let Exchange { path, address, outgoing, limits, persistence, budget, cancel, interrupt, started } = self;
+        let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
         let way = Way::begin(path, started);
-        let mut whole = pin!(way.whole_response(address, outgoing, &limits, (persistence, &budget)));
+        let tries = Tries { persistence, budget: &budget, pace: &*pace };
+        let mut whole = pin!(way.whole_response(address, outgoing, &limits, tries));
         let mut cancelled = pin!(fired(cancel));
         let mut interrupted = pin!(fired(interrupt));
         let mut cut = pin!(cut);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::attempts::{Attempts, Elsewhere};
 use super::body::Body;
 use super::journey::Journey;
+use super::pace::Pace;
 use super::retry::RetryBudget;
 use super::{Failure, Path};
 use crate::address::Address;
@@ -26,6 +27,13 @@ pub enum Way {
     Reqwest { transport: Arc<Transport>, attempt: Arc<Attempt>, started: Instant },
 }
 
+/// What bounds and paces the attempts of a request.
+pub struct Tries<'a> {
+    pub persistence: Persistence,
+    pub budget: &'a Arc<RetryBudget>,
+    pub pace: &'a dyn Pace,
+}
+
 impl Way {
     pub fn begin(path: Path, started: Instant) -> Self {
         match path {
@@ -40,14 +48,15 @@ impl Way {
         address: Arc<Address>,
         outgoing: Outgoing,
         limits: &Limits,
-        persistence: (Persistence, &Arc<RetryBudget>),
+        tries: Tries<'_>,
     ) -> Result<Response, Failure> {
         let timed = limits.between_bytes.is_some();
         match self {
             Way::Engine { journey, group, elsewhere } => {
-                let (persistence, budget) = persistence;
-                let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget };
-                let (head, body) = attempts.answer(group.clone(), address, outgoing).await?;
+                let Tries { persistence, budget, pace } = tries;
+                let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
+                let answer = attempts.answer(group.clone(), address, outgoing).await;
+                let (head, body) = answer.map_err(|error| journey.in_all(error))?;
                 self.gather(head, Body::Engine(body), limits, || {
                     if timed {
                         journey.enter(Phase::Body);
@@ -117,6 +126,13 @@ impl Way {
         match self {
             Way::Engine { journey, .. } => journey.phase().1,
             Way::Reqwest { .. } => Instant::now(),
+        }
+    }
+
+    pub fn dial_began(&self) -> Option<Instant> {
+        match self {
+            Way::Engine { journey, .. } => journey.dial_began(),
+            Way::Reqwest { .. } => None,
         }
     }
 

@@ -77,9 +77,9 @@ pub trait Connect: Send + Sync {
         0
     }
 
-    /// Reads its files again; on failure it goes on as before.
-    fn reload(&self, _round: &ReloadRound) -> Result<()> {
-        Ok(())
+    /// Reads its files again; what comes back puts them in force.
+    fn reload(&self, _round: &ReloadRound) -> Result<Box<dyn FnOnce() + '_>> {
+        Ok(Box::new(|| ()))
     }
 }
 

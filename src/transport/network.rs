@@ -34,8 +34,9 @@ impl Connect for Network {
         self.tls.generation()
     }
 
-    fn reload(&self, round: &ReloadRound) -> Result<()> {
-        self.tls.reload_in(round)
+    fn reload(&self, round: &ReloadRound) -> Result<Box<dyn FnOnce() + '_>> {
+        let read = self.tls.read_again(round)?;
+        Ok(Box::new(|| self.tls.put_in_force(read)))
     }
 
     fn prepare(&self, target: &Target) -> Result<()> {

@@ -72,7 +72,7 @@ impl Socket {
                 }
             };
             match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wire.count_blocked(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
             }
         }
@@ -88,7 +88,7 @@ impl Socket {
         sent
     }
 
-    /// Elsewhere the socket itself was told to raise no SIGPIPE, or the thread that drives blocks it (`sys::NoSigpipe`).
+    /// Elsewhere the socket itself was told to raise no SIGPIPE, or the thread that drives blocks it (`Sigpipe::OF_ENGINE`).
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if !self.wire.begin_write() {
@@ -99,10 +99,8 @@ impl Socket {
             #[cfg(unix)]
             Io::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         };
-        match &sent {
-            Poll::Ready(Ok(bytes)) => self.wire.count_written(*bytes),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.wire.count_blocked(),
+        if let Poll::Ready(Ok(bytes)) = &sent {
+            self.wire.count_written(*bytes);
         }
         self.wire.end_write();
         sent

@@ -15,7 +15,6 @@ use crate::sys;
 pub struct Wire {
     read: AtomicU64,
     written: AtomicU64,
-    blocked: AtomicBool,
     /// What may be read in all until a response's head has come.
     read_bound: AtomicU64,
     writing: AtomicBool,
@@ -44,11 +43,6 @@ impl Wire {
     /// Bytes the system took from us: more than this cannot have reached the peer.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
-    }
-
-    /// Whether the last write found no room: the peer does not read.
-    pub fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed)
     }
 
     /// Lets nothing more go out. What has been written in all, or `None` where a write is under way just now.
@@ -93,11 +87,6 @@ impl Wire {
 
     pub fn count_written(&self, bytes: usize) {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.blocked.store(false, Ordering::Relaxed);
-    }
-
-    pub fn count_blocked(&self) {
-        self.blocked.store(true, Ordering::Relaxed);
     }
 
     /// Whether bytes, the end or an error wait at the socket, or it is closed: an idle HTTP/1 connection is dead then.

@@ -54,7 +54,7 @@ fn a_reload_round_keeps_what_the_system_trusts() {
     let round = ReloadRound::default();
     for options in [trusting(&ca), TlsOptions { ca_bytes: ca.der().to_vec().into(), ..TlsOptions::default() }] {
         let identity = identity(&options);
-        identity.reload_in(&round).unwrap();
+        identity.put_in_force(identity.read_again(&round).unwrap());
         exchange(&*identity.secure(HttpVersion::Auto), "localhost", server(&leaf).config()).seen();
         assert_eq!(identity.generation(), 1);
     }

@@ -1,4 +1,4 @@
-//! The connections of one origin and identity: reqwest clients, and a connector that keeps each request's own limit.
+//! reqwest's connections of one origin and identity: its clients, and a connector that keeps each request's own limit.
 
 mod attempt;
 mod failure;

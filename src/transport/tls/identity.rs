@@ -34,6 +34,9 @@ pub struct TlsIdentity {
     generation: AtomicU64,
 }
 
+/// What a reload read, not yet in force.
+pub struct ReadAgain(State);
+
 struct State {
     given: Arc<Given>,
     /// `None` until somebody speaks TLS: the system's roots take time.
@@ -91,18 +94,24 @@ impl TlsIdentity {
 
     /// Reads every file again, the system's roots included. On failure the old ones stay in force.
     pub fn reload(&self) -> Result<()> {
-        self.reload_in(&ReloadRound::default())
+        self.read_again(&ReloadRound::default()).map(|read| self.put_in_force(read))
     }
 
-    /// `reload` for one of several identities: those of one round read the system's roots once.
-    pub fn reload_in(&self, round: &ReloadRound) -> Result<()> {
+    /// The first half of a reload of several identities: reads, and changes nothing. Those of one round read the system's
+    /// roots once.
+    pub fn read_again(&self, round: &ReloadRound) -> Result<ReadAgain> {
         let _turn = lock(&self.turn);
         let given = Arc::new(Given::read(&self.options)?);
         // Where nobody spoke TLS yet, nobody may need the system's roots.
         let configs = self.is_prepared().then(|| self.configure(&given, Some(round))).transpose()?;
-        *lock(&self.state) = State { given, configs };
+        Ok(ReadAgain(State { given, configs }))
+    }
+
+    /// The second half.
+    pub fn put_in_force(&self, read: ReadAgain) {
+        let _turn = lock(&self.turn);
+        *lock(&self.state) = read.0;
         self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 
     fn is_prepared(&self) -> bool {
