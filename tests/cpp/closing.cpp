@@ -99,7 +99,7 @@ BEHAVIOUR(pool_request_recreates)
 BEHAVIOUR(pool_free_closes_sessions)
 {
     const listener listener;
-    std::optional<aipool::pool> pool = open_pool();
+    std::optional<pool_under_test> pool = open_pool();
     const auto session = pool->get_session(listener.http).value();
     held_request held(session);
     pool.reset();
@@ -114,14 +114,16 @@ struct no_global_pool {
     ~no_global_pool() { static_cast<void>(aipool::pool::close_global(0ms)); }
 };
 
+static pool_under_test global_pool() { return pool_under_test(aipool::pool::global(options()).value()); }
+
 BEHAVIOUR(global_pool_is_one)
 {
     const no_global_pool fresh;
     const listener listener;
-    const auto one = aipool::pool::global(options()).value();
+    const auto one = global_pool();
     const auto session = one.get_session(listener.http).value();
     {
-        const auto two = aipool::pool::global().value();
+        const pool_under_test two(aipool::pool::global().value());
         CHECK_EQUAL(two.get_session(listener.http).value().id(), session.id());
     }
     CHECK(!session.closed());
@@ -147,11 +149,11 @@ BEHAVIOUR(closed_global_pool_is_made_anew)
 {
     const no_global_pool fresh;
     const listener listener;
-    const auto before = aipool::pool::global(options()).value();
+    const auto before = global_pool();
     const auto session = before.get_session(listener.http).value();
     aipool::pool::close_global(0ms).value();
     check_closed(session.get("/echo"), detail::pool_closed);
     CHECK_EQUAL(status_of(before.get_session(listener.http)), status::closed);
-    const auto after = aipool::pool::global(options()).value();
+    const auto after = global_pool();
     CHECK_EQUAL(after.get_session(listener.http).value().get("/echo").value().status(), 200);
 }

@@ -52,7 +52,7 @@ struct third_key {
         CHECK_EQUAL(pool.stats().value().sessions, 2U);
     }
 
-    aipool::pool pool;
+    pool_under_test pool;
     std::optional<aipool::session> session_a, session_b, session_c;
 };
 

@@ -99,6 +99,8 @@ BEHAVIOUR(untrusted_certificate_is_tls_not_sent)
     const listener listener;
     const auto outcome = open_pool().request(listener.https, {});
     CHECK_EQUAL(status_of(outcome), status::tls);
+    CHECK_EQUAL(outcome.error().detail, aipool::detail::untrusted_issuer);
+    CHECK_EQUAL(outcome.error().phase, phase::tls);
     CHECK_EQUAL(outcome.error().delivery, delivery::not_sent);
     CHECK_EQUAL(listener.count("requests"), 0U);
 }
@@ -128,6 +130,37 @@ BEHAVIOUR(total_limit_is_timeout)
     CHECK_EQUAL(outcome.error().detail, aipool::detail::total_limit);
     CHECK_EQUAL(outcome.error().delivery, delivery::maybe_sent);
     CHECK_EQUAL(pool.stats().value().failures, 1U);
+}
+
+BEHAVIOUR(first_byte_limit_is_timeout)
+{
+    const listener listener;
+    aipool::request request;
+    request.url = "/echo";
+    request.headers = {{"x-sandbox", "stall-head"}};
+    request.first_byte_timeout = 100ms;
+    const auto outcome = open_pool().request(listener.http, request);
+    if (lacks_over_reqwest(outcome, "first_byte_timeout_ms: ")) return;
+    CHECK_EQUAL(status_of(outcome), status::timeout);
+    CHECK_EQUAL(outcome.error().detail, aipool::detail::first_byte_limit);
+    CHECK_EQUAL(outcome.error().phase, phase::first_byte);
+    CHECK_EQUAL(outcome.error().delivery, delivery::maybe_sent);
+}
+
+BEHAVIOUR(between_bytes_limit_is_timeout)
+{
+    const listener listener;
+    aipool::request request;
+    request.url = "/bytes/100";
+    request.headers = {{"x-sandbox", "stall=10"}};
+    request.between_bytes_timeout = 100ms;
+    const auto outcome = open_pool().request(listener.http, request);
+    if (lacks_over_reqwest(outcome, "between_bytes_timeout_ms: ")) return;
+    CHECK_EQUAL(status_of(outcome), status::timeout);
+    CHECK_EQUAL(outcome.error().detail, aipool::detail::between_bytes_limit);
+    CHECK_EQUAL(outcome.error().phase, phase::body);
+    CHECK_EQUAL(outcome.error().delivery, delivery::response_started);
+    CHECK_EQUAL(outcome.error().http_status, 200);
 }
 
 BEHAVIOUR(cancel_from_another_thread_ends_the_call)

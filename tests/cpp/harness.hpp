@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// Why a test failed.
@@ -38,12 +39,18 @@ inline void check_contains(const char* where, std::string_view text, std::string
     if (text.find(part) == text.npos) fail(where + shown(text) + " does not contain " + shown(part));
 }
 
+inline void check_starts(const char* where, std::string_view text, std::string_view part)
+{
+    if (text.substr(0, part.size()) != part) fail(where + shown(text) + " does not start with " + shown(part));
+}
+
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x) TEXT_OF_(x)
 #define HERE __FILE__ ":" TEXT_OF(__LINE__) ": "
 #define CHECK(condition) ((condition) ? void() : fail(HERE "not so: " #condition))
 #define CHECK_EQUAL(got, ...) check_equal(HERE, #got, got, __VA_ARGS__)
 #define CHECK_CONTAINS(text, part) check_contains(HERE, text, part)
+#define CHECK_STARTS(text, part) check_starts(HERE, text, part)
 
 /// The status of a failure, or ok.
 template <class T>
@@ -51,6 +58,53 @@ aipool::status status_of(const aipool::result<T>& outcome)
 {
     return outcome.error().status;
 }
+
+/// Whether this run's sessions go over reqwest (AIPOOL_TEST_TRANSPORT).
+bool over_reqwest();
+
+/// Over reqwest: true, and what it lacks was refused by this name. False over the engine.
+template <class T>
+bool lacks_over_reqwest(const aipool::result<T>& outcome, std::string_view field)
+{
+    if (!over_reqwest()) return false;
+    CHECK_EQUAL(status_of(outcome), aipool::status::unsupported);
+    CHECK_EQUAL(outcome.error().delivery, aipool::delivery::not_sent);
+    CHECK_STARTS(outcome.error().message, field);
+    return true;
+}
+
+/// A pool whose sessions go over the transport of this run.
+class pool_under_test : public aipool::pool {
+public:
+    explicit pool_under_test(aipool::pool made) : aipool::pool(std::move(made)) {}
+
+    aipool::result<aipool::session> get_session(std::string_view key, aipool::session_options options) const
+    {
+        return aipool::pool::get_session(key, over(std::move(options)));
+    }
+    aipool::result<aipool::session> get_session(std::string_view key) const
+    {
+        return over_reqwest() ? get_session(key, {}) : aipool::pool::get_session(key);
+    }
+    aipool::result<aipool::lease> acquire(std::string_view key) const
+    {
+        return over_reqwest() ? aipool::pool::acquire(key, over({})) : aipool::pool::acquire(key);
+    }
+    aipool::result<aipool::response> request(std::string_view key, const aipool::request& what) const
+    {
+        // The pool's request takes the session that exists.
+        const auto session = get_session(key);
+        if (!session) return session.error();
+        return aipool::pool::request(key, what);
+    }
+
+private:
+    static aipool::session_options over(aipool::session_options options)
+    {
+        if (over_reqwest()) options.transport = aipool::transport::reqwest;
+        return options;
+    }
+};
 
 /// A registered test.
 struct test {
@@ -81,7 +135,7 @@ struct registered {
 aipool::pool_options options();
 
 /// A pool with options().
-aipool::pool open_pool();
+pool_under_test open_pool();
 
 /// A pool of options() that keeps so many sessions.
-aipool::pool open_pool_of(std::uint64_t max_size, aipool::eviction eviction = aipool::eviction::lru);
+pool_under_test open_pool_of(std::uint64_t max_size, aipool::eviction eviction = aipool::eviction::lru);

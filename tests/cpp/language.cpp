@@ -120,6 +120,19 @@ CPP_TEST(zero_is_literal_and_unlimited_is_a_word)
     CHECK_CONTAINS(open([](auto& o) { o.timeout = -1ms; }).error().message, "timeout");
     CHECK_CONTAINS(open([](auto& o) { o.connect_timeout = 0s; }).error().message, "connect_timeout");
     CHECK_CONTAINS(open([](auto& o) { o.max_body = 0; }).error().message, "max_body");
+    CHECK_STARTS(open([](auto& o) { o.queue_timeout = 0ms; }).error().message, "queue_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.dns_timeout = 0ms; }).error().message, "dns_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.tls_timeout = 0ms; }).error().message, "tls_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.send_timeout = 0ms; }).error().message, "send_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.first_byte_timeout = 0ms; }).error().message, "first_byte_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.between_bytes_timeout = 0ms; }).error().message, "between_bytes_timeout: ");
+    CHECK_STARTS(open([](auto& o) { o.max_connections = 0; }).error().message, "max_connections: ");
+    CHECK_STARTS(open([](auto& o) { o.max_connections = 1'000'001; }).error().message, "max_connections: ");
+    CHECK_STARTS(open([](auto& o) { o.max_connections_per_origin = 100'001; }).error().message,
+                 "max_connections_per_origin: ");
+    CHECK_STARTS(open([](auto& o) { o.max_queue = 1'000'001; }).error().message, "max_queue: ");
+    CHECK_STARTS(open([](auto& o) { o.idle_timeout = 24h * 31; }).error().message, "idle_timeout_ms: ");
+    CHECK_STARTS(open([](auto& o) { o.max_lifetime = 24h * 31; }).error().message, "max_lifetime_ms: ");
     CHECK_CONTAINS(open([](auto& o) { o.max_size = 1'000'001; }).error().message, "max_size");
     CHECK_CONTAINS(open([](auto& o) { o.threads = 1000; }).error().message, "threads");
     const auto pool = open([](auto& o) {
@@ -127,10 +140,60 @@ CPP_TEST(zero_is_literal_and_unlimited_is_a_word)
         o.timeout = aipool::unlimited;
         o.connect_timeout = aipool::unlimited;
         o.max_body = aipool::unlimited;
+        o.queue_timeout = aipool::unlimited;
+        o.first_byte_timeout = aipool::unlimited;
+        o.max_connections_per_origin = aipool::unlimited;
+        o.max_connections = aipool::unlimited;
+        o.max_queue = aipool::unlimited;
+        o.max_lifetime = aipool::unlimited;
     });
     std::vector<aipool::session> sessions;
     for (int i = 0; i < 50; ++i) sessions.push_back(pool->get_session("key " + std::to_string(i)).value());
     CHECK_EQUAL(pool->stats().value().sessions, 50U);
+}
+
+/// Each option reaches its own field: what is wrong is refused by that field's name.
+CPP_TEST(wrong_session_options_are_named)
+{
+    using options = aipool::session_options;
+    const auto pool = aipool::pool::open().value();
+    const auto check = [&](const char* named, auto change) {
+        options wrong;
+        change(wrong);
+        const auto refused = pool.get_session("https://host", wrong);
+        CHECK_EQUAL(status_of(refused), status::invalid_argument);
+        CHECK_STARTS(refused.error().message, named);
+    };
+    check("ca_file: ", [](options& o) { o.ca_file = "\xff"; });
+    check("client_cert_file: ", [](options& o) { o.client_cert_file = "\xff"; });
+    check("client_cert_bytes: ", [](options& o) { o.client_cert_bytes = o.client_key_bytes = "junk"; });
+    check("client_key_file: ", [](options& o) { o.client_key_file = "\xff"; });
+    check("server_name: ", [](options& o) { o.server_name = "no name"; });
+    check("key_log_file: ", [](options& o) { o.key_log_file = "\xff"; });
+    check("proxy: ", [](options& o) { o.proxy = "ftp://h"; });
+    check("no_proxy: ", [](options& o) { o.no_proxy = "\xff"; });
+    check("unix_socket: ", [](options& o) { o.unix_socket = "\xff"; });
+    check("resolve: ", [](options& o) { o.resolve = "host"; });
+    check("local_address: ", [](options& o) { o.local_address = "nowhere"; });
+    check("keepalive: ", [](options& o) { o.keepalive = 0ms; });
+    check("stream_window_bytes: ", [](options& o) { o.stream_window = 1; });
+    check("max_redirects: ", [](options& o) { o.max_redirects = 31; });
+    check("max_retries: ", [](options& o) { o.max_retries = 11; });
+    check("trust: ", [](options& o) { o.trust = static_cast<aipool::trust>(9); });
+    check("min_tls: ", [](options& o) { o.min_tls = static_cast<aipool::tls_version>(9); });
+    check("proxy_mode: ", [](options& o) { o.proxy_mode = static_cast<aipool::proxy_mode>(9); });
+    check("transport: ", [](options& o) { o.transport = static_cast<aipool::transport>(9); });
+    check("queue_timeout: ", [](options& o) { o.queue_timeout = -1ms; });
+}
+
+CPP_TEST(wrong_pins_are_seen)
+{
+    const listener listener;
+    aipool::session_options pinned = sandbox::trusting();
+    pinned.pins = {{1}, {2}};
+    const auto outcome = aipool::pool::open().value().get_session(listener.https, pinned).value().get("/echo");
+    CHECK_EQUAL(status_of(outcome), status::tls);
+    CHECK_EQUAL(outcome.error().detail, aipool::detail::wrong_pin);
 }
 
 CPP_TEST(drain_beyond_32_bits_is_clamped)

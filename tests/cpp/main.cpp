@@ -20,14 +20,20 @@ aipool::pool_options options()
     return options;
 }
 
-aipool::pool open_pool() { return aipool::pool::open(options()).value(); }
+bool over_reqwest()
+{
+    const char* transport = std::getenv("AIPOOL_TEST_TRANSPORT");
+    return transport != nullptr && std::string_view(transport) == "reqwest";
+}
 
-aipool::pool open_pool_of(std::uint64_t max_size, aipool::eviction eviction)
+pool_under_test open_pool() { return pool_under_test(aipool::pool::open(options()).value()); }
+
+pool_under_test open_pool_of(std::uint64_t max_size, aipool::eviction eviction)
 {
     aipool::pool_options bounded = options();
     bounded.max_size = max_size;
     bounded.eviction = eviction;
-    return aipool::pool::open(bounded).value();
+    return pool_under_test(aipool::pool::open(bounded).value());
 }
 
 /// Why the test failed; empty where it passed.

@@ -25,6 +25,10 @@ std::string use_without_exceptions(const aipool::pool& pool, const std::string& 
     if (answer.value().status() != 200) return "the answer is not 200";
     const auto refused = session->get("//no/scheme");
     if (refused || refused.error().code() != aipool::status::invalid_argument) return "a bad URL was not refused";
+    if (!session->warm(1)) return "a session did not warm up";
+    if (!pool.metrics() || !pool.reload_tls()) return "no metrics, or no reload";
+    aipool::event_reader reader;
+    if (!reader.lines()) return "no events";
     return "";
 }
 

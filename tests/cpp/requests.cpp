@@ -139,6 +139,60 @@ BEHAVIOUR(gzip_br_zstd_are_decoded)
     }
 }
 
+BEHAVIOUR(redirects_are_followed_on_request)
+{
+    const listener here;
+    const listener there;
+    const auto pool = open_pool();
+    aipool::request request;
+    request.url = "/redirect?to=" + there.http + "/redirect?to=/echo";
+    request.headers = {{"authorization", "Bearer secret"}, {"x-mine", "yes"}};
+    request.max_redirects = 2;
+    const auto outcome = pool.request(here.http, request);
+    if (lacks_over_reqwest(outcome, "max_redirects: ")) return;
+    CHECK_EQUAL(outcome->status(), 200);
+    CHECK_EQUAL(outcome->info().redirects, 2U);
+    CHECK(has_line(outcome->body(), "x-mine: yes"));
+    CHECK(outcome->body().find("secret") == std::string_view::npos);
+    CHECK_EQUAL(here.count("requests"), 1U);
+    CHECK_EQUAL(there.count("requests"), 2U);
+    request.max_redirects = 1;
+    const auto one_too_many = pool.request(here.http, request);
+    CHECK_EQUAL(status_of(one_too_many), aipool::status::protocol);
+    CHECK_EQUAL(one_too_many.error().detail, aipool::detail::redirect);
+    request.max_redirects = 0;
+    CHECK_EQUAL(pool.request(here.http, request).value().status(), 302);
+}
+
+BEHAVIOUR(redirects_are_not_followed_unasked)
+{
+    const listener listener;
+    aipool::request request;
+    request.url = "/redirect?to=/echo";
+    const auto answer = open_pool().request(listener.http, request).value();
+    CHECK_EQUAL(answer.status(), 302);
+    CHECK_EQUAL(answer.header("location").value(), "/echo");
+    CHECK_EQUAL(answer.info().redirects, 0U);
+    CHECK_EQUAL(listener.count("requests"), 1U);
+}
+
+BEHAVIOUR(retries_follow_retry_after)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    aipool::request request;
+    request.url = "/echo";
+    request.headers = {{"x-sandbox", "status=503, retry-after=1"}};
+    CHECK_EQUAL(pool.request(listener.http, request).value().info().attempts, 1U);
+    request.max_retries = 1;
+    const auto outcome = pool.request(listener.http, request);
+    if (lacks_over_reqwest(outcome, "max_retries: ")) return;
+    CHECK_EQUAL(outcome->status(), 503);
+    CHECK_EQUAL(outcome->info().attempts, 2U);
+    CHECK(outcome->info().total >= std::chrono::seconds(1));
+    CHECK_EQUAL(listener.count("requests"), 3U);
+}
+
 BEHAVIOUR(default_headers_and_limits_belong_to_the_handle)
 {
     const listener listener;

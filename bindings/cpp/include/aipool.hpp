@@ -10,6 +10,7 @@
 
 #include <aipool/cancel_source.hpp>
 #include <aipool/error.hpp>
+#include <aipool/events.hpp>
 #include <aipool/one_line.hpp>
 #include <aipool/options.hpp>
 #include <aipool/pool.hpp>

@@ -91,6 +91,31 @@ public:
             [&](auto out, auto size, auto error) { return aip_pool_get_stats(handle_.get(), out, size, error); });
     }
 
+    /// The pool's numbers as Prometheus text (format 0.0.4). Since 0.1.
+    result<std::string> metrics() const
+    {
+        std::string text(std::size_t{16} << 10, '\0');
+        for (;;) {
+            std::size_t needed = 0;
+            auto copied = impl::run([&](auto error) {
+                return aip_pool_metrics(handle_.get(), text.data(), text.size(), &needed, error);
+            });
+            const bool fits = needed <= text.size();
+            if (!copied && fits) return std::move(copied).error();
+            // The text may have grown again when it is asked for again.
+            text.resize(fits ? needed : needed + 1024);
+            if (fits) return text;
+        }
+    }
+
+    /// Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use
+    /// them; those that stand finish what is under way and carry no new requests. On failure everything stays as it was;
+    /// the error names the file. Since 0.1.
+    result<void> reload_tls() const
+    {
+        return impl::run([&](auto error) { return aip_pool_reload_tls(handle_.get(), error); });
+    }
+
     /// The C handle, which stays this object's. Since 0.1.
     aip_pool* native_handle() const noexcept { return handle_.get(); }
 

@@ -34,6 +34,25 @@ struct request {
     const cancel_source* cancel = nullptr;
     /// A signal handler of yours that runs on the waiting thread ends the wait with status::interrupted.
     bool interruptible = false;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> queue_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> dns_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> tls_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> send_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> first_byte_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> between_bytes_timeout;
+    /// As in session_options, for this request; by default the session's.
+    std::optional<std::uint32_t> max_redirects;
+    /// As in session_options, for this request; by default the session's.
+    std::optional<std::uint32_t> max_retries;
+    /// The server may get this request twice: it is sent again over a fresh connection when a reused one broke without a
+    /// byte of an answer. Idempotent methods and requests with an Idempotency-Key header need it not.
+    bool may_repeat = false;
 };
 
 namespace impl {
@@ -67,8 +86,13 @@ public:
         headers_.reserve(from.headers.size());
         for (const auto& [name, value] : from.headers) add_header(name, value);
         request_.cancel = from.cancel == nullptr ? nullptr : from.cancel->native_handle();
-        request_.flags = from.interruptible ? AIP_REQUEST_INTERRUPTIBLE : 0;
-        error_ = set_limits(request_, from);
+        if (from.interruptible) request_.flags |= AIP_REQUEST_INTERRUPTIBLE;
+        if (from.may_repeat) request_.flags |= AIP_REQUEST_MAY_REPEAT;
+        request_.max_redirects = to_c(from.max_redirects);
+        request_.max_retries = to_c(from.max_retries);
+        limits all;
+        all.set_all(request_, from);
+        error_ = all.refused();
         // C would take its NULL for no cancel handle at all.
         if (from.cancel != nullptr && request_.cancel == nullptr) {
             error_ = own_error(status::invalid_handle, "cancel: this cancel_source was moved from");

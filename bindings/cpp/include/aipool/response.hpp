@@ -23,6 +23,13 @@ struct header_view {
     std::string_view value;  ///< As it came.
 };
 
+/// How a connection's TLS began. Since 0.1.
+enum class tls_handshake : std::uint32_t {
+    none = AIP_TLS_NONE,        ///< No TLS; always said over reqwest.
+    full = AIP_TLS_FULL,        ///< A handshake in full.
+    resumed = AIP_TLS_RESUMED,  ///< One shortened by a ticket of an earlier connection.
+};
+
 /// How a response came. Since 0.1.
 struct response_info {
     std::uint32_t http_version = 0;           ///< 10, 11 or 20: HTTP/1.0, 1.1, 2.
@@ -31,6 +38,16 @@ struct response_info {
     std::chrono::microseconds first_byte{0};  ///< From the call to the response's head.
     std::chrono::microseconds total{0};       ///< From the call to the end of the body.
     std::string remote_address;               ///< The server's address and port; empty when unknown.
+    std::uint64_t connection_id = 0;          ///< Names the connection in its pool, as events do; 0 over reqwest.
+    std::uint32_t attempts = 0;               ///< How often the request went out.
+    std::uint32_t redirects = 0;              ///< Redirects followed.
+    tls_handshake tls = tls_handshake::none;  ///< How the connection's handshake went.
+    bool insecure = false;                    ///< Nobody checked the server's certificate (trust::anybody).
+
+    std::chrono::microseconds queue_time{0};    ///< Waiting for a connection, the dial's own time left out.
+    std::chrono::microseconds dns_time{0};      ///< Name look-up, where a connection was opened; likewise the next two.
+    std::chrono::microseconds connect_time{0};  ///< TCP and proxy.
+    std::chrono::microseconds tls_time{0};      ///< The TLS handshake.
 };
 
 namespace impl {
@@ -99,6 +116,15 @@ public:
         to.first_byte = std::chrono::microseconds(from.first_byte_us);
         to.total = std::chrono::microseconds(from.total_us);
         to.remote_address = from.remote_address;
+        to.connection_id = from.connection_id;
+        to.attempts = from.attempts;
+        to.redirects = from.redirects;
+        to.tls = static_cast<tls_handshake>(from.tls);
+        to.insecure = from.insecure != 0;
+        to.queue_time = std::chrono::microseconds(from.queue_us);
+        to.dns_time = std::chrono::microseconds(from.dns_us);
+        to.connect_time = std::chrono::microseconds(from.connect_us);
+        to.tls_time = std::chrono::microseconds(from.tls_us);
         return to;
     }
 

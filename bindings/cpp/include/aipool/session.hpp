@@ -3,7 +3,10 @@
 
 #include <aipool/response.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -30,6 +33,21 @@ public:
         impl::c_request what("POST", url, body);
         what.add_header("content-type", content_type);
         return send(what);
+    }
+
+    /// Opens connections to the base URL before requests need them, until as many stand as can take that many requests at
+    /// once, 1 to 64: HTTP/2 needs one for many. How many stand then. Blocks for `limit` at most and fails as a request
+    /// would; nothing was sent. Over reqwest it is status::unsupported. Since 0.1.
+    result<std::uint32_t> warm(std::uint32_t connections,
+                               std::chrono::milliseconds limit = std::chrono::seconds(10)) const
+    {
+        constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+        const auto bounded = static_cast<std::uint32_t>(std::clamp<std::int64_t>(limit.count(), 1, most));
+        std::uint32_t standing = 0;
+        auto warmed = impl::run(
+            [&](auto error) { return aip_session_warm(handle_.get(), connections, bounded, &standing, error); });
+        if (!warmed) return std::move(warmed).error();
+        return standing;
     }
 
     /// Names the shared session: equal for two handles of one session, never used again, 0 when moved from. Since 0.1.

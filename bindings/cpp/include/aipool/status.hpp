@@ -47,21 +47,39 @@ enum class status : int {
 
 /// What within the class. Since 0.1.
 enum class detail : int {
-    none = AIP_DETAIL_NONE,                      ///< Nothing more to say.
-    evicted = AIP_DETAIL_EVICTED,                ///< closed: the pool was full and gave this session up.
-    session_closed = AIP_DETAIL_SESSION_CLOSED,  ///< closed: somebody closed this session.
-    pool_closed = AIP_DETAIL_POOL_CLOSED,        ///< closed: the pool was destroyed or closed.
-    total_limit = AIP_DETAIL_TOTAL_LIMIT,        ///< timeout: the request's timeout.
-    connect_limit = AIP_DETAIL_CONNECT_LIMIT,    ///< timeout: its connect_timeout.
-    drain_limit = AIP_DETAIL_DRAIN_LIMIT,        ///< timeout or closed: the drain time of close_all().
+    none = AIP_DETAIL_NONE,                                ///< Nothing more to say.
+    evicted = AIP_DETAIL_EVICTED,                          ///< closed: the pool was full and gave this session up.
+    session_closed = AIP_DETAIL_SESSION_CLOSED,            ///< closed: somebody closed this session.
+    pool_closed = AIP_DETAIL_POOL_CLOSED,                  ///< closed: the pool was destroyed or closed.
+    total_limit = AIP_DETAIL_TOTAL_LIMIT,                  ///< timeout: the request's timeout.
+    connect_limit = AIP_DETAIL_CONNECT_LIMIT,              ///< timeout: its connect_timeout.
+    drain_limit = AIP_DETAIL_DRAIN_LIMIT,                  ///< timeout or closed: the drain time of close_all().
+    queue_limit = AIP_DETAIL_QUEUE_LIMIT,                  ///< timeout: queue_timeout; the message counts connections.
+    dns_limit = AIP_DETAIL_DNS_LIMIT,                      ///< timeout: dns_timeout.
+    tls_limit = AIP_DETAIL_TLS_LIMIT,                      ///< timeout: tls_timeout.
+    send_limit = AIP_DETAIL_SEND_LIMIT,                    ///< timeout: send_timeout.
+    first_byte_limit = AIP_DETAIL_FIRST_BYTE_LIMIT,        ///< timeout: first_byte_timeout.
+    between_bytes_limit = AIP_DETAIL_BETWEEN_BYTES_LIMIT,  ///< timeout: between_bytes_timeout.
+    queue_full = AIP_DETAIL_QUEUE_FULL,                    ///< limit: max_queue requests wait already.
+    proxy = AIP_DETAIL_PROXY,                              ///< It happened at the proxy, on the way to the server.
+    untrusted_issuer = AIP_DETAIL_UNTRUSTED_ISSUER,        ///< tls: the certificate's issuer is not trusted.
+    wrong_host = AIP_DETAIL_WRONG_HOST,                    ///< tls: the certificate is for another host name.
+    expired = AIP_DETAIL_EXPIRED,                          ///< tls: it has expired, or is not valid yet.
+    wrong_pin = AIP_DETAIL_WRONG_PIN,                      ///< tls: the chain holds none of the pinned keys.
+    client_certificate = AIP_DETAIL_CLIENT_CERTIFICATE,    ///< tls: the server wants one, or refused ours.
+    bomb = AIP_DETAIL_BOMB,                                ///< too_large: decoded far larger than what was sent.
+    redirect = AIP_DETAIL_REDIRECT,                        ///< protocol: a redirect too many, or to nowhere.
 };
 
 /// Where in the life of a request it happened. Since 0.1.
 enum class phase : int {
     none = AIP_PHASE_NONE,              ///< Before anything was begun.
+    queue = AIP_PHASE_QUEUE,            ///< Waiting for a connection, as all allowed are in use.
     dns = AIP_PHASE_DNS,                ///< Looking up the host name.
-    connect = AIP_PHASE_CONNECT,        ///< TCP and TLS.
-    first_byte = AIP_PHASE_FIRST_BYTE,  ///< Sending, and waiting for the response's head.
+    connect = AIP_PHASE_CONNECT,        ///< TCP, and the proxy's part where there is one.
+    tls = AIP_PHASE_TLS,                ///< The TLS handshake.
+    send = AIP_PHASE_SEND,              ///< Sending the request.
+    first_byte = AIP_PHASE_FIRST_BYTE,  ///< Waiting for the response's head.
     body = AIP_PHASE_BODY,              ///< Reading the response's body.
 };
 

@@ -1,0 +1,96 @@
+package aipool
+
+// #include "aipool.h"
+import "C"
+
+// The eviction policies. Since 0.1.
+const (
+	// EvictLRU gives up the least recently used session first.
+	EvictLRU Eviction = C.AIP_EVICT_LRU
+	// EvictFIFO gives up the session that was inserted first, however recently it was used.
+	EvictFIFO Eviction = C.AIP_EVICT_FIFO
+)
+
+// The versions of HTTP. Since 0.1.
+const (
+	// HTTPAuto is HTTP/2 where the server offers it by ALPN, HTTP/1.1 otherwise.
+	HTTPAuto HTTPVersion = C.AIP_HTTP_AUTO
+	// HTTP1 is HTTP/1.1 only.
+	HTTP1 HTTPVersion = C.AIP_HTTP_1
+	// HTTP2 is HTTP/2 only; over plain http by prior knowledge.
+	HTTP2 HTTPVersion = C.AIP_HTTP_2
+)
+
+// The transports. Since 0.1.
+const (
+	// TransportEngine is the pool's own connections.
+	TransportEngine Transport = C.AIP_TRANSPORT_ENGINE
+	// TransportReqwest is reqwest's: no limits of connections, no queue, no proxy. What it lacks is StatusUnsupported by name.
+	TransportReqwest Transport = C.AIP_TRANSPORT_REQWEST
+)
+
+// Whom a session trusts. Since 0.1.
+const (
+	// TrustSystemAndGiven is the system's roots and those of CAFile and CABytes.
+	TrustSystemAndGiven Trust = C.AIP_TRUST_SYSTEM_AND_GIVEN
+	// TrustGivenOnly is those of CAFile and CABytes alone.
+	TrustGivenOnly Trust = C.AIP_TRUST_GIVEN_ONLY
+	// TrustAnybody is for a test server alone. Shown in stats, infos and events.
+	TrustAnybody Trust = C.AIP_TRUST_ANYBODY
+)
+
+// The versions of TLS. Since 0.1.
+const (
+	// TLS12 is TLS 1.2 or newer.
+	TLS12 TLSVersion = C.AIP_TLS_1_2
+	// TLS13 is TLS 1.3 or newer.
+	TLS13 TLSVersion = C.AIP_TLS_1_3
+)
+
+// The proxies where none is given. Since 0.1.
+const (
+	// ProxyEnvironment is as http_proxy, https_proxy, all_proxy and no_proxy say when the session is made; loopback goes direct.
+	ProxyEnvironment ProxyMode = C.AIP_PROXY_ENVIRONMENT
+	// ProxyOff is no proxy.
+	ProxyOff ProxyMode = C.AIP_PROXY_OFF
+)
+
+// How a connection's TLS began. Since 0.1.
+const (
+	// TLSNone is no TLS.
+	TLSNone TLSHandshake = C.AIP_TLS_NONE
+	// TLSFull is a handshake in full.
+	TLSFull TLSHandshake = C.AIP_TLS_FULL
+	// TLSResumed is a handshake shortened by a ticket of an earlier connection.
+	TLSResumed TLSHandshake = C.AIP_TLS_RESUMED
+)
+
+// Why connections closed. Since 0.1.
+const (
+	// ClosedIdle: unused for too long.
+	ClosedIdle CloseReason = C.AIP_CLOSED_IDLE
+	// ClosedLifetime: as old as MaxLifetime allows.
+	ClosedLifetime CloseReason = C.AIP_CLOSED_LIFETIME
+	// ClosedByServer: the server closed it.
+	ClosedByServer CloseReason = C.AIP_CLOSED_BY_SERVER
+	// ClosedGoAway: the server wanted no more requests on it (HTTP/2).
+	ClosedGoAway CloseReason = C.AIP_CLOSED_GOAWAY
+	// ClosedError: it broke, or somebody broke the protocol.
+	ClosedError CloseReason = C.AIP_CLOSED_ERROR
+	// ClosedCancelled: its request was given up midway (HTTP/1.1).
+	ClosedCancelled CloseReason = C.AIP_CLOSED_CANCELLED
+	// ClosedNoSession: no session refers to its server any more.
+	ClosedNoSession CloseReason = C.AIP_CLOSED_NO_SESSION
+	// ClosedPool: the pool was closed.
+	ClosedPool CloseReason = C.AIP_CLOSED_POOL
+	// ClosedStale: found dead when it was wanted.
+	ClosedStale CloseReason = C.AIP_CLOSED_STALE
+	// ClosedLimit: its place was needed by another.
+	ClosedLimit CloseReason = C.AIP_CLOSED_LIMIT
+	// ClosedSuspect: it did not answer in time.
+	ClosedSuspect CloseReason = C.AIP_CLOSED_SUSPECT
+	// ClosedNotReusable: its response left it unfit for another request.
+	ClosedNotReusable CloseReason = C.AIP_CLOSED_NOT_REUSABLE
+	// ClosedReloaded: made before ReloadTLS.
+	ClosedReloaded CloseReason = C.AIP_CLOSED_RELOADED
+)
