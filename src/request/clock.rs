@@ -41,7 +41,7 @@ impl<'a> Clock<'a> {
         loop {
             let (phase, since) = self.journey.phase();
             let Some(due) = self.next_due(phase, since) else { return Poll::Pending };
-            let wake = due.at.min(self.look_again(phase, since));
+            let wake = self.look_again(phase).map_or(due.at, |look| look.min(due.at));
             match &mut self.timer {
                 Some(timer) if timer.deadline() <= wake => {}
                 Some(timer) => timer.as_mut().reset(wake),
@@ -55,7 +55,7 @@ impl<'a> Clock<'a> {
             match self.next_due(phase, since) {
                 Some(due) if due.at <= now => return Poll::Ready((due.detail, due.limit, phase)),
                 Some(due) => {
-                    let wake = due.at.min(self.look_again(phase, since));
+                    let wake = self.look_again(phase).map_or(due.at, |look| look.min(due.at));
                     if let Some(timer) = &mut self.timer {
                         timer.as_mut().reset(wake);
                     }
@@ -86,9 +86,9 @@ impl<'a> Clock<'a> {
         [of_phase, dialing, whole].into_iter().flatten().min_by_key(|due| due.at)
     }
 
-    /// While others decide when a phase begins, the next may have a shorter limit.
-    fn look_again(&self, phase: Phase, since: Instant) -> Instant {
-        let now = Instant::now();
+    /// When to look again before anything runs out: while others decide when a phase begins, the next may have a shorter
+    /// limit.
+    fn look_again(&self, phase: Phase) -> Option<Instant> {
         let Limits { queue, dns, connect, tls, send, .. } = *self.limits;
         let shortest = match phase {
             Phase::Queue | Phase::Dns | Phase::Connect | Phase::Tls => {
@@ -97,7 +97,7 @@ impl<'a> Clock<'a> {
             Phase::Send => send.map(|send| send / SEND_LOOKS),
             _ => None,
         };
-        shortest.map_or(since.max(now) + Duration::from_secs(365 * 24 * 3600), |shortest| now + shortest)
+        shortest.map(|shortest| Instant::now() + shortest)
     }
 
     /// When the socket took something of the request last.

@@ -128,10 +128,14 @@ pub fn may_repeat(outgoing: &Outgoing) -> bool {
         || IDEMPOTENCY_KEYS.iter().any(|key| outgoing.headers.contains_key(key))
 }
 
-fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
+/// A copy with room for what is still to come: host, a proxy's credential, the length.
+fn with_standard_headers(own: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(own.len() + 5);
     // The body's own length is the one that is true.
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(TRANSFER_ENCODING);
+    let sent = own.iter().filter(|(name, _)| **name != CONTENT_LENGTH && **name != TRANSFER_ENCODING);
+    for (name, value) in sent {
+        headers.append(name.clone(), value.clone());
+    }
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
     headers
@@ -139,7 +143,7 @@ fn with_standard_headers(mut headers: HeaderMap) -> HeaderMap {
 
 /// The request as this connection wants it.
 fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Request<Payload> {
-    let mut headers = with_standard_headers(outgoing.headers.clone());
+    let mut headers = with_standard_headers(&outgoing.headers);
     let uri = if over.http2 {
         http2_uri(address, &mut headers)
     } else {

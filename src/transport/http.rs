@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::failure;
+use super::late::Late;
 use super::link::Stream;
 use crate::error::{Error, Result};
 
@@ -86,7 +87,7 @@ impl Body for Payload {
 
 /// Where requests go in.
 pub enum Sender {
-    Http1(http1::SendRequest<Payload>),
+    Http1(http1::SendRequest<Payload>, Late),
     Http2(http2::SendRequest<Payload>),
 }
 
@@ -138,14 +139,14 @@ impl Sender {
     /// Takes the next request at once.
     pub fn is_ready(&self) -> bool {
         match self {
-            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http1(sender, _) => sender.is_ready(),
             Sender::Http2(sender) => sender.is_ready(),
         }
     }
 
     pub fn is_closed(&self) -> bool {
         match self {
-            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http1(sender, _) => sender.is_closed(),
             Sender::Http2(sender) => sender.is_closed(),
         }
     }
@@ -153,7 +154,7 @@ impl Sender {
     /// Ends when the last response has been read; false when the connection will take no other request.
     pub async fn ready(&mut self) -> bool {
         match self {
-            Sender::Http1(sender) => sender.ready().await.is_ok(),
+            Sender::Http1(sender, _) => sender.ready().await.is_ok(),
             Sender::Http2(sender) => sender.ready().await.is_ok(),
         }
     }
@@ -162,16 +163,18 @@ impl Sender {
     /// connection, HTTP/2 resets the stream.
     pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
         // The last bytes of the response before may still be in the parser; an end of the connection is told by sending.
-        if let Sender::Http1(sender) = self {
-            if !sender.is_ready() {
-                let _ = sender.ready().await;
-            }
-        }
+        let mut late_of_body = None;
         let sent = match self {
-            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http1(sender, late) => {
+                if !sender.is_ready() {
+                    let _ = late.wait(sender.ready()).await;
+                }
+                late_of_body = Some(late.clone());
+                late.wait(sender.try_send_request(request)).await
+            }
             Sender::Http2(sender) => sender.try_send_request(request).await,
         };
-        sent.map(|response| response.map(Inflow)).map_err(|mut failed| {
+        sent.map(|response| response.map(|body| Inflow { body, late: late_of_body })).map_err(|mut failed| {
             let unsent = failed.take_message();
             NoResponse { error: Some(failed.into_error()), unsent }
         })
@@ -180,7 +183,7 @@ impl Sender {
     /// A second way in, for HTTP/2 only.
     pub fn share(&self) -> Option<Sender> {
         match self {
-            Sender::Http1(_) => None,
+            Sender::Http1(..) => None,
             Sender::Http2(sender) => Some(Sender::Http2(sender.clone())),
         }
     }
@@ -193,7 +196,7 @@ pub struct Driver {
 }
 
 enum Half {
-    Http1(Box<http1::Connection<Io, Payload>>),
+    Http1(Box<http1::Connection<Io, Payload>>, Late),
     Http2(Box<http2::Connection<Io, Payload, Executor>>),
 }
 
@@ -251,7 +254,11 @@ pub async fn handshake(
         let mut builder = http1::Builder::new();
         builder.max_headers(MOST_HEADERS).max_header_size(MOST_HEAD);
         let (sender, connection) = builder.handshake(io).await?;
-        return Ok((Sender::Http1(sender), Driver { half: Half::Http1(Box::new(connection)), news }));
+        let late = Late::default();
+        return Ok((
+            Sender::Http1(sender, late.clone()),
+            Driver { half: Half::Http1(Box::new(connection), late), news },
+        ));
     }
     let executor = Executor { news: news.clone(), begun: Arc::default() };
     let mut builder = http2::Builder::new(executor);
@@ -278,7 +285,8 @@ impl Driver {
         let mut moves = pin!(moved.notified());
         poll_fn(|cx| {
             let connection = match &mut self.half {
-                Half::Http1(connection) => {
+                Half::Http1(connection, late) => {
+                    let _turn = late.turn();
                     return Pin::new(connection).poll(cx).map(|over| Turn::Over(over.map_err(|_| Broken)));
                 }
                 Half::Http2(connection) => connection,
@@ -345,18 +353,27 @@ impl Drop for Ending {
 }
 
 /// The rest of a response as it comes.
-pub struct Inflow(Incoming);
+pub struct Inflow {
+    body: Incoming,
+    late: Option<Late>,
+}
 
 impl Inflow {
     /// How many bytes are to come, where the server said so.
     pub fn length(&self) -> Option<u64> {
-        self.0.size_hint().exact()
+        self.body.size_hint().exact()
     }
 
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.0).poll_frame(cx)).await;
+            let Inflow { body, late } = self;
+            let mut poll = |cx: &mut Context<'_>| Pin::new(&mut *body).poll_frame(cx);
+            let frame = poll_fn(|cx| match late {
+                Some(late) => late.poll(cx, &mut poll),
+                None => poll(cx),
+            })
+            .await;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(failure::in_body(&error)),
@@ -372,6 +389,6 @@ impl Inflow {
 
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 }

@@ -5,6 +5,7 @@ pub mod dial;
 pub mod dns;
 pub mod failure;
 pub mod http;
+pub mod late;
 pub mod link;
 pub mod network;
 pub mod proxy;

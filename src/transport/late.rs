@@ -1,0 +1,144 @@
+//! One wake-up for all that comes of an HTTP/1.1 connection's turn.
+//!
+//! A turn often brings head, body and room for the next request at once. Each has a waker of its own, and a waiter on another
+//! core, woken for the head, would sleep again before the body is there.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::stats::lock;
+
+/// Stands between a connection and the one who waits for it. Clones share it.
+#[derive(Clone)]
+pub struct Late {
+    shared: Arc<Shared>,
+    /// `shared` once more, as the connection wants it.
+    waker: Waker,
+}
+
+struct Shared {
+    waiting: Mutex<Option<Waker>>,
+    in_turn: AtomicBool,
+    wanted: AtomicBool,
+}
+
+/// The connection is polled; whoever it woke meanwhile is woken at the end.
+pub struct Turn<'a>(&'a Shared);
+
+impl Default for Late {
+    fn default() -> Self {
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(None),
+            in_turn: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+        });
+        Late { waker: Waker::from(shared.clone()), shared }
+    }
+}
+
+impl Late {
+    /// Around each poll of the connection.
+    pub fn turn(&self) -> Turn<'_> {
+        self.shared.in_turn.store(true, Ordering::SeqCst);
+        Turn(&self.shared)
+    }
+
+    /// Polls what the connection wakes.
+    pub fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let mut waiting = lock(&self.shared.waiting);
+        if !waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waiting = Some(cx.waker().clone());
+        }
+        drop(waiting);
+        poll(&mut Context::from_waker(&self.waker))
+    }
+
+    /// Waits for what the connection wakes.
+    pub async fn wait<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| self.poll(cx, |cx| future.as_mut().poll(cx))).await
+    }
+}
+
+impl Shared {
+    /// A wake-up in a turn is left to its end. Each side says its word before it reads the other's, so none is lost.
+    fn settle(&self) {
+        if !self.in_turn.load(Ordering::SeqCst) && self.wanted.swap(false, Ordering::SeqCst) {
+            let waiting = lock(&self.waiting).clone();
+            if let Some(waker) = waiting {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.in_turn.store(false, Ordering::SeqCst);
+        self.0.settle();
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wanted.store(true, Ordering::SeqCst);
+        self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn waiting(late: &Late) -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let mut inner = None;
+        let polled = late.poll(&mut Context::from_waker(&waker), |cx| {
+            inner = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        assert!(polled.is_pending());
+        (count, inner.expect("polled"))
+    }
+
+    #[test]
+    fn all_that_a_turn_brings_is_one_wake_up_at_its_end() {
+        let late = Late::default();
+        let (count, waker) = waiting(&late);
+        let turn = late.turn();
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        drop(turn);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn outside_of_a_turn_it_wakes_at_once_and_a_quiet_turn_wakes_nobody() {
+        let late = Late::default();
+        let (count, waker) = waiting(&late);
+        drop(late.turn());
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        waker.wake();
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+}
