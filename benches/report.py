@@ -95,7 +95,7 @@ def getters(cells):
 
 def herds(runs):
     """Connections and handshakes: the most of all rounds; times: their median."""
-    lines = [f"{HERDS[0].threads} threads send their first request at once, HTTP/2 by ALPN, 50 ms away; the server counts"]
+    lines = [f"{HERDS[0].threads} threads, each its first request at once, HTTP/2 by ALPN, server 50 ms away"]
     lines.append(f"{'':35}" + "".join(f"{title:>13}" for title in HERD_FIGURES.values()))
     for row in HERDS:
         for peer in HERD_PEERS:
