@@ -25,7 +25,7 @@ header: ## accepts a changed C header: include/aipool.h and the Go module's copy
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
 
-bench: ## the table of ratios against libcurl, reqwest and a raw socket
+bench: ## the table against libcurl, reqwest and a raw socket, and the figures that are promised
 	@scripts/setup rust cc curl valgrind strace python3
 	@scripts/stage
 	@benches/run

@@ -1,6 +1,7 @@
-/* The library through its C ABI. Peers: aipool (the pool's own connections), aipool-threads2 (the same, two library threads
- * drive), aipool-reqwest (the second transport). Three more send nothing: get-session gets the one existing session's handle
- * and frees it; new-session and new-origin do so with a key never seen, at the same server and at another. */
+/* The library through its C ABI. Peers: aipool (the pool's own connections), aipool-threads2 (the same, two library
+ * threads drive), aipool-reqwest (the second transport). Three more send nothing: get-session gets the one existing
+ * session's handle and frees it; new-session and new-origin do so with a key never seen, at the same server and at
+ * another. */
 
 #include "harness.h"
 
