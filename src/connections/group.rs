@@ -75,6 +75,8 @@ pub struct Occupancy {
     pub streams: usize,
     /// Of those that stand, with a certificate nobody checked.
     pub insecure: usize,
+    /// Places held of the caps: by dials and by what stands.
+    pub places: usize,
 }
 
 /// A connection at once, or a place in the queue.
@@ -143,30 +145,32 @@ impl Group {
             return self.retire(&connection, CloseReason::ServerClosed);
         }
         let mut state = lock(&self.state);
-        if state.references == 0 {
-            connection.leave(CloseReason::NoSession);
-        }
         if connection.is_leaving() {
             drop(state);
             return drop(sender);
         }
         connection.put_way_in(sender);
         self.offer(&mut state, connection, None);
+        self.be_content(&mut state);
+        let unwanted = state.unwanted();
+        drop(state);
+        self.rest(unwanted);
     }
 
     /// One stream of a connection is over.
     pub fn end_stream(self: &Arc<Self>, connection: &Arc<Connection>) {
         let left = connection.end_use();
         let mut state = lock(&self.state);
-        if left == 0 && (state.references == 0 || connection.is_suspect()) {
-            let why = if state.references == 0 { CloseReason::NoSession } else { CloseReason::Suspect };
+        if left == 0 && connection.is_suspect() {
             state.forget(connection);
-            connection.leave(why);
+            connection.leave(CloseReason::Suspect);
         }
         self.serve_streams(&mut state);
         let orders = self.wanted(&mut state);
+        let unwanted = if left == 0 { state.unwanted() } else { Vec::new() };
         drop(state);
         self.launch(orders);
+        self.rest(unwanted);
     }
 
     /// The peer says how many streams it takes.
@@ -187,6 +191,17 @@ impl Group {
         let orders = self.wanted(&mut state);
         drop(state);
         self.launch(orders);
+    }
+
+    /// As `retire`, where it is idle; false where it no longer is.
+    pub fn retire_idle(&self, connection: &Arc<Connection>, why: CloseReason) -> bool {
+        let mut state = lock(&self.state);
+        let idle = connection.streams() == 0 && !connection.is_leaving();
+        if idle {
+            state.forget(connection);
+            connection.leave(why);
+        }
+        idle
     }
 
     /// Its socket is closed.
@@ -245,10 +260,8 @@ impl Group {
         let unwanted = state.unwanted();
         let orders = self.wanted(&mut state);
         drop(state);
-        for connection in unwanted {
-            self.retire(&connection, CloseReason::NoSession);
-        }
         self.launch(orders);
+        self.rest(unwanted);
     }
 
     /// A dial failed, and with it those it was begun for.
@@ -267,8 +280,10 @@ impl Group {
         events::record(self.shared.id, connection.id, events::Kind::Suspect);
     }
 
-    pub fn leave_queue(&self, place: &Place) {
-        lock(&self.state).waiters.leave(place);
+    pub fn leave_queue(self: &Arc<Self>, place: &Place) {
+        let mut state = lock(&self.state);
+        state.waiters.leave(place);
+        self.be_content(&mut state);
     }
 
     pub fn refer(&self) {
@@ -281,9 +296,7 @@ impl Group {
         state.references -= 1;
         let unwanted = state.unwanted();
         drop(state);
-        for connection in unwanted {
-            self.retire(&connection, CloseReason::NoSession);
-        }
+        self.rest(unwanted);
     }
 
     /// Nothing new goes over the connections that stand now.
@@ -301,18 +314,18 @@ impl Group {
         state.idle.first().into_iter().chain(unused).max_by_key(|connection| connection.idle_for()).cloned()
     }
 
-    pub fn place_came_free(self: &Arc<Self>) {
-        let mut state = lock(&self.state);
-        state.places -= 1;
-        let orders = self.wanted(&mut state);
-        drop(state);
-        self.launch(orders);
+    pub fn lose_place(&self) {
+        lock(&self.state).places -= 1;
     }
 
-    /// The pool has a place again.
+    /// The pool has a place again, and this group is no longer in line for one.
     pub fn may_dial_again(self: &Arc<Self>) {
+        lock(&self.state).starving = false;
+        self.dial_wanted();
+    }
+
+    pub fn dial_wanted(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        state.starving = false;
         let orders = self.wanted(&mut state);
         drop(state);
         self.launch(orders);
@@ -338,6 +351,7 @@ impl Group {
             waiting: state.waiters.len(),
             streams: state.standing.iter().map(|connection| connection.streams()).sum(),
             insecure: state.standing.iter().filter(|connection| connection.facts.insecure).count(),
+            places: state.places,
         }
     }
 
@@ -397,7 +411,26 @@ impl Group {
             state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);
             orders.push(order);
         }
+        self.be_content(state);
         orders
+    }
+
+    /// In line for a place no longer than it is needed.
+    fn be_content(self: &Arc<Self>, state: &mut State) {
+        if state.starving && state.waiters.len() <= state.coming() {
+            state.starving = false;
+            self.places().starve_no_more(self);
+        }
+    }
+
+    /// What came to rest, here or elsewhere, closes where no session is left for it or a group starves. Without the lock.
+    fn rest(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
+        for connection in unwanted {
+            self.retire(&connection, CloseReason::NoSession);
+        }
+        if self.places().anybody_starves() {
+            self.shared.make_room();
+        }
     }
 
     /// One more connection while the streams of those that stand are nearly used up.
@@ -417,9 +450,10 @@ impl Group {
         if state.places >= self.shared.caps.per_origin {
             return None;
         }
-        let had_asked = state.starving;
-        let Some(permit) = self.shared.places.take(self, &mut state.starving) else {
-            if !had_asked {
+        let Some(permit) = self.places().take(self) else {
+            // A connection that nobody waits for is worth no other's end.
+            if state.waiters.len() > 0 && !std::mem::replace(&mut state.starving, true) {
+                self.places().starve(self);
                 let group = self.clone();
                 self.spawn(async move { group.shared.make_room() });
             }

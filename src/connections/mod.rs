@@ -171,6 +171,7 @@ impl Connections {
             now.waiting += its.waiting;
             now.streams += its.streams;
             now.insecure += its.insecure;
+            now.places += its.places;
         }
         ConnectionStats {
             now,
@@ -183,6 +184,11 @@ impl Connections {
             queued: read(queued),
             queued_us: read(queued_us),
         }
+    }
+
+    /// Of the places in all, those taken.
+    pub fn places_taken(&self) -> usize {
+        self.0.places.taken()
     }
 
     /// How long requests waited for a connection, and for a response's head.
@@ -228,12 +234,20 @@ impl Shared {
         lock(&self.groups).values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Closes the connection that has been idle longest, wherever it is.
+    /// Closes the connection that has been idle longest, wherever it is, for a group that starves.
     fn make_room(&self) {
-        let idle =
-            self.references().into_iter().filter_map(|reference| Some((reference.group.longest_idle()?, reference)));
-        if let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
-            reference.group.retire(&connection, CloseReason::Limit);
+        if !self.places.promise() {
+            return;
+        }
+        let longest_idle = |reference: Arc<Reference>| Some((reference.group.longest_idle()?, reference));
+        loop {
+            let idle = self.references().into_iter().filter_map(longest_idle);
+            let Some((connection, reference)) = idle.max_by_key(|(connection, _)| connection.idle_for()) else {
+                return self.places.break_promise();
+            };
+            if reference.group.retire_idle(&connection, CloseReason::Limit) {
+                return;
+            }
         }
     }
 

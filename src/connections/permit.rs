@@ -1,6 +1,7 @@
 //! Places for connections: so many to one origin, so many in all. A permit is a dial's and then its connection's.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::group::Group;
@@ -10,6 +11,8 @@ use crate::stats::lock;
 pub struct Places {
     most: usize,
     state: Mutex<Taken>,
+    /// How many starve, for who looks without the lock.
+    starving: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -17,11 +20,13 @@ struct Taken {
     taken: usize,
     /// Groups that found none left, in the order they came.
     starving: VecDeque<Weak<Group>>,
+    /// Places that come free because an idle connection was closed for them.
+    promised: usize,
 }
 
 impl Places {
     pub fn new(most: usize) -> Self {
-        Places { most, state: Mutex::default() }
+        Places { most, state: Mutex::default(), starving: AtomicUsize::new(0) }
     }
 
     pub fn taken(&self) -> usize {
@@ -32,23 +37,62 @@ impl Places {
         self.most
     }
 
-    /// A place, or none: then the group is told when one is given back.
-    pub fn take(&self, group: &Arc<Group>, is_queued: &mut bool) -> Option<Permit> {
+    pub fn take(&self, group: &Arc<Group>) -> Option<Permit> {
         let mut state = lock(&self.state);
-        if state.taken < self.most {
-            state.taken += 1;
-            return Some(Permit { group: group.clone() });
+        if state.taken >= self.most {
+            return None;
         }
-        if !std::mem::replace(is_queued, true) {
-            state.starving.push_back(Arc::downgrade(group));
-        }
-        None
+        state.taken += 1;
+        Some(Permit { group: group.clone() })
     }
 
-    fn give_back(&self) -> Option<Arc<Group>> {
+    /// The group is told when there is a place again.
+    pub fn starve(&self, group: &Arc<Group>) {
+        self.change_line(|state| state.starving.push_back(Arc::downgrade(group)));
+    }
+
+    pub fn starve_no_more(&self, group: &Arc<Group>) {
+        self.change_line(|state| state.starving.retain(|other| !std::ptr::eq(other.as_ptr(), &raw const **group)));
+    }
+
+    pub fn anybody_starves(&self) -> bool {
+        self.starving.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a connection should be closed for who starves: one for each, not one for each look.
+    pub fn promise(&self) -> bool {
+        let mut state = lock(&self.state);
+        let short = state.promised < state.starving.len();
+        state.promised += usize::from(short);
+        short
+    }
+
+    /// What was promised does not come.
+    pub fn break_promise(&self) {
+        let mut state = lock(&self.state);
+        state.promised = state.promised.saturating_sub(1);
+    }
+
+    fn give_back(&self) {
         let mut state = lock(&self.state);
         state.taken -= 1;
-        std::iter::from_fn(|| state.starving.pop_front()).find_map(|group| group.upgrade())
+        state.promised = state.promised.saturating_sub(1);
+    }
+
+    /// Whose turn it is, while there is a place.
+    fn next_starving(&self) -> Option<Arc<Group>> {
+        self.change_line(|state| {
+            let free = state.taken < self.most;
+            std::iter::from_fn(|| if free { state.starving.pop_front() } else { None })
+                .find_map(|group| group.upgrade())
+        })
+    }
+
+    fn change_line<T>(&self, change: impl FnOnce(&mut Taken) -> T) -> T {
+        let mut state = lock(&self.state);
+        let changed = change(&mut state);
+        self.starving.store(state.starving.len(), Ordering::Relaxed);
+        changed
     }
 }
 
@@ -59,9 +103,13 @@ pub struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.group.place_came_free();
-        if let Some(starving) = self.group.places().give_back() {
+        let places = self.group.places();
+        self.group.lose_place();
+        places.give_back();
+        // The first in line may need it no more: then it is the next one's.
+        while let Some(starving) = places.next_starving() {
             starving.may_dial_again();
         }
+        self.group.dial_wanted();
     }
 }
