@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::group::Group;
@@ -50,6 +51,8 @@ pub struct Connection {
     /// What had been read when a request ran out of time here, and one more; 0 when beyond suspicion.
     suspected_at: AtomicU64,
     clock: Mutex<Clock>,
+    /// The next look at the clock may be due sooner.
+    clock_changed: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -87,6 +90,7 @@ impl Connection {
                 idle_limit,
                 expires: lifetime.map(|lifetime| born + lifetime),
             }),
+            clock_changed: Notify::new(),
         }
     }
 
@@ -163,7 +167,10 @@ impl Connection {
     /// The server said how long it keeps a silent connection: be gone before.
     pub fn keep_at_most(&self, limit: Duration) {
         let mut clock = lock(&self.clock);
-        clock.idle_limit = clock.idle_limit.min(limit);
+        if limit < clock.idle_limit {
+            clock.idle_limit = limit;
+            self.clock_changed.notify_one();
+        }
     }
 
     pub fn idle_for(&self) -> Duration {
@@ -235,6 +242,7 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                 }
                 check.as_mut().reset(connection.next_check());
             }
+            () = connection.clock_changed.notified() => check.as_mut().reset(connection.next_check()),
         }
     };
     let by_itself = match over {
