@@ -19,6 +19,9 @@ use crate::transport::wire::Wire;
 
 /// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
 const STREAMS_UNTOLD: usize = 1;
+/// The longest life of a connection that was prolonged, and in how many of its lifetimes.
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+const MOST_LIVES: u32 = 6;
 /// How long a peer may keep its settings to itself.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -39,6 +42,7 @@ pub struct Connection {
     pub wire: Arc<Wire>,
     pub http2: bool,
     born: Instant,
+    lifetime: Option<Duration>,
     /// Taken while an HTTP/1.1 request is under way, gone when no more requests are taken.
     way_in: Mutex<Option<Sender>>,
     /// 0 while it takes requests, then the reason why it does not.
@@ -78,6 +82,7 @@ impl Connection {
             wire,
             http2,
             born,
+            lifetime,
             way_in: Mutex::new(None),
             leaving: AtomicU8::new(0),
             streams: AtomicUsize::new(0),
@@ -188,6 +193,14 @@ impl Connection {
 
     pub fn live_on(&self, time: Duration) {
         lock(&self.clock).expires = Some(Instant::now() + time);
+        self.clock_changed.notify_one();
+    }
+
+    /// One lifetime more, as far as any connection may live; `None` when that is over.
+    pub fn prolonging(&self) -> Option<Duration> {
+        let lifetime = self.lifetime?;
+        let left = LONGEST_LIFE.min(lifetime * MOST_LIVES).saturating_sub(self.age());
+        (left > Duration::ZERO).then(|| left.min(lifetime))
     }
 
     /// A request ran out of time in silence: no new one until something is read again.

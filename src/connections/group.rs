@@ -1,6 +1,7 @@
 //! The connections of one origin and identity: which are idle, who waits, what is being dialed. One short lock.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::permit::Places;
 use super::waiter::{Dialing, Place, Waiters};
 use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, Result};
 use crate::events::{self, CloseReason};
 use crate::stats::{add, add_one, lock};
 use crate::transport::dial::{DialLimits, Target};
@@ -223,8 +224,27 @@ impl Group {
         if connection.streams() == 0 && connection.idle_for() > IN_USE {
             return self.retire(connection, CloseReason::Lifetime);
         }
-        // Made before the old one goes, so that nobody meets a cold connection.
         connection.live_on(GRACE);
+        match connection.facts.remote.filter(|_| connection.prolonging().is_some()) {
+            Some(address) => self.spawn(self.clone().prolong_or_replace(connection.clone(), address.ip())),
+            None => self.replace(connection),
+        }
+    }
+
+    /// A connection past its life stays for one more while a new one could end at the same address.
+    async fn prolong_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
+        let leads = tokio::time::timeout(GRACE, self.connector.still_leads_to(&self.target, address)).await;
+        if connection.is_leaving() {
+            return;
+        }
+        match connection.prolonging().filter(|_| leads == Ok(true)) {
+            Some(more) => connection.live_on(more),
+            None => self.replace(&connection),
+        }
+    }
+
+    /// Made before the old one goes, so that nobody meets a cold connection.
+    fn replace(self: &Arc<Self>, connection: &Arc<Connection>) {
         let mut state = lock(&self.state);
         let order = self.order(&mut state, self.shared.dial_limits, Some(connection.clone()));
         drop(state);
@@ -564,16 +584,6 @@ impl State {
 fn soft_limit(connection: &Connection) -> usize {
     let most = connection.most_streams().min(STREAMS_ENOUGH);
     (most * 4).div_ceil(5)
-}
-
-/// For the time in a queue: its error.
-pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
-    use crate::error::{Detail, Status};
-    let millis = limit.as_millis();
-    let message = format!(
-        "queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections"
-    );
-    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }
 
 /// Counts a finished wait.

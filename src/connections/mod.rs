@@ -16,8 +16,8 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use self::connection::Connection;
-pub use self::group::{Checkout, Group, Occupancy, Protocol, count_first_byte, count_wait, queue_limit_ran_out};
-pub use self::lease::{Lease, Waiting};
+pub use self::group::{Checkout, Group, Occupancy, Protocol, count_first_byte, count_wait};
+pub use self::lease::{Lease, Waiting, queue_limit_ran_out};
 use self::permit::Places;
 pub use self::waiter::Place;
 use crate::config::{ConnectionCaps, ConnectionConfig, Limits};

@@ -1,5 +1,6 @@
 //! How connections end: by age, idleness, a server's hint, the last session, the pool; and which get no new stream.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aipool::config::{ConnectionCaps, ConnectionConfig, HttpVersion, Limits, PoolConfig, SessionConfig};
@@ -75,6 +76,31 @@ fn with_steady_traffic_old_connections_are_replaced_before_they_go() {
         let stats = rig.stats();
         assert_eq!(stats.closed.iter().sum::<u64>(), stats.closed[CloseReason::Lifetime.index()], "{stats:?}");
     }
+}
+
+#[test]
+fn a_connection_lives_on_while_its_name_leads_to_it() {
+    let lifetime = Duration::from_millis(300);
+    let rig = Rig::new(0, ConnectionCaps { lifetime: Some(lifetime), ..caps(4, 4) }, Plan { addressed: true, ..HTTP1 });
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    rig.until("asked whether it may", || rig.world.counts.asked.get() == 1);
+    assert!(rig.wait(origin.get("/")).unwrap().report.reused);
+    rig.world.moved.store(true, Ordering::SeqCst);
+    rig.until("replaced", || rig.closed(CloseReason::Lifetime) == 1);
+    rig.comes_to_rest();
+    assert!(rig.world.counts.asked.get() >= 2);
+    assert_eq!((rig.stats().opened, rig.stats().now.standing), (2, 1));
+}
+
+#[test]
+fn no_connection_lives_longer_than_six_lives() {
+    let rig = Rig::new(0, ConnectionCaps { lifetime: Some(SHORT), ..caps(4, 4) }, Plan { addressed: true, ..HTTP2 });
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    rig.until("replaced", || rig.closed(CloseReason::Lifetime) == 1);
+    let asked = rig.world.counts.asked.get();
+    assert!((1..=6).contains(&asked), "asked {asked} times");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 
 use aipool::error::{Error, Phase, Status};
 use aipool::transport::dial::{DialLimits, Target, Watch};
-use aipool::transport::link::{Connect, Connecting, DialTimes, Link, TlsFacts};
+use aipool::transport::link::{Connect, Connecting, DialTimes, Leading, Link, TlsFacts};
 use aipool::transport::wire::Wire;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::runtime::Runtime;
@@ -31,14 +32,23 @@ pub struct Plan {
     pub most_streams: u32,
     /// The value of `keep-alive` in every HTTP/1.1 answer.
     pub keep_alive: Option<&'static str>,
+    /// Connections end at an address, which their name may leave.
+    pub addressed: bool,
     /// Dials wait to be let through one by one.
     pub gated: bool,
     /// Dials fail and servers end things, at random.
     pub chaos: bool,
 }
 
-pub const HTTP1: Plan =
-    Plan { http2: false, https: false, most_streams: 100, keep_alive: None, gated: false, chaos: false };
+pub const HTTP1: Plan = Plan {
+    http2: false,
+    https: false,
+    most_streams: 100,
+    keep_alive: None,
+    addressed: false,
+    gated: false,
+    chaos: false,
+};
 pub const HTTP2: Plan = Plan { http2: true, ..HTTP1 };
 
 /// All servers there are, on a runtime of their own.
@@ -49,6 +59,8 @@ pub struct World {
     pub counts: Counts,
     /// Who holds a way to a server: from the dial's first moment until the socket is let go of.
     pub held: Arc<Held>,
+    /// The name leads elsewhere now.
+    pub moved: AtomicBool,
     /// Lets gated dials through.
     pub dials_pass: Semaphore,
     /// So many dials to come fail.
@@ -63,6 +75,8 @@ pub struct Counts {
     pub requests: Counter,
     /// Connections that the servers have open.
     pub live: Counter,
+    /// How often somebody asked where a name leads.
+    pub asked: Counter,
 }
 
 impl World {
@@ -74,6 +88,7 @@ impl World {
             chaos: AtomicBool::new(plan.chaos),
             counts: Counts::default(),
             held: Arc::default(),
+            moved: AtomicBool::new(false),
             dials_pass: Semaphore::new(0),
             failing: AtomicUsize::new(0),
             answers_pass: Semaphore::new(0),
@@ -188,6 +203,11 @@ impl Drop for Hold {
 pub struct Memory(pub Arc<World>);
 
 impl Connect for Memory {
+    fn still_leads_to<'a>(&'a self, _: &'a Target, _: IpAddr) -> Leading<'a> {
+        self.0.counts.asked.add(1);
+        Box::pin(std::future::ready(!self.0.moved.load(Ordering::SeqCst)))
+    }
+
     fn connect<'a>(&'a self, target: &'a Target, _: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
         let world = &self.0;
         Box::pin(async move {
@@ -211,7 +231,7 @@ impl Connect for Memory {
             Ok(Link {
                 stream: Box::new(Ours { io: ours, wire: wire.clone(), _hold: hold }),
                 wire,
-                remote: None,
+                remote: world.plan.addressed.then(|| SocketAddr::from(([192, 0, 2, 1], 80))),
                 tls: world.plan.https.then_some(TlsFacts { http2: world.plan.http2, resumed: false }),
                 forward: None,
                 times: DialTimes::default(),
