@@ -189,16 +189,16 @@ fn a_name_that_moved_is_followed_when_the_answer_is_no_longer_fresh() {
     clock.block_on(async {
         let resolver = Resolver::new(SystemLookup);
         names.set("moves.test", here);
-        let resolved = async || resolver.resolve("moves.test").await.unwrap().to_vec();
-        assert_eq!(resolved().await, [IpAddr::from(here)]);
+        let addresses = async || resolver.resolve("moves.test").await.unwrap().to_vec();
+        assert_eq!(addresses().await, [IpAddr::from(here)]);
         names.set("moves.test", there);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(resolved().await, [IpAddr::from(here)]);
+        assert_eq!(addresses().await, [IpAddr::from(here)]);
         tokio::time::advance(Duration::from_secs(1)).await;
         // What is in hand comes at once, and what is new is fetched meanwhile.
-        assert_eq!(resolved().await, [IpAddr::from(here)]);
+        assert_eq!(addresses().await, [IpAddr::from(here)]);
         assert_eq!(resolver.resolve_afresh("moves.test").await.unwrap().to_vec(), [IpAddr::from(there)]);
-        assert_eq!(resolved().await, [IpAddr::from(there)]);
+        assert_eq!(addresses().await, [IpAddr::from(there)]);
         assert_eq!((resolver.lookups(), names.asked("moves.test")), (2, 2));
     });
 }

@@ -10,13 +10,13 @@ use crate::stats::lock;
 /// The places of one pool.
 pub struct Places {
     most: usize,
-    state: Mutex<Taken>,
+    state: Mutex<Count>,
     /// How many starve, for who looks without the lock.
     starving: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Taken {
+struct Count {
     taken: usize,
     /// Groups that found none left, in the order they came.
     starving: VecDeque<Weak<Group>>,
@@ -88,7 +88,7 @@ impl Places {
         })
     }
 
-    fn change_line<T>(&self, change: impl FnOnce(&mut Taken) -> T) -> T {
+    fn change_line<T>(&self, change: impl FnOnce(&mut Count) -> T) -> T {
         let mut state = lock(&self.state);
         let changed = change(&mut state);
         self.starving.store(state.starving.len(), Ordering::Relaxed);

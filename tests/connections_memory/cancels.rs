@@ -17,12 +17,10 @@ const AT_ONCE: usize = 20;
 const PER_ORIGIN: usize = 6;
 const TOTAL: usize = 12;
 const ORIGINS: usize = 3;
-/// A request that is answered is polled a few times; one that waits in a queue, or sends a large body, more often.
-const MOST_POLLS: usize = 16;
 
 /// How many are to be given up in each of the four tests: 100,000 in all are shown at night.
 fn wanted() -> usize {
-    std::env::var("AIPOOL_CANCELS").ok().map_or(5_000, |count| count.parse().unwrap()) / 4
+    std::env::var("AIPOOL_CANCELS").ok().map_or(20_000, |count| count.parse().unwrap()) / 4
 }
 
 /// What happened.
@@ -43,17 +41,12 @@ impl Tally {
 }
 
 /// Polls `future` so often, lets the world go on without it, and drops it.
-async fn abandon<F: Future>(future: F, polls: usize, pause: usize) -> Option<F::Output> {
+async fn abandon<F: Future>(future: F, mut polls: Polls, pause: usize) -> Option<F::Output> {
     let mut future = Box::pin(future);
-    let mut left = polls;
     let ended = poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if left == 1 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            ask_again(cx);
-            Poll::Pending
-        }
+        Poll::Pending if polls.count(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     })
     .await;
     if ended.is_none() {
@@ -65,29 +58,38 @@ async fn abandon<F: Future>(future: F, polls: usize, pause: usize) -> Option<F::
 }
 
 /// Ready when it has been asked so often: as a drain's end comes.
-fn asked(times: usize) -> impl Future<Output = ()> + Send {
-    let mut left = times;
-    poll_fn(move |cx| {
-        left = left.saturating_sub(1);
-        if left == 0 {
-            return Poll::Ready(());
-        }
-        ask_again(cx);
-        Poll::Pending
-    })
+fn asked(mut polls: Polls) -> impl Future<Output = ()> + Send {
+    poll_fn(move |cx| if polls.count(cx) { Poll::Ready(()) } else { Poll::Pending })
 }
 
-/// Sometimes a poll comes that nothing called for: also between two events requests are given up.
-fn ask_again(cx: &Context<'_>) {
-    if fastrand::bool() {
-        cx.waker().wake_by_ref();
+/// How a request is polled: so often, and for the restless also when nothing called for it, so that it is given up between
+/// any two events.
+#[derive(Clone, Copy)]
+struct Polls {
+    left: usize,
+    restless: bool,
+}
+
+impl Polls {
+    fn random() -> Polls {
+        let restless = fastrand::u8(0..3) == 0;
+        Polls { left: fastrand::usize(1..=if restless { 40 } else { 12 }), restless }
+    }
+
+    /// True at the last one.
+    fn count(&mut self, cx: &Context<'_>) -> bool {
+        self.left = self.left.saturating_sub(1);
+        if self.restless {
+            cx.waker().wake_by_ref();
+        }
+        self.left == 0
     }
 }
 
 async fn one(origin: &Origin, tally: &Tally) {
     let large = fastrand::u8(0..4) == 0;
     let exchange = origin.exchange("/", if large { fastrand::usize(17_000..60_000) } else { 0 }, limits());
-    let polls = fastrand::usize(1..=MOST_POLLS);
+    let polls = Polls::random();
     let count = |of: &AtomicUsize| {
         of.fetch_add(1, Ordering::Relaxed);
     };

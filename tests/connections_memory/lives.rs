@@ -160,13 +160,9 @@ fn a_silent_connection_gets_no_new_stream_until_something_is_read_from_it() {
     let rig = Rig::new(0, caps(64, 64), HTTP2);
     let origin = rig.origin(0);
     rig.wait(origin.get("/")).unwrap();
-    let held = rig.wait(async {
-        let held = tokio::spawn(origin.get("/hold"));
-        while rig.world.counts.requests.get() < 2 {
-            yield_now().await;
-        }
-        held
-    });
+    let slow = origin.get("/hold");
+    let [slow] = rig.wait(async { [tokio::spawn(slow)] });
+    rig.until("held", || rig.world.counts.requests.get() == 2);
     let impatient = Limits { first_byte: Some(SHORT), ..limits() };
     let silent = rig.wait(origin.exchange("/silent", 0, impatient).run(std::future::pending())).unwrap_err();
     assert_eq!((silent.error.status, silent.error.detail), (Status::Timeout, Detail::FirstByteLimit));
@@ -174,7 +170,7 @@ fn a_silent_connection_gets_no_new_stream_until_something_is_read_from_it() {
     assert_eq!((other.report.reused, rig.stats().now.standing), (false, 2), "nothing new on the silent one");
     // It speaks again: the fuller one is preferred again.
     rig.world.answers_pass.add_permits(1);
-    let first = rig.wait(held).unwrap().unwrap().report.connection;
+    let first = rig.wait(slow).unwrap().unwrap().report.connection;
     let next = rig.wait(origin.lease()).unwrap();
     assert_eq!(next.connection().id, first);
     drop(next);

@@ -2,6 +2,7 @@
 //! that nothing is left over.
 
 mod cancels;
+mod cost;
 mod lives;
 mod memory;
 mod queue;

@@ -25,6 +25,7 @@ const PIPE: usize = 4 << 10;
 
 /// How the servers behave.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that tests combine as they like")]
 pub struct Plan {
     pub http2: bool,
     /// TLS is said to be spoken, and ALPN to have chosen.
@@ -214,7 +215,10 @@ impl Connect for Memory {
             let hold = world.held.take(&target.host);
             world.counts.dials.add(1);
             watch.enter(Phase::Connect);
-            world.dawdle().await;
+            // Long enough for others to come and go.
+            for _ in 0..10 {
+                world.dawdle().await;
+            }
             if world.plan.gated {
                 world.dials_pass.acquire().await.unwrap().forget();
             }

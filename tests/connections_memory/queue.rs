@@ -11,7 +11,7 @@ use aipool::events::CloseReason;
 use crate::memory::{HTTP1, HTTP2, Plan};
 use crate::rig::{Origin, Rig, caps};
 
-fn waits(origin: &Origin) -> Waiting {
+pub fn waits(origin: &Origin) -> Waiting {
     match origin.checkout().unwrap() {
         Checkout::Later(waiting) => waiting,
         Checkout::Now(_) => panic!("there was one at once"),
@@ -19,14 +19,14 @@ fn waits(origin: &Origin) -> Waiting {
 }
 
 /// What a waiter has got by now.
-fn got(waiting: &mut Waiting) -> Option<Result<Lease>> {
+pub fn got(waiting: &mut Waiting) -> Option<Result<Lease>> {
     match pin!(waiting.served()).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Some(outcome),
         Poll::Pending => None,
     }
 }
 
-async fn leases(origin: &Origin, count: usize) -> Vec<Lease> {
+pub async fn leases(origin: &Origin, count: usize) -> Vec<Lease> {
     let mut waiting: Vec<_> = (0..count).map(|_| waits(origin)).collect();
     let mut leases = Vec::new();
     for waiting in &mut waiting {
@@ -44,10 +44,10 @@ fn ten_thousand_waiters_on_64_connections_are_served_in_order() {
         let mut held = std::collections::VecDeque::from(rig.wait(leases(&origin, 64)));
         let mut waiting: Vec<_> = (0..WAITERS).map(|_| waits(&origin)).collect();
         assert_eq!(origin.group().occupancy().waiting, WAITERS);
-        for turn in 0..WAITERS {
-            assert!(got(&mut waiting[turn]).is_none(), "{turn} was served before its turn");
+        for (turn, next) in waiting.iter_mut().enumerate() {
+            assert!(got(next).is_none(), "{turn} was served before its turn");
             drop(held.pop_front());
-            let lease = got(&mut waiting[turn]).expect("whose turn it is").unwrap();
+            let lease = got(next).expect("whose turn it is").unwrap();
             held.push_back(lease);
             assert_eq!(origin.group().occupancy().waiting, WAITERS - turn - 1, "one at a time");
         }

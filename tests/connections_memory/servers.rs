@@ -70,7 +70,7 @@ async fn answer(stream: &mut DuplexStream, world: &World) -> io::Result<bool> {
     let mut head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in [("connection", closes.then_some("close")), ("keep-alive", world.plan.keep_alive)] {
         if let Some(value) = value {
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
     }
     let whole = [head.as_bytes(), b"\r\n", &body].concat();
