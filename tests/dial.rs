@@ -235,6 +235,41 @@ fn a_name_is_looked_up_and_an_override_is_not() {
     assert!(error.message.starts_with("overrides: "), "{error}");
 }
 
+/// One address for every name, until it is another.
+#[derive(Clone)]
+struct Moving(Arc<Mutex<Result<Vec<IpAddr>>>>);
+
+impl Lookup for Moving {
+    fn lookup(&self, _: String) -> Looking {
+        Box::pin(std::future::ready(self.0.lock().unwrap().clone()))
+    }
+}
+
+#[test]
+fn an_address_is_a_names_until_the_name_leads_elsewhere() {
+    let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().unwrap());
+    let moving = Moving(Arc::new(Mutex::new(Ok(vec![here]))));
+    let dialer = |proxy| {
+        let network = NetworkOptions { proxy, ..NetworkOptions::default() };
+        Dialer::new(network, Resolver::new(moving.clone()), None, None).unwrap()
+    };
+    let (direct, target) = (dialer(ProxyOptions::Off), http("host.test", 80));
+    let clock = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    clock.block_on(async {
+        assert!(direct.still_leads_to(&target, here).await);
+        *moving.0.lock().unwrap() = Err(Error::new(Status::Dns, "url: no answer"));
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(direct.still_leads_to(&target, here).await, "no answer says nothing");
+        *moving.0.lock().unwrap() = Ok(vec![there]);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(!direct.still_leads_to(&target, here).await);
+        assert!(direct.still_leads_to(&target, there).await);
+        let through =
+            dialer(ProxyOptions::Through { url: ProxyUrl("http://127.0.0.1:1".into()), except: String::new() });
+        assert!(!through.still_leads_to(&target, there).await, "behind a proxy nobody knows");
+    });
+}
+
 #[test]
 fn ipv6_hosts_come_with_brackets_or_without() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::group::Group;
@@ -18,6 +19,9 @@ use crate::transport::wire::Wire;
 
 /// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
 const STREAMS_UNTOLD: usize = 1;
+/// The longest life of a connection that was prolonged, and in how many of its lifetimes.
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+const MOST_LIVES: u32 = 6;
 /// How long a peer may keep its settings to itself.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -38,6 +42,7 @@ pub struct Connection {
     pub wire: Arc<Wire>,
     pub http2: bool,
     born: Instant,
+    lifetime: Option<Duration>,
     /// Taken while an HTTP/1.1 request is under way, gone when no more requests are taken.
     way_in: Mutex<Option<Sender>>,
     /// 0 while it takes requests, then the reason why it does not.
@@ -50,6 +55,8 @@ pub struct Connection {
     /// What had been read when a request ran out of time here, and one more; 0 when beyond suspicion.
     suspected_at: AtomicU64,
     clock: Mutex<Clock>,
+    /// The next look at the clock may be due sooner.
+    clock_changed: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -75,6 +82,7 @@ impl Connection {
             wire,
             http2,
             born,
+            lifetime,
             way_in: Mutex::new(None),
             leaving: AtomicU8::new(0),
             streams: AtomicUsize::new(0),
@@ -87,6 +95,7 @@ impl Connection {
                 idle_limit,
                 expires: lifetime.map(|lifetime| born + lifetime),
             }),
+            clock_changed: Notify::new(),
         }
     }
 
@@ -163,7 +172,10 @@ impl Connection {
     /// The server said how long it keeps a silent connection: be gone before.
     pub fn keep_at_most(&self, limit: Duration) {
         let mut clock = lock(&self.clock);
-        clock.idle_limit = clock.idle_limit.min(limit);
+        if limit < clock.idle_limit {
+            clock.idle_limit = limit;
+            self.clock_changed.notify_one();
+        }
     }
 
     pub fn idle_for(&self) -> Duration {
@@ -181,6 +193,14 @@ impl Connection {
 
     pub fn live_on(&self, time: Duration) {
         lock(&self.clock).expires = Some(Instant::now() + time);
+        self.clock_changed.notify_one();
+    }
+
+    /// One lifetime more, as far as any connection may live; `None` when that is over.
+    pub fn prolonging(&self) -> Option<Duration> {
+        let lifetime = self.lifetime?;
+        let left = LONGEST_LIFE.min(lifetime * MOST_LIVES).saturating_sub(self.age());
+        (left > Duration::ZERO).then(|| left.min(lifetime))
     }
 
     /// A request ran out of time in silence: no new one until something is read again.
@@ -254,6 +274,7 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                 }
                 check.as_mut().reset(connection.next_check());
             }
+            () = connection.clock_changed.notified() => check.as_mut().reset(connection.next_check()),
         }
     };
     let by_itself = match over {

@@ -1,6 +1,7 @@
 //! The connections of one origin and identity: which are idle, who waits, what is being dialed. One short lock.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::state::{Protocol, State};
 use super::waiter::{Dialing, Place};
 use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, Result};
 use crate::events::{self, CloseReason};
 use crate::stats::{add, add_one, lock};
 use crate::transport::dial::{DialLimits, Target};
@@ -49,6 +50,8 @@ pub struct Occupancy {
     pub streams: usize,
     /// Of those that stand, with a certificate nobody checked.
     pub insecure: usize,
+    /// Places held of the caps: by dials and by what stands.
+    pub places: usize,
 }
 
 /// A connection at once, or a place in the queue.
@@ -103,40 +106,32 @@ impl Group {
             return self.retire(&connection, CloseReason::ServerClosed);
         }
         let mut state = lock(&self.state);
-        if state.references == 0 {
-            connection.leave(CloseReason::NoSession);
-        }
         if connection.is_leaving() {
             drop(state);
             return drop(sender);
         }
         connection.put_way_in(sender);
-        if self.is_wanted_elsewhere(&state) {
-            drop(state);
-            return self.retire(&connection, CloseReason::Limit);
-        }
         self.offer(&mut state, connection, None);
+        self.be_content(&mut state);
+        let unwanted = state.unwanted();
+        drop(state);
+        self.rest(unwanted);
     }
 
     /// One stream of a connection is over.
     pub fn end_stream(self: &Arc<Self>, connection: &Arc<Connection>) {
         let left = connection.end_use();
         let mut state = lock(&self.state);
-        let unfit = match () {
-            () if left > 0 => None,
-            () if state.references == 0 => Some(CloseReason::NoSession),
-            () if connection.is_suspect() => Some(CloseReason::Suspect),
-            () if self.is_wanted_elsewhere(&state) => Some(CloseReason::Limit),
-            () => None,
-        };
-        if let Some(why) = unfit {
+        if left == 0 && connection.is_suspect() {
             state.forget(connection);
-            connection.leave(why);
+            connection.leave(CloseReason::Suspect);
         }
         self.serve_streams(&mut state);
         let orders = self.wanted(&mut state);
+        let unwanted = if left == 0 { state.unwanted() } else { Vec::new() };
         drop(state);
         self.launch(orders);
+        self.rest(unwanted);
     }
 
     /// The peer says how many streams it takes.
@@ -159,6 +154,17 @@ impl Group {
         self.launch(orders);
     }
 
+    /// As `retire`, where it is idle; false where it no longer is.
+    pub fn retire_idle(&self, connection: &Arc<Connection>, why: CloseReason) -> bool {
+        let mut state = lock(&self.state);
+        let idle = connection.streams() == 0 && !connection.is_leaving();
+        if idle {
+            state.forget(connection);
+            connection.leave(why);
+        }
+        idle
+    }
+
     /// Its socket is closed.
     pub fn gone(&self, connection: &Arc<Connection>) {
         let mut state = lock(&self.state);
@@ -178,8 +184,27 @@ impl Group {
         if connection.streams() == 0 && connection.idle_for() > IN_USE {
             return self.retire(connection, CloseReason::Lifetime);
         }
-        // Made before the old one goes, so that nobody meets a cold connection.
         connection.live_on(GRACE);
+        match connection.facts.remote.filter(|_| connection.prolonging().is_some()) {
+            Some(address) => self.spawn(self.clone().prolong_or_replace(connection.clone(), address.ip())),
+            None => self.replace(connection),
+        }
+    }
+
+    /// A connection past its life stays for one more while a new one could end at the same address.
+    async fn prolong_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
+        let leads = tokio::time::timeout(GRACE, self.connector.still_leads_to(&self.target, address)).await;
+        if connection.is_leaving() {
+            return;
+        }
+        match connection.prolonging().filter(|_| leads == Ok(true)) {
+            Some(more) => connection.live_on(more),
+            None => self.replace(&connection),
+        }
+    }
+
+    /// Made before the old one goes, so that nobody meets a cold connection.
+    fn replace(self: &Arc<Self>, connection: &Arc<Connection>) {
         let mut state = lock(&self.state);
         let order = self.order(&mut state, self.shared.dial_limits, Some(connection.clone()));
         drop(state);
@@ -215,10 +240,8 @@ impl Group {
         let unwanted = state.unwanted();
         let orders = self.wanted(&mut state);
         drop(state);
-        for connection in unwanted {
-            self.retire(&connection, CloseReason::NoSession);
-        }
         self.launch(orders);
+        self.rest(unwanted);
     }
 
     /// A dial failed, and with it those it was begun for.
@@ -237,8 +260,10 @@ impl Group {
         events::record(self.shared.id, connection.id, events::Kind::Suspect);
     }
 
-    pub fn leave_queue(&self, place: &Place) {
-        lock(&self.state).waiters.leave(place);
+    pub fn leave_queue(self: &Arc<Self>, place: &Place) {
+        let mut state = lock(&self.state);
+        state.waiters.leave(place);
+        self.be_content(&mut state);
     }
 
     pub fn refer(&self) {
@@ -251,9 +276,7 @@ impl Group {
         state.references -= 1;
         let unwanted = state.unwanted();
         drop(state);
-        for connection in unwanted {
-            self.retire(&connection, CloseReason::NoSession);
-        }
+        self.rest(unwanted);
     }
 
     /// Nothing new goes over the connections that stand now.
@@ -271,23 +294,21 @@ impl Group {
         state.idle.first().into_iter().chain(unused).max_by_key(|connection| connection.idle_for()).cloned()
     }
 
-    pub fn place_came_free(self: &Arc<Self>) {
-        let mut state = lock(&self.state);
-        state.places -= 1;
-        let orders = self.wanted(&mut state);
-        drop(state);
-        self.launch(orders);
+    pub fn lose_place(&self) {
+        lock(&self.state).places -= 1;
     }
 
-    /// The pool has a place again: false where it is not needed any more.
-    pub fn may_dial_again(self: &Arc<Self>) -> bool {
+    /// The pool has a place again, and this group is no longer in line for one.
+    pub fn may_dial_again(self: &Arc<Self>) {
+        lock(&self.state).starving = false;
+        self.dial_wanted();
+    }
+
+    pub fn dial_wanted(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        state.starving = false;
         let orders = self.wanted(&mut state);
         drop(state);
-        let needed = !orders.is_empty();
         self.launch(orders);
-        needed
     }
 
     pub fn places(&self) -> &Places {
@@ -310,6 +331,7 @@ impl Group {
             waiting: state.waiters.len(),
             streams: state.standing.iter().map(|connection| connection.streams()).sum(),
             insecure: state.standing.iter().filter(|connection| connection.facts.insecure).count(),
+            places: state.places,
         }
     }
 
@@ -324,12 +346,6 @@ impl Group {
         let all =
             if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
         format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
-    }
-
-    /// Whether a group that found no place left in the pool has waited longer than those who wait here.
-    fn is_wanted_elsewhere(&self, state: &State) -> bool {
-        let Some(since) = self.shared.places.starving_since() else { return false };
-        state.waiters.first_joined().is_none_or(|joined| since < joined)
     }
 
     /// To the first in the queue, or to the idle ones.
@@ -375,7 +391,26 @@ impl Group {
             state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);
             orders.push(order);
         }
+        self.be_content(state);
         orders
+    }
+
+    /// In line for a place no longer than it is needed.
+    fn be_content(self: &Arc<Self>, state: &mut State) {
+        if state.starving && state.waiters.len() <= state.coming() {
+            state.starving = false;
+            self.places().starve_no_more(self);
+        }
+    }
+
+    /// What came to rest, here or elsewhere, closes where no session is left for it or a group starves. Without the lock.
+    fn rest(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
+        for connection in unwanted {
+            self.retire(&connection, CloseReason::NoSession);
+        }
+        if self.places().anybody_starves() {
+            self.shared.make_room();
+        }
     }
 
     /// One more connection while the streams of those that stand are nearly used up.
@@ -395,9 +430,11 @@ impl Group {
         if state.places >= self.shared.caps.per_origin {
             return None;
         }
-        let had_asked = state.starving;
-        let Some(permit) = self.shared.places.take(self, &mut state.starving) else {
-            if !had_asked {
+        // A connection that nobody waits for is worth no other's end.
+        let starves = state.waiters.len() > 0 && !state.starving;
+        let Some(permit) = self.places().take(self, starves) else {
+            if starves {
+                state.starving = true;
                 let group = self.clone();
                 self.spawn(async move { group.shared.make_room() });
             }
@@ -414,16 +451,6 @@ impl Group {
             self.spawn(dial::run(self.clone(), order));
         }
     }
-}
-
-/// For the time in a queue: its error.
-pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
-    use crate::error::{Detail, Status};
-    let millis = limit.as_millis();
-    let message = format!(
-        "queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections"
-    );
-    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }
 
 /// Counts a finished wait.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::connection::Connection;
 use super::group::Group;
 use super::waiter::Place;
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Detail, Error, Phase, Result, Status};
 use crate::events::CloseReason;
 use crate::transport::http::{Inflow, NoResponse, Payload, Sender};
 
@@ -150,4 +150,13 @@ pub fn queue_full(occupancy: &str) -> Error {
     let message =
         format!("max_queue: {occupancy}; raise max_queue or max_connections_per_origin, or send less at once");
     Error::new(Status::Limit, message).detail(Detail::QueueFull).retryable()
+}
+
+/// For the time in a queue: its error.
+pub fn queue_limit_ran_out(limit: Duration, occupied: &str) -> Error {
+    let millis = limit.as_millis();
+    let message = format!(
+        "queue_timeout_ms: {millis} ms ran out: {occupied}; raise it, max_connections_per_origin or max_connections"
+    );
+    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }

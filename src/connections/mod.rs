@@ -17,8 +17,8 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use self::connection::Connection;
-pub use self::group::{Checkout, Group, Occupancy, count_first_byte, count_wait, queue_limit_ran_out};
-pub use self::lease::{Lease, Waiting};
+pub use self::group::{Checkout, Group, Occupancy, count_first_byte, count_wait};
+pub use self::lease::{Lease, Waiting, queue_limit_ran_out};
 use self::permit::Places;
 pub use self::state::Protocol;
 pub use self::waiter::Place;
@@ -173,6 +173,7 @@ impl Connections {
             now.waiting += its.waiting;
             now.streams += its.streams;
             now.insecure += its.insecure;
+            now.places += its.places;
         }
         ConnectionStats {
             now,
@@ -185,6 +186,11 @@ impl Connections {
             queued: read(queued),
             queued_us: read(queued_us),
         }
+    }
+
+    /// Of the places in all, those taken.
+    pub fn places_taken(&self) -> usize {
+        self.0.places.taken()
     }
 
     /// How long requests waited for a connection, and for a response's head.
@@ -230,11 +236,20 @@ impl Shared {
         lock(&self.groups).values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Closes the connection that has been idle longest, wherever it is.
+    /// Closes the connection that has been idle longest, wherever it is, for a group that starves.
     fn make_room(&self) {
-        let idle = self.groups().into_iter().filter_map(|group| Some((group.longest_idle()?, group)));
-        if let Some((connection, group)) = idle.max_by_key(|(connection, _)| connection.idle_for()) {
-            group.retire(&connection, CloseReason::Limit);
+        if !self.places.promise() {
+            return;
+        }
+        let longest_idle = |group: Arc<Group>| Some((group.longest_idle()?, group));
+        loop {
+            let idle = self.groups().into_iter().filter_map(longest_idle);
+            let Some((connection, group)) = idle.max_by_key(|(connection, _)| connection.idle_for()) else {
+                return self.places.break_promise();
+            };
+            if group.retire_idle(&connection, CloseReason::Limit) {
+                return;
+            }
         }
     }
 

@@ -4,24 +4,24 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use tokio::time::Instant;
-
 use super::group::Group;
 use crate::stats::lock;
 
 /// The places of one pool.
 pub struct Places {
     most: usize,
-    state: Mutex<Taken>,
-    /// How many starve, to be asked without the lock.
+    state: Mutex<Count>,
+    /// How many starve, for who looks without the lock.
     starving: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Taken {
+struct Count {
     taken: usize,
-    /// Groups that found none left, and since when, in the order they came.
-    starving: VecDeque<(Instant, Weak<Group>)>,
+    /// Groups that found none left, in the order they came.
+    starving: VecDeque<Weak<Group>>,
+    /// Places that come free because an idle connection was closed for them.
+    promised: usize,
 }
 
 impl Places {
@@ -37,37 +37,63 @@ impl Places {
         self.most
     }
 
-    /// Since when a group has waited for a place, where one does.
-    pub fn starving_since(&self) -> Option<Instant> {
-        if self.starving.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        lock(&self.state).starving.front().map(|(since, _)| *since)
+    /// A place, or none. Then a group that `starves` is told when there is one again: in line before anybody can give one back.
+    pub fn take(&self, group: &Arc<Group>, starves: bool) -> Option<Permit> {
+        self.change_line(|state| {
+            if state.taken < self.most {
+                state.taken += 1;
+                return Some(Permit { group: group.clone() });
+            }
+            if starves {
+                state.starving.push_back(Arc::downgrade(group));
+            }
+            None
+        })
     }
 
-    /// A place, or none: then the group is told when one is given back.
-    pub fn take(&self, group: &Arc<Group>, is_queued: &mut bool) -> Option<Permit> {
+    pub fn starve_no_more(&self, group: &Arc<Group>) {
+        self.change_line(|state| state.starving.retain(|other| !std::ptr::eq(other.as_ptr(), &raw const **group)));
+    }
+
+    pub fn anybody_starves(&self) -> bool {
+        self.starving.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a connection should be closed for who starves: one for each, not one for each look.
+    pub fn promise(&self) -> bool {
         let mut state = lock(&self.state);
-        if state.taken < self.most {
-            state.taken += 1;
-            return Some(Permit { group: group.clone() });
-        }
-        if !std::mem::replace(is_queued, true) {
-            state.starving.push_back((Instant::now(), Arc::downgrade(group)));
-            self.starving.store(state.starving.len(), Ordering::Relaxed);
-        }
-        None
+        let short = state.promised < state.starving.len();
+        state.promised += usize::from(short);
+        short
+    }
+
+    /// What was promised does not come.
+    pub fn break_promise(&self) {
+        let mut state = lock(&self.state);
+        state.promised = state.promised.saturating_sub(1);
     }
 
     fn give_back(&self) {
-        lock(&self.state).taken -= 1;
+        let mut state = lock(&self.state);
+        state.taken -= 1;
+        state.promised = state.promised.saturating_sub(1);
     }
 
+    /// Whose turn it is, while there is a place.
     fn next_starving(&self) -> Option<Arc<Group>> {
+        self.change_line(|state| {
+            let free = state.taken < self.most;
+            std::iter::from_fn(|| if free { state.starving.pop_front() } else { None })
+                .find_map(|group| group.upgrade())
+        })
+    }
+
+    /// Who looks without the lock sees the line as it is afterwards.
+    fn change_line<T>(&self, change: impl FnOnce(&mut Count) -> T) -> T {
         let mut state = lock(&self.state);
-        let next = std::iter::from_fn(|| state.starving.pop_front()).find_map(|(_, group)| group.upgrade());
+        let changed = change(&mut state);
         self.starving.store(state.starving.len(), Ordering::Relaxed);
-        next
+        changed
     }
 }
 
@@ -79,13 +105,12 @@ pub struct Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let places = self.group.places();
+        self.group.lose_place();
         places.give_back();
-        // First to whom has waited longest for one, whoever it is; then to its own group.
+        // The first in line may need it no more: then it is the next one's.
         while let Some(starving) = places.next_starving() {
-            if starving.may_dial_again() {
-                break;
-            }
+            starving.may_dial_again();
         }
-        self.group.place_came_free();
+        self.group.dial_wanted();
     }
 }

@@ -84,6 +84,19 @@ impl Dialer {
         Ok(target.https || proxy.is_some_and(|proxy| proxy.kind == ProxyKind::Https))
     }
 
+    /// Whether a new connection to `target` could end at `address`. Behind a proxy nobody here knows; a name that cannot be
+    /// looked up says nothing against it.
+    pub async fn still_leads_to(&self, target: &Target, address: IpAddr) -> bool {
+        let direct = target.uri().and_then(|destination| self.proxies.on_the_way_to(&destination));
+        if !matches!(direct, Ok(None)) {
+            return false;
+        }
+        if let Some(given) = self.given(&target.host) {
+            return given.contains(&address);
+        }
+        self.resolver.resolve_afresh(&target.host).await.map_or(true, |found| found.contains(&address))
+    }
+
     /// Opens a connection. Whatever fails here, nothing of a request was sent.
     pub async fn dial(&self, target: &Target, limits: DialLimits, watch: &dyn Watch) -> Result<Link> {
         let mut course = Course::begin(limits, watch);
@@ -154,9 +167,15 @@ impl Dialer {
         Ok(Link { remote, ..plain(Socket::tcp(stream)) })
     }
 
+    /// The addresses that the options give a host.
+    fn given(&self, host: &str) -> Option<&[IpAddr]> {
+        let given = self.network.overrides.iter().find(|given| given.host.eq_ignore_ascii_case(host));
+        given.map(|given| given.addresses.as_slice())
+    }
+
     async fn addresses(&self, host: &str, course: &mut Course<'_>) -> Result<Addresses> {
-        if let Some(given) = self.network.overrides.iter().find(|given| given.host.eq_ignore_ascii_case(host)) {
-            return Ok(given.addresses.as_slice().into());
+        if let Some(given) = self.given(host) {
+            return Ok(given.into());
         }
         if let Some(address) = dns::literal(host) {
             return Ok(Arc::new([address]));

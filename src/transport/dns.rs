@@ -115,10 +115,19 @@ impl Resolver {
     ///
     /// Needs a tokio runtime: the look-up is a task of its own there, so that who gives up takes it from nobody.
     pub async fn resolve(self: &Arc<Self>, host: &str) -> Result<Addresses> {
+        self.find(host, true).await
+    }
+
+    /// As `resolve`, and what is no longer fresh is waited for rather than used.
+    pub async fn resolve_afresh(self: &Arc<Self>, host: &str) -> Result<Addresses> {
+        self.find(host, false).await
+    }
+
+    async fn find(self: &Arc<Self>, host: &str, also_stale: bool) -> Result<Addresses> {
         if let Some(address) = literal(host) {
             return Ok(Arc::new([address]));
         }
-        let mut flight = match self.look(host) {
+        let mut flight = match self.look(host, also_stale) {
             Known::Answer(found) => return found,
             Known::Soon(flight) => flight,
         };
@@ -136,7 +145,7 @@ impl Resolver {
     }
 
     /// The answer in hand, or the look-up that will bring one; starts one where it is due.
-    fn look(self: &Arc<Self>, host: &str) -> Known {
+    fn look(self: &Arc<Self>, host: &str, also_stale: bool) -> Known {
         let now = Instant::now();
         let mut hosts = self.hosts();
         let known = hosts.get_or_insert_mut_ref(host, Host::default);
@@ -144,7 +153,7 @@ impl Resolver {
         if let Some(answer) = good.filter(|answer| now < answer.fresh_until) {
             return Known::Answer(answer.found.clone());
         }
-        let stale = good.map(|answer| answer.found.clone());
+        let stale = good.filter(|_| also_stale).map(|answer| answer.found.clone());
         // A flight without a sender died with its runtime.
         let flying = known.flight.take().filter(|flight| flight.has_changed().is_ok());
         let flight = flying.unwrap_or_else(|| self.depart(host.to_owned()));
@@ -308,6 +317,20 @@ mod tests {
             script.release(1);
             settle().await;
             assert_eq!((first(&resolver, "host").await.unwrap(), resolver.lookups()), (address(2), 2));
+        });
+    }
+
+    #[test]
+    fn who_asks_afresh_waits_for_the_renewal() {
+        on_paused_clock(async {
+            let (script, resolver) = Script::new(1, 100);
+            assert_eq!(resolver.resolve_afresh("host").await.unwrap()[0], address(1));
+            script.set(Ok(vec![address(2)]));
+            advance(Duration::from_millis(59_999)).await;
+            assert_eq!(resolver.resolve_afresh("host").await.unwrap()[0], address(1));
+            advance(Duration::from_millis(1)).await;
+            assert_eq!(resolver.resolve_afresh("host").await.unwrap()[0], address(2));
+            assert_eq!(resolver.lookups(), 2);
         });
     }
 

@@ -1,7 +1,7 @@
 //! What a dial makes: a stream to the server or to the proxy before it, and what is known of it.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,11 @@ pub trait Connect: Send + Sync {
     /// One link. Cancelled by dropping it.
     fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a>;
 
+    /// Whether `address`, where a connection of some age ends, is still one of the target's. Never blocks.
+    fn still_leads_to<'a>(&'a self, _target: &'a Target, _address: IpAddr) -> Leading<'a> {
+        Box::pin(std::future::ready(true))
+    }
+
     /// Reads what a dial needs from files. Called before the driver's seat is taken.
     fn prepare(&self, _target: &Target) -> Result<()> {
         Ok(())
@@ -82,5 +87,7 @@ pub trait Connect: Send + Sync {
         Ok(Box::new(|| ()))
     }
 }
+
+pub type Leading<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>;

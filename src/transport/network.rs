@@ -1,10 +1,11 @@
 //! The network, as one set of options sees it: what a pool's connections are made by outside of tests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::dial::{DialLimits, Dialer, Target, Watch};
 use super::dns::Resolver;
-use super::link::{Connect, Connecting};
+use super::link::{Connect, Connecting, Leading};
 use super::tls::{ReloadRound, TlsIdentity};
 use crate::config::ConnectionConfig;
 use crate::error::Result;
@@ -28,6 +29,10 @@ impl Network {
 impl Connect for Network {
     fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
         Box::pin(self.dialer.dial(target, limits, watch))
+    }
+
+    fn still_leads_to<'a>(&'a self, target: &'a Target, address: IpAddr) -> Leading<'a> {
+        Box::pin(self.dialer.still_leads_to(target, address))
     }
 
     fn generation(&self) -> u64 {
