@@ -470,10 +470,11 @@ impl Group {
         if state.places >= self.shared.caps.per_origin {
             return None;
         }
-        let Some(permit) = self.places().take(self) else {
-            // A connection that nobody waits for is worth no other's end.
-            if state.waiters.len() > 0 && !std::mem::replace(&mut state.starving, true) {
-                self.places().starve(self);
+        // A connection that nobody waits for is worth no other's end.
+        let starves = state.waiters.len() > 0 && !state.starving;
+        let Some(permit) = self.places().take(self, starves) else {
+            if starves {
+                state.starving = true;
                 let group = self.clone();
                 self.spawn(async move { group.shared.make_room() });
             }

@@ -37,18 +37,18 @@ impl Places {
         self.most
     }
 
-    pub fn take(&self, group: &Arc<Group>) -> Option<Permit> {
-        let mut state = lock(&self.state);
-        if state.taken >= self.most {
-            return None;
-        }
-        state.taken += 1;
-        Some(Permit { group: group.clone() })
-    }
-
-    /// The group is told when there is a place again.
-    pub fn starve(&self, group: &Arc<Group>) {
-        self.change_line(|state| state.starving.push_back(Arc::downgrade(group)));
+    /// A place, or none. Then a group that `starves` is told when there is one again: in line before anybody can give one back.
+    pub fn take(&self, group: &Arc<Group>, starves: bool) -> Option<Permit> {
+        self.change_line(|state| {
+            if state.taken < self.most {
+                state.taken += 1;
+                return Some(Permit { group: group.clone() });
+            }
+            if starves {
+                state.starving.push_back(Arc::downgrade(group));
+            }
+            None
+        })
     }
 
     pub fn starve_no_more(&self, group: &Arc<Group>) {
@@ -88,6 +88,7 @@ impl Places {
         })
     }
 
+    /// Who looks without the lock sees the line as it is afterwards.
     fn change_line<T>(&self, change: impl FnOnce(&mut Count) -> T) -> T {
         let mut state = lock(&self.state);
         let changed = change(&mut state);
