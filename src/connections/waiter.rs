@@ -193,6 +193,10 @@ impl Waiters {
             place.state.store(GONE, Ordering::Relaxed);
             self.waiting -= 1;
             self.sweep();
+            // The next in order is met first, whoever asks.
+            while self.queue.front().is_some_and(|first| !first.place.waits()) {
+                self.queue.pop_front();
+            }
         }
     }
 
@@ -209,4 +213,24 @@ impl Waiters {
 
 fn is_for(waiter: &Waiter, dial: &Arc<Dialing>) -> bool {
     lock(&waiter.place.dial).as_ref().is_some_and(|its| Arc::ptr_eq(its, dial))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gave_up_is_not_passed_over_again_and_again() {
+        let mut waiters = Waiters::default();
+        let places: Vec<_> = (0..1000).map(|_| waiters.join(DialLimits::default(), None)).collect();
+        for (place, _) in &places[..400] {
+            waiters.leave(place);
+        }
+        assert_eq!((waiters.queue.len(), waiters.len()), (600, 600));
+        // In the middle they stay until they are the majority.
+        for (place, _) in &places[500..900] {
+            waiters.leave(place);
+        }
+        assert!(waiters.queue.len() <= 2 * waiters.len() + 1 && waiters.len() == 200);
+    }
 }
