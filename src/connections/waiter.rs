@@ -174,14 +174,6 @@ impl Waiters {
         self.sweep();
     }
 
-    /// Since when the first in the queue has waited.
-    pub fn first_joined(&self) -> Option<Instant> {
-        if self.waiting == 0 {
-            return None;
-        }
-        self.live().next().map(|waiter| waiter.place.joined)
-    }
-
     /// The limits of whom the next dial is for.
     pub fn first_without_dial(&self) -> Option<DialLimits> {
         self.live().find(|waiter| lock(&waiter.place.dial).is_none()).map(|waiter| waiter.place.limits)

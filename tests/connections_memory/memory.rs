@@ -266,10 +266,8 @@ impl AsyncWrite for Ours {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        match &written {
-            Poll::Ready(Ok(bytes)) => self.wire.count_written(*bytes),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.wire.count_blocked(),
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.wire.count_written(*bytes);
         }
         self.wire.end_write();
         written

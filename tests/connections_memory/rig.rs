@@ -9,6 +9,7 @@ use aipool::config::{ConnectionCaps, ConnectionConfig, HttpVersion, Limits, Pers
 use aipool::connections::{Checkout, ConnectionStats, Connections, Group, Identity, Lease, Reference};
 use aipool::error::Result;
 use aipool::events::CloseReason;
+use aipool::request::pace::Unpaced;
 use aipool::request::retry::RetryBudget;
 use aipool::request::{Elsewhere, Exchange, Failure, Path};
 use aipool::response::Response;
@@ -66,7 +67,7 @@ impl Rig {
         let scheme = if https { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://origin{number}.test")).unwrap();
         let target = Target { https, host: format!("origin{number}.test"), port: if https { 443 } else { 80 } };
-        Origin { reference: self.connections.refer(target, &self.identity), url }
+        Origin { reference: Arc::new(self.connections.refer(target, &self.identity)), url }
     }
 
     /// Drives until `future` ends, which it does soon.
@@ -160,6 +161,7 @@ impl Origin {
             limits,
             persistence: Persistence::default(),
             budget: Arc::<RetryBudget>::default(),
+            pace: Arc::new(Unpaced),
             cancel: None,
             interrupt: None,
             started: tokio::time::Instant::now(),
