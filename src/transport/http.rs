@@ -392,3 +392,36 @@ impl Inflow {
         self.body.is_end_stream()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An HTTP/2 server that takes a request and from then on neither reads nor writes.
+    async fn falls_silent(stream: tokio::io::DuplexStream) {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let _taken = connection.accept().await.unwrap().unwrap();
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_no_ping_is_dead() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(falls_silent(theirs));
+        let (mut sender, mut driver) = handshake(Box::new(ours), true, 1 << 16).await.unwrap();
+        let driven = tokio::spawn(async move {
+            let mut told = None;
+            while let Turn::Streams(streams) = driver.turn(told).await {
+                told = Some(streams);
+            }
+        });
+        let begun = Instant::now();
+        let request = Request::builder().uri("http://silent.example/").body(Payload::new(Bytes::new())).unwrap();
+        let failed = sender.send(request).await.err().unwrap();
+        // The clock is the test's: it jumps to whatever is due next.
+        let waited = begun.elapsed();
+        assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
+        assert!(failed.unsent.is_none() && !failed.was_never_processed());
+        driven.await.unwrap();
+    }
+}
