@@ -409,7 +409,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(falls_silent(theirs));
         let (mut sender, mut driver) = handshake(Box::new(ours), true, 1 << 16).await.unwrap();
-        let driven = tokio::spawn(async move {
+        let moving = tokio::spawn(async move {
             let mut told = None;
             while let Turn::Streams(streams) = driver.turn(told).await {
                 told = Some(streams);
@@ -422,6 +422,6 @@ mod tests {
         let waited = begun.elapsed();
         assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
         assert!(failed.unsent.is_none() && !failed.was_never_processed());
-        driven.await.unwrap();
+        moving.await.unwrap();
     }
 }
