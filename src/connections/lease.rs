@@ -69,6 +69,12 @@ impl Lease {
         inner.sender.send(request).await
     }
 
+    /// The server closes the connection after this response.
+    pub fn closes(&self) {
+        let Inner { group, connection, .. } = self.inner();
+        group.retire(connection, CloseReason::ServerClosed);
+    }
+
     /// The response has been read to its end: the connection can carry another, at once where the whole request was `sent`.
     /// `keep` is how long the server said it keeps the connection.
     pub fn finish(mut self, sent: bool, keep: Option<Duration>) {

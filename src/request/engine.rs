@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use tokio::time::Instant;
 
@@ -60,7 +60,8 @@ pub async fn send(
         };
         let verdict = judge(&failed, &lease, journey, outgoing);
         let error = failed.error();
-        let found_dead = failed.was_dead() && lease.reused();
+        // Over HTTP/1.1 it was closing when it was lent; over HTTP/2 the server may refuse one connection after the other.
+        let found_dead = failed.unsent.is_some() && lease.reused() && (failed.was_dead() || !lease.connection().http2);
         match verdict.closes {
             Some(why) => lease.failed(why),
             None => drop(lease),
@@ -184,6 +185,11 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
 fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {
     let (mut parts, inflow) = response.into_parts();
     let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
+    let closes = parts.version == Version::HTTP_10 || parts.headers.get(CONNECTION).is_some_and(says_close);
+    if closes {
+        // Not lent again, however soon its end is noticed.
+        lease.closes();
+    }
     let remote = lease.connection().facts.remote;
     let length = inflow.length();
     let decoder = Decoder::for_headers(&mut parts.headers)?;
@@ -200,6 +206,10 @@ fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Ta
     };
     body.finish_at_end();
     Ok((head, body))
+}
+
+fn says_close(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|value| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")))
 }
 
 /// The server closes after so long: be gone before.

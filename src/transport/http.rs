@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::failure;
-use super::late::Late;
+use super::late::{End, Late};
 use super::link::Stream;
 use crate::error::{Error, Result};
 
@@ -85,10 +85,10 @@ impl Body for Payload {
     }
 }
 
-/// Where requests go in.
+/// Where requests go in; `None` once it was given up.
 pub enum Sender {
-    Http1(http1::SendRequest<Payload>, Late),
-    Http2(http2::SendRequest<Payload>),
+    Http1(Option<http1::SendRequest<Payload>>, Late),
+    Http2(Option<http2::SendRequest<Payload>>),
 }
 
 /// A request that got no response.
@@ -132,49 +132,53 @@ impl NoResponse {
 }
 
 impl Sender {
-    pub fn is_http2(&self) -> bool {
-        matches!(self, Sender::Http2(_))
-    }
-
-    /// Takes the next request at once.
-    pub fn is_ready(&self) -> bool {
-        match self {
-            Sender::Http1(sender, _) => sender.is_ready(),
-            Sender::Http2(sender) => sender.is_ready(),
-        }
-    }
-
     pub fn is_closed(&self) -> bool {
         match self {
-            Sender::Http1(sender, _) => sender.is_closed(),
-            Sender::Http2(sender) => sender.is_closed(),
+            Sender::Http1(sender, _) => sender.as_ref().is_none_or(http1::SendRequest::is_closed),
+            Sender::Http2(sender) => sender.as_ref().is_none_or(http2::SendRequest::is_closed),
         }
     }
 
     /// Ends when the last response has been read; false when the connection will take no other request.
     pub async fn ready(&mut self) -> bool {
         match self {
-            Sender::Http1(sender, _) => sender.ready().await.is_ok(),
-            Sender::Http2(sender) => sender.ready().await.is_ok(),
+            Sender::Http1(Some(sender), _) => sender.ready().await.is_ok(),
+            Sender::Http2(Some(sender)) => sender.ready().await.is_ok(),
+            Sender::Http1(None, _) | Sender::Http2(None) => false,
         }
     }
 
     /// Sends a request; the future ends with its response's head. Dropped, it gives the request up: HTTP/1.1 closes the
     /// connection, HTTP/2 resets the stream.
+    ///
+    /// A request that goes in just as the connection ends can be left in the channel between them, where nobody finds it
+    /// until the last way in is gone. So an HTTP/2 way in, one of many, is given up as soon as the request is in, and an
+    /// HTTP/1.1 one when its connection is gone.
     pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
-        // The last bytes of the response before may still be in the parser; an end of the connection is told by sending.
-        let mut late_of_body = None;
-        let sent = match self {
-            Sender::Http1(sender, late) => {
+        let (sent, late) = match self {
+            Sender::Http1(way_in, late) => {
+                let Some(sender) = way_in else { return Err(NoResponse::dead(request)) };
+                // The last bytes of the response before may still be in the parser; an end is told by sending.
                 if !sender.is_ready() {
                     let _ = late.wait(sender.ready()).await;
                 }
-                late_of_body = Some(late.clone());
-                late.wait(sender.try_send_request(request)).await
+                let mut sending = pin!(sender.try_send_request(request));
+                let sent = if let Some(sent) = late.wait_to_the_end(sending.as_mut()).await {
+                    sent
+                } else {
+                    drop(way_in.take());
+                    sending.await
+                };
+                (sent, Some(late.clone()))
             }
-            Sender::Http2(sender) => sender.try_send_request(request).await,
+            Sender::Http2(way_in) => {
+                let Some(mut sender) = way_in.take() else { return Err(NoResponse::dead(request)) };
+                let sending = sender.try_send_request(request);
+                drop(sender);
+                (sending.await, None)
+            }
         };
-        sent.map(|response| response.map(|body| Inflow { body, late: late_of_body })).map_err(|mut failed| {
+        sent.map(|response| response.map(|body| Inflow { body, late })).map_err(|mut failed| {
             let unsent = failed.take_message();
             NoResponse { error: Some(failed.into_error()), unsent }
         })
@@ -196,7 +200,7 @@ pub struct Driver {
 }
 
 enum Half {
-    Http1(Box<http1::Connection<Io, Payload>>, Late),
+    Http1(Box<http1::Connection<Io, Payload>>, End),
     Http2(Box<http2::Connection<Io, Payload, Executor>>),
 }
 
@@ -256,8 +260,8 @@ pub async fn handshake(
         let (sender, connection) = builder.handshake(io).await?;
         let late = Late::default();
         return Ok((
-            Sender::Http1(sender, late.clone()),
-            Driver { half: Half::Http1(Box::new(connection), late), news },
+            Sender::Http1(Some(sender), late.clone()),
+            Driver { half: Half::Http1(Box::new(connection), End(late)), news },
         ));
     }
     let executor = Executor { news: news.clone(), begun: Arc::default() };
@@ -271,7 +275,7 @@ pub async fn handshake(
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER);
     let (sender, connection) = builder.handshake(io).await?;
-    Ok((Sender::Http2(sender), Driver { half: Half::Http2(Box::new(connection)), news }))
+    Ok((Sender::Http2(Some(sender)), Driver { half: Half::Http2(Box::new(connection)), news }))
 }
 
 impl Driver {
@@ -285,7 +289,7 @@ impl Driver {
         let mut moves = pin!(moved.notified());
         poll_fn(|cx| {
             let connection = match &mut self.half {
-                Half::Http1(connection, late) => {
+                Half::Http1(connection, End(late)) => {
                     let _turn = late.turn();
                     return Pin::new(connection).poll(cx).map(|over| Turn::Over(over.map_err(|_| Broken)));
                 }
@@ -415,6 +419,8 @@ mod tests {
                 told = Some(streams);
             }
         });
+        // As a connection that takes more requests has it; without one hyper takes a last stream for none and pings no more.
+        let _way_in = sender.share();
         let begun = Instant::now();
         let request = Request::builder().uri("http://silent.example/").body(Payload::new(Bytes::new())).unwrap();
         let failed = sender.send(request).await.err().unwrap();

@@ -4,7 +4,7 @@
 //! core, woken for the head, would sleep again before the body is there.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -23,6 +23,17 @@ struct Shared {
     waiting: Mutex<Option<Waker>>,
     in_turn: AtomicBool,
     wanted: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// Held by the connection's task behind the connection itself: whoever still waits for it then is told that it is gone.
+pub struct End(pub Late);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.shared.ended.store(true, Ordering::SeqCst);
+        self.0.shared.wake_by_ref();
+    }
 }
 
 /// The connection is polled; whoever it woke meanwhile is woken at the end.
@@ -34,6 +45,7 @@ impl Default for Late {
             waiting: Mutex::new(None),
             in_turn: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         });
         Late { waker: Waker::from(shared.clone()), shared }
     }
@@ -60,6 +72,16 @@ impl Late {
     pub async fn wait<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| self.poll(cx, |cx| future.as_mut().poll(cx))).await
+    }
+
+    /// As `wait`, or `None` when the connection is gone and has left it unfinished.
+    pub async fn wait_to_the_end<F: Future>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
+        poll_fn(|cx| match self.poll(cx, |cx| future.as_mut().poll(cx)) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.shared.ended.load(Ordering::SeqCst) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 }
 
@@ -130,6 +152,19 @@ mod tests {
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         drop(turn);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn who_waits_when_the_connection_goes_is_told() {
+        let late = Late::default();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let never = pin!(std::future::pending::<()>());
+        let mut wait = pin!(late.wait_to_the_end(never));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(End(late.clone()));
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(wait.poll(&mut Context::from_waker(&waker)), Poll::Ready(None));
     }
 
     #[test]
