@@ -184,9 +184,10 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
 
 fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {
     let (mut parts, inflow) = response.into_parts();
-    let keep = parts.headers.get(KEEP_ALIVE).and_then(keep_alive);
-    let closes = parts.version == Version::HTTP_10 || parts.headers.get(CONNECTION).is_some_and(says_close);
-    if closes {
+    // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
+    let connection = parts.headers.get(CONNECTION);
+    let keep = connection.and_then(|_| parts.headers.get(KEEP_ALIVE)).and_then(keep_alive);
+    if parts.version == Version::HTTP_10 || connection.is_some_and(says_close) {
         // Not lent again, however soon its end is noticed.
         lease.closes();
     }

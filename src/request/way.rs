@@ -161,14 +161,17 @@ impl Way {
     pub fn record(&self, outcome: &Result<Response, Failure>) {
         let Way::Engine { journey, group, .. } = self else { return };
         let micros = |time: Duration| time.as_micros() as u64;
-        let report = journey.report();
-        let (status, http_status, first_byte, total) = match outcome {
-            Ok(Response { status, report, .. }) => (Status::Ok, status.as_u16(), report.first_byte, report.total),
-            Err(Failure { error, .. }) => (error.status, error.http_status, Duration::ZERO, error.elapsed),
+        let so_far;
+        let (report, status, http_status, total) = match outcome {
+            Ok(Response { status, report, .. }) => {
+                count_first_byte(&group.shared, report.first_byte);
+                (report, Status::Ok, status.as_u16(), report.total)
+            }
+            Err(Failure { error, .. }) => {
+                so_far = journey.report();
+                (&so_far, error.status, error.http_status, error.elapsed)
+            }
         };
-        if outcome.is_ok() {
-            count_first_byte(&group.shared, first_byte);
-        }
         let kind = events::Kind::Request {
             host: group.host.clone(),
             status: status as i32,
@@ -176,7 +179,7 @@ impl Way {
             attempts: report.attempts,
             reused: report.reused,
             queue_us: micros(report.queue),
-            first_byte_us: micros(first_byte),
+            first_byte_us: micros(report.first_byte),
             total_us: micros(total),
         };
         events::record(group.shared.id, report.connection, kind);

@@ -68,7 +68,8 @@ async fn answer(stream: &mut DuplexStream, world: &World) -> io::Result<bool> {
     let body = body(world);
     let closes = world.dice(40);
     let mut head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
-    for (name, value) in [("connection", closes.then_some("close")), ("keep-alive", world.plan.keep_alive)] {
+    let kept = if closes { Some("close") } else { world.plan.keep_alive.map(|_| "keep-alive") };
+    for (name, value) in [("connection", kept), ("keep-alive", world.plan.keep_alive)] {
         if let Some(value) = value {
             head.extend([name, ": ", value, "\r\n"]);
         }
