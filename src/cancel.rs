@@ -66,8 +66,7 @@ impl Cancel {
         let cancels = sys::process_state::<Cancels>();
         #[cfg(unix)]
         cancels.bell.get_or_try_init(sys::Bell::new).map_err(|error| {
-            Error::new(Status::System, format!("cancel: no descriptor for the wake-up: {error}"))
-                .os_error(error.raw_os_error().unwrap_or(0))
+            Error::new(Status::System, format!("cancel: no descriptor for the wake-up: {error}")).os_error(&error)
         })?;
         let full = || Error::new(Status::Limit, "cancel: over a million live cancel handles; free some");
         let begin = |flag: &Flag| {

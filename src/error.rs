@@ -1,6 +1,7 @@
 //! What a failure says: its class, where it happened, whether the server can have seen the request.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// The class of an outcome, alone, so that one comparison is enough. Numbers are explicit and pinned by a test.
@@ -147,9 +148,10 @@ impl Error {
         Error { delivery, ..self }
     }
 
+    /// With the system's number, where `error` has one.
     #[must_use]
-    pub fn os_error(self, os_error: i32) -> Self {
-        Error { os_error, ..self }
+    pub fn os_error<'a>(self, error: impl Into<Option<&'a io::Error>>) -> Self {
+        Error { os_error: error.into().and_then(io::Error::raw_os_error).unwrap_or(0), ..self }
     }
 
     #[must_use]

@@ -17,9 +17,10 @@
 //! sent only host names get here (a request's is the one it was asked for with, before any redirect): never paths, headers or bodies.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::lock::lock;
 use crate::sys;
 
 /// How many events are kept.
@@ -211,7 +212,7 @@ struct Entries {
 
 impl Ring {
     fn record(&self, at: SystemTime, pool: u64, connection: u64, kind: Kind) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.0);
         entries.last += 1;
         let seq = entries.last;
         let index = ((seq - 1) % KEPT) as usize;
@@ -248,7 +249,7 @@ impl Ring {
 
     /// The next events after `reading`; those that are gone are counted as lost.
     fn copy(&self, reading: &mut Reading) -> Vec<Event> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = lock(&self.0);
         if reading.next_seq > entries.last {
             reading.next_seq = 0;
         }
@@ -264,10 +265,11 @@ impl Event {
     fn write(&self, out: &mut String) {
         let mut line = Line(out);
         line.0.push_str("{\"seq\":");
-        line.digits(self.seq);
-        line.number("at", self.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()));
-        line.number("pool", self.pool);
-        line.number("connection", self.connection);
+        line.digits(self.seq)
+            .number("at", self.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()))
+            .number("pool", self.pool)
+            .number("connection", self.connection)
+            .text("event", self.kind.name());
         self.kind.write(&mut line);
         line.0.push_str("}\n");
     }
@@ -275,57 +277,42 @@ impl Event {
 
 impl Kind {
     fn write(&self, line: &mut Line<'_>) {
-        line.text("event", self.name());
         match self {
-            Kind::GoAway | Kind::Suspect => {}
-            Kind::Connect { .. } | Kind::ConnectFailed { .. } => self.write_connect(line),
+            Kind::GoAway | Kind::Suspect => line,
+            Kind::Connect { host, port, tls, http2, resumed, proxied, insecure, dns_us, connect_us, tls_us } => line
+                .text("host", host)
+                .number("port", port)
+                .flag("tls", *tls)
+                .flag("http2", *http2)
+                .flag("resumed", *resumed)
+                .flag("proxied", *proxied)
+                .flag("insecure", *insecure)
+                .number("dns_us", dns_us)
+                .number("connect_us", connect_us)
+                .number("tls_us", tls_us),
+            Kind::ConnectFailed { host, port, status, detail, phase } => line
+                .text("host", host)
+                .number("port", port)
+                .number("status", status)
+                .number("detail", detail)
+                .number("phase", phase),
             Kind::Close { reason, age_ms, requests } => {
-                line.text("reason", reason.name());
-                line.number("age_ms", *age_ms);
-                line.number("requests", *requests);
+                line.text("reason", reason.name()).number("age_ms", age_ms).number("requests", requests)
             }
             Kind::Retry { reason, attempt, wait_ms } => {
-                line.text("reason", reason);
-                line.number("attempt", *attempt);
-                line.number("wait_ms", *wait_ms);
+                line.text("reason", reason).number("attempt", attempt).number("wait_ms", wait_ms)
             }
-            Kind::Request { host, status, http_status, attempts, reused, queue_us, first_byte_us, total_us } => {
-                line.text("host", host);
-                line.number("status", *status);
-                line.number("http_status", *http_status);
-                line.number("attempts", *attempts);
-                line.flag("reused", *reused);
-                line.number("queue_us", *queue_us);
-                line.number("first_byte_us", *first_byte_us);
-                line.number("total_us", *total_us);
-            }
+            Kind::Request { host, status, http_status, attempts, reused, queue_us, first_byte_us, total_us } => line
+                .text("host", host)
+                .number("status", status)
+                .number("http_status", http_status)
+                .number("attempts", attempts)
+                .flag("reused", *reused)
+                .number("queue_us", queue_us)
+                .number("first_byte_us", first_byte_us)
+                .number("total_us", total_us),
             Kind::Reload { ok } => line.flag("ok", *ok),
-        }
-    }
-
-    fn write_connect(&self, line: &mut Line<'_>) {
-        match self {
-            Kind::Connect { host, port, tls, http2, resumed, proxied, insecure, dns_us, connect_us, tls_us } => {
-                line.text("host", host);
-                line.number("port", *port);
-                line.flag("tls", *tls);
-                line.flag("http2", *http2);
-                line.flag("resumed", *resumed);
-                line.flag("proxied", *proxied);
-                line.flag("insecure", *insecure);
-                line.number("dns_us", *dns_us);
-                line.number("connect_us", *connect_us);
-                line.number("tls_us", *tls_us);
-            }
-            Kind::ConnectFailed { host, port, status, detail, phase } => {
-                line.text("host", host);
-                line.number("port", *port);
-                line.number("status", *status);
-                line.number("detail", *detail);
-                line.number("phase", *phase);
-            }
-            _ => {}
-        }
+        };
     }
 
     fn name(&self) -> &'static str {
@@ -346,30 +333,29 @@ impl Kind {
 struct Line<'a>(&'a mut String);
 
 impl Line<'_> {
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: &str) -> &mut Self {
         self.0.push_str(",\"");
         self.0.push_str(name);
         self.0.push_str("\":");
+        self
     }
 
-    fn digits(&mut self, value: impl std::fmt::Display) {
+    fn digits(&mut self, value: impl std::fmt::Display) -> &mut Self {
         // Writing to a string cannot fail.
         let _ = write!(self.0, "{value}");
+        self
     }
 
-    fn number(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.name(name);
-        self.digits(value);
+    fn number(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+        self.name(name).digits(value)
     }
 
-    fn flag(&mut self, name: &str, value: bool) {
-        self.name(name);
-        self.0.push_str(if value { "true" } else { "false" });
+    fn flag(&mut self, name: &str, value: bool) -> &mut Self {
+        self.name(name).digits(value)
     }
 
-    fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.0.push('"');
+    fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name).0.push('"');
         for char in value.chars() {
             match char {
                 '"' => self.0.push_str("\\\""),
@@ -381,6 +367,7 @@ impl Line<'_> {
             }
         }
         self.0.push('"');
+        self
     }
 }
 

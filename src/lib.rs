@@ -3,7 +3,7 @@
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `pool`, `pool_stats`, `session`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport` |
 //! `runtime`, `cancel`, `workers` |
-//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `sys`.
+//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
 pub mod address;
@@ -14,6 +14,7 @@ pub mod connections;
 pub mod error;
 pub mod events;
 pub mod ffi;
+pub mod lock;
 pub mod metrics;
 pub mod pool;
 pub mod pool_stats;

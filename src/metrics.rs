@@ -33,7 +33,6 @@ pub struct Sample {
 #[derive(Clone, Debug)]
 pub enum Value {
     Integer(u64),
-    Real(f64),
     Histogram(Counts),
 }
 
@@ -82,7 +81,6 @@ fn write_family(out: &mut String, family: &Family) {
     for Sample { labels, value } in order {
         match value {
             Value::Integer(value) => write_line(out, name, "", labels, None, value),
-            Value::Real(value) => write_line(out, name, "", labels, None, real(*value)),
             Value::Histogram(counts) => write_histogram(out, name, labels, counts),
         }
     }
@@ -115,10 +113,6 @@ fn write_line(
     }
     let end = if labels.is_empty() && bound.is_none() { "" } else { "}" };
     let _ = writeln!(out, "{end} {value}");
-}
-
-fn real(value: f64) -> String {
-    if value.is_infinite() { if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned() } else { value.to_string() }
 }
 
 /// Microseconds as exact seconds, which a float would not always be.
@@ -277,24 +271,15 @@ mod tests {
                 .with(&[("host", odd), ("status", "ok")], Value::Integer(u64::MAX))
                 .with(&[("host", "a")], Value::Integer(0)),
             Family::new("aipool_idle", "Idle \\ connections\nnow.", Kind::Gauge).integer(3),
-            Family::new("aipool_ratio", "Busy share.", Kind::Gauge)
-                .with(&[("of", "driver")], Value::Real(0.25))
-                .with(&[("of", "nothing")], Value::Real(f64::NAN))
-                .with(&[("of", "all")], Value::Real(f64::INFINITY)),
         ];
         let parsed = parse(&text(&families));
-        assert_eq!(parsed.keys().collect::<Vec<_>>(), ["aipool_idle", "aipool_ratio", "aipool_requests_total"]);
+        assert_eq!(parsed.keys().collect::<Vec<_>>(), ["aipool_idle", "aipool_requests_total"]);
         let idle = &parsed["aipool_idle"];
         assert_eq!((idle.kind.as_str(), idle.help.as_str()), ("gauge", "Idle \\ connections\nnow."));
         assert_eq!(idle.samples, [("aipool_idle".to_owned(), Labels::new(), 3.0)]);
         let requests = &parsed["aipool_requests_total"].samples;
         assert_eq!(requests[0].1["host"], "a");
         assert_eq!(requests[1].1["host"], odd);
-        let ratios: Vec<_> =
-            parsed["aipool_ratio"].samples.iter().map(|(_, labels, value)| (&labels["of"], *value)).collect();
-        assert_eq!(ratios[0], (&"all".to_owned(), f64::INFINITY));
-        assert_eq!(ratios[1], (&"driver".to_owned(), 0.25));
-        assert!(ratios[2].1.is_nan());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::base_url::BaseUrl;
 use crate::config::Limits;
 use crate::connections::{Connections, Group, Identity, Reference};
 use crate::error::Result;
+use crate::lock::lock;
 use crate::request::{Elsewhere, Path};
-use crate::stats::lock;
 use crate::transport::dial::Target;
 use crate::transport::reqwest::Transport;
 
@@ -69,9 +69,7 @@ impl Route {
             }
         }
     }
-}
 
-impl Route {
     /// A redirect may lead from http to https, whose files must not be read while driving.
     pub fn prepare_for_redirects(&self) -> Result<()> {
         match self {

@@ -89,8 +89,7 @@ impl Runtime {
             Err(error) => drop(built.send(Err(error))),
         });
         let failed = |error: std::io::Error| {
-            Error::new(Status::System, format!("pool: cannot start its runtime: {error}"))
-                .os_error(error.raw_os_error().unwrap_or(0))
+            Error::new(Status::System, format!("pool: cannot start its runtime: {error}")).os_error(&error)
         };
         spawned.map_err(failed)?;
         ready.recv().map_err(|_| failed(std::io::Error::other("the guard thread ended")))?.map_err(failed)
@@ -117,7 +116,7 @@ impl Runtime {
     {
         let bell = Arc::new(sys::Bell::new().map_err(|error| {
             Error::new(Status::System, format!("request: no descriptor for an interruptible wait: {error}"))
-                .os_error(error.raw_os_error().unwrap_or(0))
+                .os_error(&error)
         })?);
         // On board before `inside` looks: the guard then drives on, however soon the pool is stopped.
         let passenger = Passenger::board(&self.0);

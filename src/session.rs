@@ -13,6 +13,7 @@ use crate::base_url::BaseUrl;
 use crate::cancel::Cancel;
 use crate::config::{ConnectionConfig, LimitOverrides, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
+use crate::lock::lock;
 use crate::request::pace::Pace;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
@@ -20,7 +21,7 @@ use crate::request::{Exchange, Failure, Path, Request};
 use crate::response::Response;
 use crate::route::Route;
 use crate::runtime::Runtime;
-use crate::stats::{PoolCounters, RequestCounters, add_one, lock, read};
+use crate::stats::{PoolCounters, RequestCounters, add_one, read};
 use crate::transport::Outgoing;
 
 /// Every session of a pool that is still alive, in the table or not.
@@ -309,9 +310,7 @@ impl SessionHandle {
             started,
         })
     }
-}
 
-impl SessionHandle {
     /// What was asked for and is not there over reqwest is refused by name.
     fn refuse_engine_options(&self, persistence: Persistence, limits: LimitOverrides) -> Result<()> {
         let field = match limits.phase_limit(self.defaults.limits) {

@@ -1,7 +1,9 @@
 //! Numbered slots that are reused but never freed: an id names a slot and its generation, so a stale id finds nothing.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
+
+use crate::lock::lock;
 
 const INDEX_BITS: u32 = 20;
 const GENERATION_BITS: u32 = 25;
@@ -85,14 +87,14 @@ impl<T> Slots<T> {
         self.live.fetch_sub(1, Ordering::Relaxed);
         // A slot whose generations are used up is never reused: its old ids could come alive again.
         if next >> GENERATION_BITS == 0 {
-            self.free().indexes.push(index_of(id));
+            lock(&self.free).indexes.push(index_of(id));
         }
         true
     }
 
     /// Whether a slot is free.
     pub fn has_room(&self) -> bool {
-        let free = self.free();
+        let free = lock(&self.free);
         !free.indexes.is_empty() || free.next >> INDEX_BITS == 0
     }
 
@@ -112,7 +114,7 @@ impl<T> Slots<T> {
     }
 
     fn free_index(&self) -> Option<u32> {
-        let mut free = self.free();
+        let mut free = lock(&self.free);
         if let Some(index) = free.indexes.pop() {
             return Some(index);
         }
@@ -122,10 +124,6 @@ impl<T> Slots<T> {
         }
         free.next += 1;
         Some(index)
-    }
-
-    fn free(&self) -> MutexGuard<'_, Free> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, id: u64) -> Option<&Slot<T>> {

@@ -1,7 +1,6 @@
 //! Counters: what happened, for stats calls and for tests that must not measure time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Of one process: how its runtimes were driven.
 #[derive(Debug, Default)]
@@ -43,9 +42,4 @@ pub fn read(counter: &AtomicU64) -> u64 {
 
 pub fn add(counter: &AtomicU64, number: u64) {
     counter.fetch_add(number, Ordering::Relaxed);
-}
-
-/// A panic elsewhere leaves our tables whole: they are changed by single calls only.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

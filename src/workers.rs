@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::lock::lock;
 use crate::sys;
 
 /// A dead resolver holds a thread for up to half a minute: few are not enough, and idle ones end.
@@ -42,7 +43,7 @@ pub async fn offload<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
 
 impl Workers {
     fn submit(&'static self, job: Job) -> io::Result<()> {
-        let mut queue = self.queue();
+        let mut queue = lock(&self.queue);
         queue.jobs.push_back(job);
         if queue.idle < queue.jobs.len() && queue.threads < MOST {
             queue.threads += 1;
@@ -61,13 +62,13 @@ impl Workers {
     }
 
     fn work(&self) {
-        let mut queue = self.queue();
+        let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {
                 drop(queue);
                 // A job that panics drops its sender: the waiter gets an error, the thread goes on.
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-                queue = self.queue();
+                queue = lock(&self.queue);
                 continue;
             }
             queue.idle += 1;
@@ -79,9 +80,5 @@ impl Workers {
                 return;
             }
         }
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

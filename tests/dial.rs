@@ -16,7 +16,7 @@ use aipool::config::{NetworkOptions, Override, ProxyOptions, ProxyUrl};
 use aipool::error::{Delivery, Detail, Error, Phase, Result, Status};
 use aipool::transport::dial::{DialLimits, Dialer, Target, Watch};
 use aipool::transport::dns::{Looking, Lookup, Resolver};
-use aipool::transport::link::{Link, Secure, Securing, Stream, TlsFacts};
+use aipool::transport::link::{Link, Secure, Securing, Stream, TlsFacts, Via};
 use aipool::transport::wire::Wire;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -209,7 +209,7 @@ fn an_address_is_dialed_without_a_lookup_and_its_bytes_are_counted() {
         assert_eq!(phases, [Phase::Connect]);
         assert_eq!(link.remote.unwrap().port(), port);
         assert_eq!((link.times.dns, link.times.tls), (Duration::ZERO, Duration::ZERO));
-        assert!(link.times.connect > Duration::ZERO && link.tls.is_none() && link.forward.is_none());
+        assert!(link.times.connect > Duration::ZERO && link.tls.is_none() && matches!(link.via, Via::Nobody));
         assert!(link.stream.is_write_vectored());
         let slices = [io::IoSlice::new(b"he"), io::IoSlice::new(b"llo")];
         assert_eq!(link.stream.write_vectored(&slices).await.unwrap(), 5);
@@ -492,7 +492,7 @@ fn https_goes_through_a_tunnel_and_the_credential_stays_at_the_proxy() {
     let dial = with_tls(dial()).proxy(&format!("http://user:{SECRET}@127.0.0.1:{port}"));
     dial.run(&https("host.test", 443), async |linked, phases| {
         let link = linked.unwrap();
-        assert!(link.tls.is_some() && link.forward.is_none());
+        assert!(link.tls.is_some() && matches!(link.via, Via::Tunnel));
         assert_eq!(phases, [Phase::Connect, Phase::Tls], "the proxy looks the name up");
     });
     let (head, through) = said.recv().unwrap();
@@ -507,7 +507,7 @@ fn http_is_forwarded_without_a_tunnel() {
     dial().proxy(&format!("http://user:{SECRET}@127.0.0.1:{port}")).run(&http("host.test", 80), async |linked, _| {
         let link = linked.unwrap();
         assert_eq!((link.wire.written(), link.remote.unwrap().port()), (0, port));
-        let credential = link.forward.unwrap().authorization.unwrap();
+        let Via::Forward(Some(credential)) = link.via else { panic!("not forwarded") };
         assert!(credential == "Basic dXNlcjpodW50ZXIy" && credential.is_sensitive());
     });
 }

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["transport"],
     &["runtime", "cancel", "workers"],
     &["config", "error"],
-    &["stats", "events", "metrics", "slots", "sys"],
+    &["stats", "events", "metrics", "slots", "lock", "sys"],
 ];
 
 /// Every source file by its path below src, comments and tests cut away.

@@ -12,7 +12,7 @@ use aipool::pool::PoolHandle;
 use aipool::session::SessionHandle;
 use support::counter::Counter;
 use support::dante::Dante;
-use support::expect::{bounded, pool, verdict};
+use support::expect::{bounded, connect_event, pool, verdict};
 use support::haproxy::Haproxy;
 use support::nghttpx::Nghttpx;
 use support::nginx::Nginx;
@@ -203,6 +203,7 @@ fn https_goes_through_a_tunnel_of_an_http_proxy_with_login() {
         assert!(!String::from_utf8_lossy(&response.body).contains("proxy-authorization"), "{response:?}");
     }
     assert_eq!((proxy.requests("CONNECT"), listener.count("connections_opened")), (1, 1));
+    assert!(connect_event(&listener.https).contains("\"proxied\":true"));
 }
 
 #[test]
@@ -217,6 +218,7 @@ fn plain_http_goes_through_an_http_proxy() {
     }
     assert!(proxy.requests("GET") + proxy.requests("CONNECT") >= 1);
     assert_eq!(listener.count("requests"), 3);
+    assert!(connect_event(&listener.http).contains("\"proxied\":true"));
 }
 
 #[test]
@@ -258,6 +260,7 @@ fn both_schemes_go_through_a_socks_proxy() {
             for _ in 0..3 {
                 assert_eq!(session.request(bounded(get("/echo"))).unwrap().status, 200, "{scheme} {url}");
             }
+            assert!(connect_event(url).contains("\"proxied\":true"), "{scheme} {url}");
         }
         assert_eq!(listener.count("connections_opened"), 2);
     }

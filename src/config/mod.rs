@@ -141,16 +141,16 @@ pub struct LimitOverrides {
 impl LimitOverrides {
     /// The first limit of a single phase that is in force, where `below` is the level below.
     pub fn phase_limit(self, below: LimitOverrides) -> Option<&'static str> {
-        let phases = [
-            ("queue_timeout_ms", self.queue.or(below.queue)),
-            ("dns_timeout_ms", self.dns.or(below.dns)),
-            ("tls_timeout_ms", self.tls.or(below.tls)),
-            ("send_timeout_ms", self.send.or(below.send)),
-            ("first_byte_timeout_ms", self.first_byte.or(below.first_byte)),
-            ("between_bytes_timeout_ms", self.between_bytes.or(below.between_bytes)),
-        ];
         // One that is switched off asks for nothing.
-        phases.into_iter().find(|(_, limit)| limit.flatten().is_some()).map(|(field, _)| field)
+        let asked = |limit: Option<TimeLimit>, below: Option<TimeLimit>| limit.or(below).flatten().is_some();
+        first([
+            ("queue_timeout_ms", asked(self.queue, below.queue)),
+            ("dns_timeout_ms", asked(self.dns, below.dns)),
+            ("tls_timeout_ms", asked(self.tls, below.tls)),
+            ("send_timeout_ms", asked(self.send, below.send)),
+            ("first_byte_timeout_ms", asked(self.first_byte, below.first_byte)),
+            ("between_bytes_timeout_ms", asked(self.between_bytes, below.between_bytes)),
+        ])
     }
 }
 
@@ -170,9 +170,7 @@ impl Limits {
             body: over.body.unwrap_or(self.body),
         }
     }
-}
 
-impl Limits {
     /// Without those of single phases.
     #[must_use]
     pub fn total_and_body(self) -> Limits {
@@ -240,24 +238,25 @@ impl Default for ConnectionConfig {
 impl ConnectionConfig {
     /// Same identity, or an error that names the field that differs from the session that exists.
     pub fn must_equal(&self, wanted: &ConnectionConfig) -> Result<()> {
-        let (tls, network) = (&self.tls, &self.network);
-        let (its_tls, its_network) = (&wanted.tls, &wanted.network);
-        let same = [
-            ("transport", self.transport == wanted.transport),
-            ("http_version", self.http_version == wanted.http_version),
-            ("ca_file/ca_bytes", tls.ca_file == its_tls.ca_file && tls.ca_bytes == its_tls.ca_bytes),
-            ("tls options", tls == its_tls),
-            ("network options", network == its_network),
-            ("stream_window_bytes", self.stream_window == wanted.stream_window),
-        ];
-        match same.into_iter().find(|(_, same)| !same) {
+        let own = first([
+            ("transport", self.transport != wanted.transport),
+            ("http_version", self.http_version != wanted.http_version),
+            ("stream_window_bytes", self.stream_window != wanted.stream_window),
+        ]);
+        let differs = own.or_else(|| self.tls.difference(&wanted.tls));
+        match differs.or_else(|| self.network.difference(&wanted.network)) {
             None => Ok(()),
-            Some((field, _)) => Err(Error::invalid(
+            Some(field) => Err(Error::invalid(
                 field,
                 "differs from the session that exists under this key; set partition for a second one, or close_session first",
             )),
         }
     }
+}
+
+/// The first name that is marked.
+fn first<const N: usize>(names: [(&'static str, bool); N]) -> Option<&'static str> {
+    names.into_iter().find(|(_, marked)| *marked).map(|(name, _)| name)
 }
 
 /// How often a request is tried beyond its first answer. Raw sessions do neither unless asked.

@@ -19,18 +19,18 @@ pub struct NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// The first option that is not its default, by its name in C.
-    pub fn first_set(&self) -> Option<&'static str> {
-        let default = NetworkOptions::default();
-        let set = [
-            ("proxy", matches!(self.proxy, ProxyOptions::Through { .. })),
-            ("proxy_mode", self.proxy != default.proxy),
-            ("unix_socket", self.unix_socket.is_some()),
-            ("resolve", !self.overrides.is_empty()),
-            ("local_address", self.local_address.is_some()),
-            ("keepalive_ms", self.keepalive != default.keepalive),
-        ];
-        set.into_iter().find(|(_, set)| *set).map(|(name, _)| name)
+    /// The first option that differs, by its name in C.
+    pub fn difference(&self, other: &NetworkOptions) -> Option<&'static str> {
+        let NetworkOptions { proxy, unix_socket, overrides, local_address, keepalive } = self;
+        let through = |proxy: &ProxyOptions| matches!(proxy, ProxyOptions::Through { .. });
+        let proxy_field = if through(proxy) || through(&other.proxy) { "proxy" } else { "proxy_mode" };
+        super::first([
+            (proxy_field, *proxy != other.proxy),
+            ("unix_socket", *unix_socket != other.unix_socket),
+            ("resolve", *overrides != other.overrides),
+            ("local_address", *local_address != other.local_address),
+            ("keepalive_ms", *keepalive != other.keepalive),
+        ])
     }
 }
 

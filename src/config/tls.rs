@@ -27,6 +27,26 @@ pub struct TlsOptions {
     pub key_log_file: String,
 }
 
+impl TlsOptions {
+    /// The first option that differs, by its name in C.
+    pub fn difference(&self, other: &TlsOptions) -> Option<&'static str> {
+        let TlsOptions { ca_file, ca_bytes, trust, client, server_name, pins, min_version, key_log_file } = self;
+        super::first([
+            ("ca_file", *ca_file != other.ca_file),
+            ("ca_bytes", *ca_bytes != other.ca_bytes),
+            ("trust", *trust != other.trust),
+            ("client_cert_file", client.chain_file != other.client.chain_file),
+            ("client_cert_bytes", client.chain_bytes != other.client.chain_bytes),
+            ("client_key_file", client.key_file != other.client.key_file),
+            ("client_key_bytes", client.key_bytes != other.client.key_bytes),
+            ("server_name", *server_name != other.server_name),
+            ("pins", *pins != other.pins),
+            ("min_tls", *min_version != other.min_version),
+            ("key_log_file", *key_log_file != other.key_log_file),
+        ])
+    }
+}
+
 impl Hash for TlsOptions {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let TlsOptions { ca_file, ca_bytes, trust, client, server_name, pins, min_version, key_log_file } = self;

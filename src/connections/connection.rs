@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::group::Group;
 use super::permit::Permit;
 use crate::events::{self, CloseReason};
-use crate::stats::lock;
+use crate::lock::lock;
 use crate::transport::http::{Driver, Sender, Turn};
-use crate::transport::link::{DialTimes, Forward, TlsFacts};
+use crate::transport::link::{DialTimes, TlsFacts, Via};
 use crate::transport::wire::Wire;
 
 /// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
@@ -31,7 +31,7 @@ pub struct Facts {
     pub tls: Option<TlsFacts>,
     /// Nobody checked the server's certificate.
     pub insecure: bool,
-    pub forward: Option<Forward>,
+    pub via: Via,
     pub times: DialTimes,
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Detail, Error, Result};
 use crate::transport::dial::DialLimits;
 use crate::transport::failure;
 use crate::transport::http::{self, Driver, Sender};
-use crate::transport::link::Link;
+use crate::transport::link::{Link, Via};
 
 /// A dial to be made.
 pub struct Order {
@@ -62,7 +62,7 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         HttpVersion::Http1 => false,
         HttpVersion::Auto => link.tls.is_some_and(|tls| tls.http2),
     };
-    if http2 && link.forward.is_some() {
+    if http2 && matches!(link.via, Via::Forward(_)) {
         let mend = "a proxy that forwards speaks HTTP/1.1; leave http_version open, or set no_proxy or proxy_mode";
         return Err(Error::invalid("http_version", mend));
     }
@@ -70,7 +70,7 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         remote: link.remote,
         tls: link.tls,
         insecure: group.insecure && link.tls.is_some(),
-        forward: link.forward,
+        via: link.via,
         times: link.times,
     };
     let connection = Arc::new(group.shared.connection(facts, link.wire, http2));

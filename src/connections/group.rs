@@ -15,7 +15,8 @@ use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
 use crate::error::{Error, Result};
 use crate::events::{self, CloseReason};
-use crate::stats::{add, add_one, lock};
+use crate::lock::lock;
+use crate::stats::add_one;
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::http::Sender;
 use crate::transport::link::Connect;
@@ -99,11 +100,11 @@ impl Group {
     }
 
     /// An HTTP/1.1 connection comes back from its request.
-    pub fn take_back(self: &Arc<Self>, connection: Arc<Connection>, sender: Sender) {
+    pub fn take_back(self: &Arc<Self>, connection: &Arc<Connection>, sender: Sender) {
         connection.end_use();
         if sender.is_closed() {
             drop(sender);
-            return self.retire(&connection, CloseReason::ServerClosed);
+            return self.retire(connection, CloseReason::ServerClosed);
         }
         let mut state = lock(&self.state);
         if connection.is_leaving() {
@@ -111,7 +112,7 @@ impl Group {
             return drop(sender);
         }
         connection.put_way_in(sender);
-        self.offer(&mut state, connection, None);
+        self.offer(&mut state, connection.clone(), None);
         self.be_content(&mut state);
         let unwanted = state.unwanted();
         drop(state);
@@ -353,7 +354,7 @@ impl Group {
         if state.waiters.len() > 0 {
             if let Some(lease) = self.lease(&connection) {
                 let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
-                let Some((connection, sender)) = unwanted.dissolve() else { return };
+                let Some(sender) = unwanted.dissolve() else { return };
                 connection.end_use();
                 connection.put_way_in(sender);
             }
@@ -366,9 +367,9 @@ impl Group {
         while state.waiters.len() > 0 {
             let Some(lease) = state.stream(self) else { return };
             if let Some(unwanted) = state.waiters.serve(lease, None) {
-                if let Some((connection, _)) = unwanted.dissolve() {
-                    connection.end_use();
-                }
+                let connection = unwanted.connection().clone();
+                drop(unwanted.dissolve());
+                connection.end_use();
             }
         }
     }
@@ -451,16 +452,4 @@ impl Group {
             self.spawn(dial::run(self.clone(), order));
         }
     }
-}
-
-/// Counts a finished wait.
-pub fn count_wait(shared: &Shared, waited: Duration) {
-    add_one(&shared.counters.queued);
-    add(&shared.counters.queued_us, waited.as_micros() as u64);
-    shared.counters.queue_times.count(waited);
-}
-
-/// Counts a response's head.
-pub fn count_first_byte(shared: &Shared, after: Duration) {
-    shared.counters.first_byte_times.count(after);
 }

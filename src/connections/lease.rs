@@ -18,13 +18,10 @@ const SETTLES: Duration = Duration::from_secs(1);
 
 /// A connection for one request.
 pub struct Lease {
-    inner: Option<Inner>,
-}
-
-struct Inner {
     group: Arc<Group>,
     connection: Arc<Connection>,
-    sender: Sender,
+    /// Taken by whoever gives the connection back: the drop, or the queue.
+    sender: Option<Sender>,
     reused: bool,
     /// A request went in and its response has not been read to the end.
     under_way: bool,
@@ -34,90 +31,79 @@ struct Inner {
 
 impl Lease {
     pub fn new(group: Arc<Group>, connection: Arc<Connection>, sender: Sender, reused: bool) -> Self {
-        Lease { inner: Some(Inner { group, connection, sender, reused, under_way: false, sends_on: false }) }
+        Lease { group, connection, sender: Some(sender), reused, under_way: false, sends_on: false }
     }
 
-    /// Taken apart without giving the connection back.
-    pub fn dissolve(mut self) -> Option<(Arc<Connection>, Sender)> {
-        self.inner.take().map(|inner| (inner.connection, inner.sender))
-    }
-
-    fn inner(&self) -> &Inner {
-        match &self.inner {
-            Some(inner) => inner,
-            // Only the methods that consume a lease empty it.
-            None => unreachable!("a lease is whole while it is borrowed"),
-        }
+    /// Nobody wants it: the way in, which the caller gives back.
+    pub fn dissolve(mut self) -> Option<Sender> {
+        self.sender.take()
     }
 
     pub fn connection(&self) -> &Arc<Connection> {
-        &self.inner().connection
+        &self.connection
     }
 
     /// Whether another request used the connection before.
     pub fn reused(&self) -> bool {
-        self.inner().reused
+        self.reused
     }
 
     /// Sends a request and waits for its response's head.
     pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
-        let Some(inner) = &mut self.inner else { unreachable!("a lease is whole while it is borrowed") };
-        if !inner.connection.is_fit().await || inner.sender.is_closed() {
-            return Err(NoResponse::dead(request));
+        let fit = self.connection.is_fit().await;
+        match &mut self.sender {
+            Some(sender) if fit && !sender.is_closed() => {
+                self.under_way = true;
+                sender.send(request).await
+            }
+            _ => Err(NoResponse::dead(request)),
         }
-        inner.under_way = true;
-        inner.sender.send(request).await
     }
 
     /// The server closes the connection after this response.
     pub fn closes(&self) {
-        let Inner { group, connection, .. } = self.inner();
-        group.retire(connection, CloseReason::ServerClosed);
+        self.group.retire(&self.connection, CloseReason::ServerClosed);
     }
 
     /// The response has been read to its end: the connection can carry another, at once where the whole request was `sent`.
     /// `keep` is how long the server said it keeps the connection.
     pub fn finish(mut self, sent: bool, keep: Option<Duration>) {
-        if let Some(inner) = &mut self.inner {
-            inner.under_way = false;
-            inner.sends_on = !sent;
-            if let Some(keep) = keep {
-                inner.connection.keep_at_most(keep);
-            }
+        self.under_way = false;
+        self.sends_on = !sent;
+        if let Some(keep) = keep {
+            self.connection.keep_at_most(keep);
         }
     }
 
     /// The connection failed: it takes no more requests.
     pub fn failed(mut self, why: CloseReason) {
-        if let Some(inner) = &mut self.inner {
-            inner.under_way = false;
-            inner.group.retire(&inner.connection, why);
-        }
+        self.under_way = false;
+        self.group.retire(&self.connection, why);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else { return };
-        let Inner { group, connection, mut sender, under_way, sends_on, .. } = inner;
+        let Some(mut sender) = self.sender.take() else { return };
+        let Lease { group, connection, under_way, sends_on, .. } = self;
         if connection.http2 {
             drop(sender);
-            group.end_stream(&connection);
-        } else if under_way {
+            group.end_stream(connection);
+        } else if *under_way {
             // In the middle of an exchange nothing else can be sent on it.
-            group.retire(&connection, CloseReason::Cancelled);
+            group.retire(connection, CloseReason::Cancelled);
             drop(sender);
-            group.end_stream(&connection);
-        } else if !sends_on {
+            group.end_stream(connection);
+        } else if !*sends_on {
             group.take_back(connection, sender);
         } else {
-            let settling = group.clone();
+            let (settling, connection) = (group.clone(), connection.clone());
             group.spawn(async move {
                 let ready = tokio::time::timeout(SETTLES, sender.ready()).await;
                 if ready != Ok(true) {
                     settling.retire(&connection, CloseReason::NotReusable);
                 }
-                settling.take_back(connection, sender);
+                settling.take_back(&connection, sender);
             });
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use self::connection::Connection;
-pub use self::group::{Checkout, Group, Occupancy, count_first_byte, count_wait};
+pub use self::group::{Checkout, Group, Occupancy};
 pub use self::lease::{Lease, Waiting, queue_limit_ran_out};
 use self::permit::Places;
 pub use self::state::Protocol;
@@ -25,11 +25,12 @@ pub use self::waiter::Place;
 use crate::config::{ConnectionCaps, ConnectionConfig, Limits};
 use crate::error::{Error, Result};
 use crate::events::{self, CloseReason};
+use crate::lock::lock;
 use crate::metrics::{Counts, Histogram};
 use crate::runtime::Runtime;
-use crate::stats::{add_one, lock, read};
+use crate::stats::{add, add_one, read};
 use crate::transport::dial::{DialLimits, Target};
-use crate::transport::link::Connect;
+use crate::transport::link::{Connect, Via};
 use crate::transport::tls::ReloadRound;
 use crate::transport::wire::Wire;
 
@@ -232,6 +233,18 @@ impl Drop for Reference {
 }
 
 impl Shared {
+    /// Counts a finished wait for a connection.
+    pub fn waited(&self, time: Duration) {
+        add_one(&self.counters.queued);
+        add(&self.counters.queued_us, time.as_micros() as u64);
+        self.counters.queue_times.count(time);
+    }
+
+    /// Counts a response, by the time to its head.
+    pub fn answered(&self, first_byte: Duration) {
+        self.counters.first_byte_times.count(first_byte);
+    }
+
     fn groups(&self) -> Vec<Arc<Group>> {
         lock(&self.groups).values().filter_map(Weak::upgrade).collect()
     }
@@ -268,7 +281,7 @@ impl Shared {
 
     fn opened(&self, group: &Group, connection: &Connection) {
         add_one(&self.counters.opened);
-        let connection::Facts { tls, insecure, ref forward, times, .. } = connection.facts;
+        let connection::Facts { tls, insecure, ref via, times, .. } = connection.facts;
         let micros = |time: Duration| time.as_micros() as u64;
         let kind = events::Kind::Connect {
             host: group.host.clone(),
@@ -276,7 +289,7 @@ impl Shared {
             tls: tls.is_some(),
             http2: connection.http2,
             resumed: tls.is_some_and(|tls| tls.resumed),
-            proxied: forward.is_some(),
+            proxied: !matches!(via, Via::Nobody),
             insecure,
             dns_us: micros(times.dns),
             connect_us: micros(times.connect),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::group::Group;
-use crate::stats::lock;
+use crate::lock::lock;
 
 /// The places of one pool.
 pub struct Places {

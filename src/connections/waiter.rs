@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::lease::Lease;
 use crate::error::{Error, Phase};
-use crate::stats::lock;
+use crate::lock::lock;
 use crate::transport::dial::{DialLimits, Watch};
 
 const WAITS: u8 = 0;

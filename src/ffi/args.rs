@@ -246,13 +246,32 @@ pub fn byte_limit(field: &str, bytes: i64) -> Result<Option<Option<u64>>> {
     }
 }
 
+/// The limits that pools, sessions and requests have in common, from `$options`, whose fields bear the same names.
+macro_rules! limits {
+    ($options:expr) => {{
+        let options = $options;
+        LimitOverrides {
+            total: args::time_limit("timeout_ms", options.timeout_ms)?,
+            queue: args::time_limit("queue_timeout_ms", options.queue_timeout_ms)?,
+            dns: args::time_limit("dns_timeout_ms", options.dns_timeout_ms)?,
+            connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
+            tls: args::time_limit("tls_timeout_ms", options.tls_timeout_ms)?,
+            send: args::time_limit("send_timeout_ms", options.send_timeout_ms)?,
+            first_byte: args::time_limit("first_byte_timeout_ms", options.first_byte_timeout_ms)?,
+            between_bytes: args::time_limit("between_bytes_timeout_ms", options.between_bytes_timeout_ms)?,
+            body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
+        }
+    }};
+}
+pub(super) use limits;
+
 /// How often: 0 and `AIP_OFF` are never, as far as this level says it.
 pub fn times(field: &str, number: i64, most: u32) -> Result<Option<u32>> {
     match number {
         0 => Ok(None),
         AIP_OFF => Ok(Some(0)),
         1.. if number <= i64::from(most) => Ok(Some(number.unsigned_abs() as u32)),
-        _ => Err(out_of_range(field, number, &format!("1 to {most}"))),
+        _ => Err(Error::invalid(field, format_args!("is {number}; use 1 to {most}, or AIP_OFF or 0 for never"))),
     }
 }
 

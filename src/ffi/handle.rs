@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result, Status};
+use crate::lock::lock;
 use crate::slots::{ID_BITS, Slots};
 use crate::{stats, sys};
 
@@ -116,8 +117,4 @@ pub fn invalid<H: Kind>() -> Error {
         Status::InvalidHandle,
         format!("{name}: no live {name} handle of this process; it was freed, is of another kind, or came over fork()"),
     )
-}
-
-fn lock(slot: &Object) -> std::sync::MutexGuard<'_, Option<Arc<dyn Any + Send + Sync>>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -267,17 +267,7 @@ unsafe fn config(options: *const aip_pool_options) -> Result<Option<PoolConfig>>
             n => return Err(Error::invalid("threads", format_args!("is {n}; use 0 to {MOST_THREADS}"))),
         },
         connections: caps(&options)?,
-        limits: default.limits.with(LimitOverrides {
-            total: args::time_limit("timeout_ms", options.timeout_ms)?,
-            connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
-            body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
-            queue: args::time_limit("queue_timeout_ms", options.queue_timeout_ms)?,
-            dns: args::time_limit("dns_timeout_ms", options.dns_timeout_ms)?,
-            tls: args::time_limit("tls_timeout_ms", options.tls_timeout_ms)?,
-            send: args::time_limit("send_timeout_ms", options.send_timeout_ms)?,
-            first_byte: args::time_limit("first_byte_timeout_ms", options.first_byte_timeout_ms)?,
-            between_bytes: args::time_limit("between_bytes_timeout_ms", options.between_bytes_timeout_ms)?,
-        }),
+        limits: default.limits.with(args::limits!(&options)),
     }))
 }
 

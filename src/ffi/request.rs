@@ -137,17 +137,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
         url: url.to_owned(),
         headers,
         body: Bytes::copy_from_slice(body),
-        limits: LimitOverrides {
-            total: args::time_limit("timeout_ms", request.timeout_ms)?,
-            connect: args::time_limit("connect_timeout_ms", request.connect_timeout_ms)?,
-            body: args::byte_limit("max_body_bytes", request.max_body_bytes)?,
-            queue: args::time_limit("queue_timeout_ms", request.queue_timeout_ms)?,
-            dns: args::time_limit("dns_timeout_ms", request.dns_timeout_ms)?,
-            tls: args::time_limit("tls_timeout_ms", request.tls_timeout_ms)?,
-            send: args::time_limit("send_timeout_ms", request.send_timeout_ms)?,
-            first_byte: args::time_limit("first_byte_timeout_ms", request.first_byte_timeout_ms)?,
-            between_bytes: args::time_limit("between_bytes_timeout_ms", request.between_bytes_timeout_ms)?,
-        },
+        limits: args::limits!(&request),
         persistence: PersistenceOverrides {
             retries: args::times("max_retries", request.max_retries, 10)?,
             redirects: args::times("max_redirects", request.max_redirects, 30)?,

@@ -217,7 +217,7 @@ pub unsafe fn config(options: *const aip_session_options) -> Result<Option<Sessi
             stream_window: stream_window(options.stream_window_bytes)?,
         },
         defaults: RequestDefaults {
-            limits: limits(&options)?,
+            limits: args::limits!(&options),
             persistence: PersistenceOverrides {
                 retries: args::times("max_retries", options.max_retries, 10)?,
                 redirects: args::times("max_redirects", options.max_redirects, 30)?,
@@ -225,20 +225,6 @@ pub unsafe fn config(options: *const aip_session_options) -> Result<Option<Sessi
             headers: request::packed_headers("headers", headers)?,
         },
     }))
-}
-
-fn limits(options: &aip_session_options) -> Result<LimitOverrides> {
-    Ok(LimitOverrides {
-        total: args::time_limit("timeout_ms", options.timeout_ms)?,
-        queue: args::time_limit("queue_timeout_ms", options.queue_timeout_ms)?,
-        dns: args::time_limit("dns_timeout_ms", options.dns_timeout_ms)?,
-        connect: args::time_limit("connect_timeout_ms", options.connect_timeout_ms)?,
-        tls: args::time_limit("tls_timeout_ms", options.tls_timeout_ms)?,
-        send: args::time_limit("send_timeout_ms", options.send_timeout_ms)?,
-        first_byte: args::time_limit("first_byte_timeout_ms", options.first_byte_timeout_ms)?,
-        between_bytes: args::time_limit("between_bytes_timeout_ms", options.between_bytes_timeout_ms)?,
-        body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
-    })
 }
 
 /// # Safety

@@ -9,15 +9,16 @@ use tokio::time::{Instant, Sleep};
 use super::way::Way;
 use crate::config::{Limits, TimeLimit};
 use crate::error::{Detail, Error, Phase, Status};
+use crate::transport::dial;
 
 /// How often a slow send is looked at within its limit.
 const SEND_LOOKS: u32 = 4;
 
-/// Watches a journey's limits.
+/// Watches a request's limits.
 pub struct Clock<'a> {
     limits: &'a Limits,
     started: Instant,
-    journey: &'a Way,
+    way: &'a Way,
     /// What the socket had taken at the last look while sending, and when it moved last.
     sent: Option<(u64, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -32,36 +33,27 @@ struct Due {
 }
 
 impl<'a> Clock<'a> {
-    pub fn new(limits: &'a Limits, started: Instant, journey: &'a Way) -> Self {
-        Clock { limits, started, journey, sent: None, timer: None }
+    pub fn new(limits: &'a Limits, started: Instant, way: &'a Way) -> Self {
+        Clock { limits, started, way, sent: None, timer: None }
     }
 
     /// Ready when a limit has run out: which, in which phase.
     pub fn poll_ran_out(&mut self, cx: &mut Context<'_>) -> Poll<(Detail, Duration, Phase)> {
+        let mut rang = false;
         loop {
-            let (phase, since) = self.journey.phase();
+            let (phase, since) = self.way.phase();
             let Some(due) = self.next_due(phase, since) else { return Poll::Pending };
+            // Only now: the request may have moved on since the timer was set.
+            if rang && due.at <= Instant::now() {
+                return Poll::Ready((due.detail, due.limit, phase));
+            }
             let wake = self.look_again(phase).map_or(due.at, |look| look.min(due.at));
-            match &mut self.timer {
-                Some(timer) if timer.deadline() <= wake => {}
-                Some(timer) => timer.as_mut().reset(wake),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(wake))),
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wake)));
+            if rang || timer.deadline() > wake {
+                timer.as_mut().reset(wake);
             }
-            let Some(timer) = &mut self.timer else { return Poll::Pending };
             ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            // Looked at afresh: the journey may have moved on since the timer was set.
-            let (phase, since) = self.journey.phase();
-            match self.next_due(phase, since) {
-                Some(due) if due.at <= now => return Poll::Ready((due.detail, due.limit, phase)),
-                Some(due) => {
-                    let wake = self.look_again(phase).map_or(due.at, |look| look.min(due.at));
-                    if let Some(timer) = &mut self.timer {
-                        timer.as_mut().reset(wake);
-                    }
-                }
-                None => self.timer = None,
-            }
+            rang = true;
         }
     }
 
@@ -69,8 +61,8 @@ impl<'a> Clock<'a> {
     fn next_due(&mut self, phase: Phase, since: Instant) -> Option<Due> {
         let Limits { total, queue, dns, connect, tls, first_byte, between_bytes, .. } = *self.limits;
         let due = |limit: TimeLimit, from: Instant, detail| limit.map(|limit| Due { at: from + limit, limit, detail });
-        let joined = self.journey.joined().unwrap_or(since);
-        let dialed = self.journey.dial_began().map_or(joined, |began| began.max(joined));
+        let joined = self.way.joined().unwrap_or(since);
+        let dialed = self.way.dial_began().map_or(joined, |began| began.max(joined));
         let whole = due(total, self.started, Detail::TotalLimit);
         let (of_phase, dialing) = match phase {
             Phase::Queue => (due(queue, joined, Detail::QueueLimit), None),
@@ -102,7 +94,7 @@ impl<'a> Clock<'a> {
 
     /// When the socket took something of the request last.
     fn sent_last(&mut self, since: Instant) -> Instant {
-        let Some(connection) = self.journey.connection() else { return since };
+        let Some(connection) = self.way.connection() else { return since };
         let written = connection.wire.written();
         match self.sent {
             Some((before, at)) if before == written => at,
@@ -133,13 +125,7 @@ pub fn ran_out(detail: Detail, limit: Duration, phase: Phase, occupied: impl FnO
     let millis = limit.as_millis();
     let message = match detail {
         Detail::QueueLimit => return crate::connections::queue_limit_ran_out(limit, &occupied()),
-        Detail::ConnectLimit => {
-            format!("connect_timeout_ms: {millis} ms ran out before a connection stood; raise it or check the host")
-        }
-        Detail::DnsLimit => {
-            format!("dns_timeout_ms: {millis} ms ran out while {doing}; raise it or check the resolver")
-        }
-        Detail::TlsLimit => format!("tls_timeout_ms: {millis} ms ran out while {doing}; raise it or check the host"),
+        Detail::ConnectLimit | Detail::DnsLimit | Detail::TlsLimit => return dial::ran_out(detail, limit),
         Detail::SendLimit => {
             format!(
                 "send_timeout_ms: for {millis} ms the server took no byte of the request; raise it or check the server"

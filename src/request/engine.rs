@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use super::journey::Journey;
 use crate::address::Address;
 use crate::config::Limits;
-use crate::connections::{Checkout, Connection, Group, Lease, count_wait};
+use crate::connections::{Checkout, Connection, Group, Lease};
 use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
 use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
 use crate::transport::dial::DialLimits;
 use crate::transport::http::{Inflow, NoResponse, Payload, Taken};
+use crate::transport::link::Via;
 use crate::transport::{Head, Outgoing};
 
 /// How often a request that the server has not seen goes out again.
@@ -118,7 +119,7 @@ async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Res
     let begun = Instant::now();
     journey.waits(waiting.place().clone());
     let served = waiting.served().await;
-    count_wait(&group.shared, begun.elapsed());
+    group.shared.waited(begun.elapsed());
     served
 }
 
@@ -151,14 +152,14 @@ fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Request
         if !headers.contains_key(HOST) {
             headers.insert(HOST, address.host.clone());
         }
-        match &over.facts.forward {
-            Some(forward) => {
-                if let Some(authorization) = &forward.authorization {
-                    headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        match &over.facts.via {
+            Via::Forward(credential) => {
+                if let Some(credential) = credential {
+                    headers.insert(PROXY_AUTHORIZATION, credential.clone());
                 }
                 address.whole.clone()
             }
-            None => address.path.clone(),
+            Via::Nobody | Via::Tunnel => address.path.clone(),
         }
     };
     let mut request = Request::new(Payload::new(outgoing.body.clone()));
@@ -179,7 +180,7 @@ fn http2_uri(address: &Address, headers: &mut HeaderMap) -> Uri {
 
 /// Whether a request that was given back can go over this connection as it is.
 fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
-    (request.version() == Version::HTTP_2) == over.http2 && over.facts.forward.is_none()
+    (request.version() == Version::HTTP_2) == over.http2 && !matches!(over.facts.via, Via::Forward(_))
 }
 
 fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::connections::{Connection, Lease, Place};
 use crate::error::{Delivery, Error, Phase};
+use crate::lock::lock;
 use crate::response::Report;
-use crate::stats::lock;
 use crate::transport::http::Taken;
 use crate::transport::wire::Wire;
 

@@ -3,13 +3,14 @@
 //! A server that refused a request for load (429, 503, 529) has not worked on it. Other failures of a server may have
 //! cost money, so they are tried again only when the server says so itself (`x-should-retry: true`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
 use super::retry_after::Advice;
 use crate::error::{Delivery, Detail, Error, Status};
+use crate::lock::lock;
 
 /// How much of a body is looked at, and given to a classifier.
 pub const MOST_BODY: usize = 4096;
@@ -268,13 +269,13 @@ impl RetryBudget {
 
     /// A request was begun.
     pub fn deposit(&self) {
-        let mut account = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut account = lock(&self.0);
         account.fifths = (account.fifths + Self::REQUEST).min(Self::MOST);
     }
 
     /// Pays for a retry; false when there is not enough.
     pub fn withdraw(&self, now: Instant) -> bool {
-        let mut account = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut account = lock(&self.0);
         let paid = *account.paid.get_or_insert(now);
         let ticks = (now.saturating_duration_since(paid).as_micros() / Self::TICK.as_micros()) as u64;
         if ticks >= Self::MOST {

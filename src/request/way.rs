@@ -13,7 +13,7 @@ use super::retry::RetryBudget;
 use super::{Failure, Path};
 use crate::address::Address;
 use crate::config::{Limits, Persistence};
-use crate::connections::{Connection, Group, count_first_byte};
+use crate::connections::{Connection, Group};
 use crate::error::{Delivery, Error, Phase, Status};
 use crate::events;
 use crate::response::{Report, Response};
@@ -164,7 +164,7 @@ impl Way {
         let so_far;
         let (report, status, http_status, total) = match outcome {
             Ok(Response { status, report, .. }) => {
-                count_first_byte(&group.shared, report.first_byte);
+                group.shared.answered(report.first_byte);
                 (report, Status::Ok, status.as_u16(), report.total)
             }
             Err(Failure { error, .. }) => {

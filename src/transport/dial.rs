@@ -9,7 +9,7 @@ use http::Uri;
 use tokio::time::timeout;
 
 use super::dns::{self, Addresses, Resolver};
-use super::link::{DialTimes, Forward, Link, Secure, Stream, TlsFacts};
+use super::link::{DialTimes, Link, Secure, Stream, TlsFacts, Via};
 use super::proxy::{Proxies, Proxy, ProxyKind};
 use super::socket::Socket;
 use super::tcp::Tcp;
@@ -103,10 +103,7 @@ impl Dialer {
         let error = match within(limits.connect, self.link(target, &mut course)).await {
             Ok(Ok(link)) => return Ok(Link { times: course.end(), ..link }),
             Ok(Err(error)) => error,
-            Err(limit) => {
-                let what = "a connection stood; raise it or check the host";
-                ran_out("connect_timeout_ms", limit, what, Detail::ConnectLimit).phase(course.phase)
-            }
+            Err(limit) => ran_out(Detail::ConnectLimit, limit).phase(course.phase),
         };
         Err(error.delivery(Delivery::NotSent))
     }
@@ -142,11 +139,10 @@ impl Dialer {
             let secured = secure(self.proxy_tls.as_deref(), &proxy.host, link.stream, course).await;
             link.stream = secured.map_err(at_proxy)?.0;
         }
-        link.stream = match proxy.kind {
-            ProxyKind::Http | ProxyKind::Https if !target.https => {
-                link.forward = Some(Forward { authorization: proxy.authorization().cloned() });
-                link.stream
-            }
+        if !target.https && matches!(proxy.kind, ProxyKind::Http | ProxyKind::Https) {
+            return Ok(Link { via: Via::Forward(proxy.authorization().cloned()), ..link });
+        }
+        let stream = match proxy.kind {
             ProxyKind::Http | ProxyKind::Https => tunnel::connect(link.stream, proxy, destination).await?,
             ProxyKind::Socks5h => tunnel::socks5(link.stream, proxy, destination).await?,
             ProxyKind::Socks5 => {
@@ -156,7 +152,7 @@ impl Dialer {
                 tunnel::socks5(link.stream, proxy, known.uri()?).await?
             }
         };
-        Ok(link)
+        Ok(Link { stream, via: Via::Tunnel, ..link })
     }
 
     async fn tcp(&self, host: &str, port: u16, course: &mut Course<'_>) -> Result<Link> {
@@ -181,10 +177,9 @@ impl Dialer {
             return Ok(Arc::new([address]));
         }
         course.enter(Phase::Dns);
-        within(course.limits.dns, self.resolver.resolve(host)).await.unwrap_or_else(|limit| {
-            let what = "the host name was resolved; raise it or check the resolver";
-            Err(ran_out("dns_timeout_ms", limit, what, Detail::DnsLimit).phase(Phase::Dns))
-        })
+        within(course.limits.dns, self.resolver.resolve(host))
+            .await
+            .unwrap_or_else(|limit| Err(ran_out(Detail::DnsLimit, limit).phase(Phase::Dns)))
     }
 }
 
@@ -242,7 +237,7 @@ async fn unix(path: &std::path::Path) -> Result<Link> {
             return super::tcp::shortage(&error).phase(Phase::Connect);
         }
         Error::new(Status::Connect, format!("unix_socket: cannot connect ({error}); check its path and its server"))
-            .os_error(error.raw_os_error().unwrap_or(0))
+            .os_error(&error)
             .phase(Phase::Connect)
             .retryable()
     })?;
@@ -251,7 +246,7 @@ async fn unix(path: &std::path::Path) -> Result<Link> {
 
 fn plain(socket: Socket) -> Link {
     let wire = Arc::clone(socket.wire());
-    Link { stream: Box::new(socket), wire, remote: None, tls: None, forward: None, times: DialTimes::default() }
+    Link { stream: Box::new(socket), wire, remote: None, tls: None, via: Via::Nobody, times: DialTimes::default() }
 }
 
 /// One TLS handshake under its limit.
@@ -264,11 +259,8 @@ async fn secure(
     let Some(tls) = tls else {
         return Err(Error::new(Status::Unsupported, "tls: there is none here; use an http URL").phase(course.phase));
     };
-    let secured = within(course.limits.tls, tls.secure(dns::bare(host), stream)).await.unwrap_or_else(|limit| {
-        let what = "TLS stood; raise it or check the server";
-        Err(ran_out("tls_timeout_ms", limit, what, Detail::TlsLimit))
-    });
-    secured.map_err(|error| error.phase(course.phase))
+    let secured = within(course.limits.tls, tls.secure(dns::bare(host), stream)).await;
+    secured.unwrap_or_else(|limit| Err(ran_out(Detail::TlsLimit, limit))).map_err(|error| error.phase(course.phase))
 }
 
 /// What failed on the way to the proxy is the proxy's: the URL's own host was not reached.
@@ -288,7 +280,13 @@ fn for_socks(addresses: &Addresses) -> IpAddr {
     addresses.iter().copied().find(IpAddr::is_ipv4).unwrap_or(fallback)
 }
 
-fn ran_out(field: &str, limit: Duration, before: &str, detail: Detail) -> Error {
+/// A limit of a dial ran out: that of names, of TLS, or of all together.
+pub fn ran_out(detail: Detail, limit: Duration) -> Error {
+    let (field, before) = match detail {
+        Detail::DnsLimit => ("dns_timeout_ms", "the host name was resolved; raise it or check the resolver"),
+        Detail::TlsLimit => ("tls_timeout_ms", "TLS stood; raise it or check the server"),
+        _ => ("connect_timeout_ms", "a connection stood; raise it or check the host"),
+    };
     let message = format!("{field}: {} ms ran out before {before}", limit.as_millis());
     Error::new(Status::Timeout, message).detail(detail).retryable()
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lru::LruCache;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{Error, Phase, Result, Status};
+use crate::lock::lock;
 use crate::{sys, workers};
 
 /// An answer this old is used without a thought.
@@ -54,9 +55,10 @@ impl Lookup for SystemLookup {
     }
 }
 
-fn no_worker(error: &io::Error) -> Error {
+/// The system gave no thread for a look-up.
+pub fn no_worker(error: &io::Error) -> Error {
     Error::new(Status::System, format!("system: no thread for a name look-up ({error})"))
-        .os_error(error.raw_os_error().unwrap_or(0))
+        .os_error(error)
         .phase(Phase::Dns)
 }
 
@@ -64,10 +66,11 @@ fn not_resolved(error: &io::Error) -> Error {
     if sys::is_shortage(error) {
         return super::tcp::shortage(error).phase(Phase::Dns);
     }
-    unknown(error).os_error(error.raw_os_error().unwrap_or(0))
+    unknown(error).os_error(error)
 }
 
-fn unknown(why: impl std::fmt::Display) -> Error {
+/// The host has no address.
+pub fn unknown(why: impl std::fmt::Display) -> Error {
     Error::new(Status::Dns, format!("url: the host name does not resolve ({why}); check the name"))
         .phase(Phase::Dns)
         .retryable()
@@ -147,7 +150,7 @@ impl Resolver {
     /// The answer in hand, or the look-up that will bring one; starts one where it is due.
     fn look(self: &Arc<Self>, host: &str, also_stale: bool) -> Known {
         let now = Instant::now();
-        let mut hosts = self.hosts();
+        let mut hosts = lock(&self.hosts);
         let known = hosts.get_or_insert_mut_ref(host, Host::default);
         let good = known.answer.as_ref().filter(|answer| now < answer.good_until);
         if let Some(answer) = good.filter(|answer| now < answer.fresh_until) {
@@ -180,7 +183,7 @@ impl Resolver {
 
     fn learn(&self, host: String, found: &Result<Addresses>) {
         let now = Instant::now();
-        let mut hosts = self.hosts();
+        let mut hosts = lock(&self.hosts);
         let known = hosts.get_or_insert_mut(host, Host::default);
         known.flight = None;
         match (found, &mut known.answer) {
@@ -197,10 +200,6 @@ impl Resolver {
             }
             (Err(_), answer) => *answer = None,
         }
-    }
-
-    fn hosts(&self) -> MutexGuard<'_, LruCache<String, Host>> {
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -411,7 +410,7 @@ mod tests {
             for n in 0..2 * MOST_HOSTS.get() {
                 first(&resolver, &format!("host{n}")).await.unwrap();
             }
-            assert_eq!(resolver.hosts().len(), MOST_HOSTS.get());
+            assert_eq!(lock(&resolver.hosts).len(), MOST_HOSTS.get());
         });
     }
 

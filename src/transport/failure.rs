@@ -19,9 +19,8 @@ pub fn dead() -> Error {
 /// HTTP could not be started on a new connection.
 pub fn starting(error: &hyper::Error) -> Error {
     let chain = Chain(error);
-    let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     let message = format!("url: the connection broke at once ({}); check host and port", chain.root());
-    Error::new(Status::Connect, message).os_error(os_error).phase(Phase::Connect).retryable()
+    Error::new(Status::Connect, message).os_error(chain.io()).phase(Phase::Connect).retryable()
 }
 
 /// The body of a response ended early.
@@ -56,7 +55,6 @@ fn is_incomplete(error: &hyper::Error) -> bool {
 
 /// A request that may have been sent got no response.
 pub fn exchanging(chain: &Chain<'_>) -> Error {
-    let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
     if let Some(refusal) = chain.find().filter(|error| tls::failure::is_client_certificate_refusal(error)) {
         return tls::failure::refused(refusal);
     }
@@ -74,7 +72,7 @@ pub fn exchanging(chain: &Chain<'_>) -> Error {
     } else {
         Error::new(Status::Protocol, format!("connection: the server broke the protocol ({})", chain.root()))
     };
-    failure.os_error(os_error)
+    failure.os_error(chain.io())
 }
 
 fn is_broken_io(error: &io::Error) -> bool {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::stats::lock;
+use crate::lock::lock;
 
 /// Stands between a connection and the one who waits for it. Clones share it.
 #[derive(Clone)]

@@ -26,8 +26,7 @@ pub struct Link {
     pub remote: Option<SocketAddr>,
     /// What the two sides agreed on; `None` without TLS.
     pub tls: Option<TlsFacts>,
-    /// Requests go to a proxy that forwards them: whole URLs, and this credential for the proxy alone.
-    pub forward: Option<Forward>,
+    pub via: Via,
     pub times: DialTimes,
 }
 
@@ -39,10 +38,14 @@ pub struct TlsFacts {
     pub resumed: bool,
 }
 
-/// Requests for an http URL through an http proxy.
+/// Who stands between us and the server.
 #[derive(Clone)]
-pub struct Forward {
-    pub authorization: Option<http::HeaderValue>,
+pub enum Via {
+    Nobody,
+    /// A proxy that passes bytes on, once the tunnel stands.
+    Tunnel,
+    /// A proxy that HTTP is spoken with: it is sent whole URLs, and this credential, which is for it alone.
+    Forward(Option<http::HeaderValue>),
 }
 
 /// How long each part of a dial took.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::failure::Chain;
 use crate::config::{Keepalive, NetworkOptions};
 use crate::error::{Error, Phase, Result, Status};
 use crate::sys;
@@ -103,29 +104,20 @@ impl Tcp {
             }
             _ => format!("url: cannot connect ({error}); check host, port and network"),
         };
-        Error::new(Status::Connect, message)
-            .os_error(error.raw_os_error().unwrap_or(0))
-            .phase(Phase::Connect)
-            .retryable()
+        Error::new(Status::Connect, message).os_error(&error).phase(Phase::Connect).retryable()
     }
 }
 
 /// The system is out of something, which may be over in a moment.
 pub fn shortage(error: &io::Error) -> Error {
     let message = "system: out of descriptors or memory; raise the limit (ulimit -n) or close some";
-    Error::new(Status::System, message).os_error(error.raw_os_error().unwrap_or(0))
+    Error::new(Status::System, message).os_error(error)
 }
 
 /// The system's own error below a connector's.
 fn cause(error: &(dyn StdError + 'static)) -> io::Error {
-    let mut link = Some(error);
-    while let Some(at) = link {
-        if let Some(number) = at.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return io::Error::from_raw_os_error(number);
-        }
-        link = at.source();
-    }
-    io::Error::other(error.to_string())
+    let number = Chain(error).io().and_then(io::Error::raw_os_error);
+    number.map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Through a proxy: HTTP CONNECT and SOCKS5, over a stream to the proxy that stands already.
 
-use std::error::Error as StdError;
 use std::future::{Ready, ready};
 use std::io;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
+use super::failure::Chain;
 use super::link::Stream;
 use super::proxy::Proxy;
 use crate::error::{Detail, Error, Phase, Result, Status};
@@ -77,11 +77,7 @@ fn refused(what: &str) -> Error {
 }
 
 fn broken(error: &io::Error) -> Error {
-    let os_error = error.raw_os_error().or_else(|| {
-        let carried = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-        carried.and_then(io::Error::raw_os_error)
-    });
     refused(&format!("broke before the tunnel stood ({error}); check the proxy"))
-        .os_error(os_error.unwrap_or(0))
+        .os_error(Chain(error).io())
         .retryable()
 }

@@ -2,13 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(unix)]
-use std::{
-    os::fd::RawFd,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{os::fd::RawFd, sync::Mutex};
 
 #[cfg(unix)]
-use crate::sys;
+use crate::{lock::lock, sys};
 
 /// What has gone over a socket so far. Shared by the socket, which counts, and whoever has to explain a failure.
 #[derive(Debug, Default)]
@@ -93,7 +90,7 @@ impl Wire {
     /// Looks past what TLS has read already, and takes nothing.
     #[cfg(unix)]
     pub fn is_readable(&self) -> bool {
-        match *self.end() {
+        match *lock(&self.end) {
             End::Unseen => false,
             End::Open(socket) => sys::is_readable(socket),
             End::Closed => true,
@@ -110,16 +107,11 @@ impl Wire {
     /// The socket is open, and says `close` before it no longer is.
     #[cfg(unix)]
     pub(super) fn open(&self, socket: RawFd) {
-        *self.end() = End::Open(socket);
+        *lock(&self.end) = End::Open(socket);
     }
 
     #[cfg(unix)]
     pub(super) fn close(&self) {
-        *self.end() = End::Closed;
-    }
-
-    #[cfg(unix)]
-    fn end(&self) -> MutexGuard<'_, End> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.end) = End::Closed;
     }
 }

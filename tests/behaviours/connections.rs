@@ -156,19 +156,6 @@ pub fn metrics_are_prometheus_text(over: Over) {
     assert!(text.ends_with('\n') && text.lines().all(|line| line.starts_with("# ") || line.starts_with("aipool_")));
 }
 
-/// This process's events: other tests' too.
-fn events() -> Vec<String> {
-    aipool::events::read(0, 1 << 20).lines.lines().map(str::to_owned).collect()
-}
-
-/// The event of a connection to the port of this URL; empty where there is none.
-fn connect_event(url: &str) -> String {
-    let port = url.rsplit_once(':').unwrap().1;
-    let connected =
-        |line: &String| line.contains("\"event\":\"connect\"") && line.contains(&format!("\"port\":{port},"));
-    events().into_iter().find(connected).unwrap_or_default()
-}
-
 pub fn events_are_json_lines(over: Over) {
     let (pool, listener) = (pool(over), Listener::open());
     session(&pool, &listener.http).request(get("/echo?secret")).unwrap();

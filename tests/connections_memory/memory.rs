@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use aipool::error::{Error, Phase, Status};
 use aipool::transport::dial::{DialLimits, Target, Watch};
-use aipool::transport::link::{Connect, Connecting, DialTimes, Leading, Link, TlsFacts};
+use aipool::transport::link::{Connect, Connecting, DialTimes, Leading, Link, TlsFacts, Via};
 use aipool::transport::wire::Wire;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::runtime::Runtime;
@@ -237,7 +237,7 @@ impl Connect for Memory {
                 wire,
                 remote: world.plan.addressed.then(|| SocketAddr::from(([192, 0, 2, 1], 80))),
                 tls: world.plan.https.then_some(TlsFacts { http2: world.plan.http2, resumed: false }),
-                forward: None,
+                via: Via::Nobody,
                 times: DialTimes::default(),
             })
         })

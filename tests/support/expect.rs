@@ -35,6 +35,19 @@ pub fn bounded(mut request: Request) -> Request {
     request
 }
 
+/// This process's events: other tests' too.
+pub fn events() -> Vec<String> {
+    aipool::events::read(0, 1 << 20).lines.lines().map(str::to_owned).collect()
+}
+
+/// The event of a connection to the port of this URL; empty where there is none.
+pub fn connect_event(url: &str) -> String {
+    let port = url.rsplit_once(':').unwrap().1;
+    let connected =
+        |line: &String| line.contains("\"event\":\"connect\"") && line.contains(&format!("\"port\":{port},"));
+    events().into_iter().find(connected).unwrap_or_default()
+}
+
 /// Sends `request` to a server that fails it, expects a failure, and that nothing is left of it: no request under way and,
 /// where the script waits for it, a closed connection. The next request, over a fresh connection, succeeds.
 pub fn fails_cleanly(

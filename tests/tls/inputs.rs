@@ -1,9 +1,9 @@
 //! What the user gives: kinds of keys, and mistakes that are named.
 
-use aipool::config::{ClientCertificate, KeyBytes, TlsOptions, TlsVersion, Trust};
+use aipool::config::{ClientCertificate, ConnectionConfig, KeyBytes, TlsOptions, TlsVersion, Trust};
 use aipool::error::{Error, Status};
 use aipool::transport::TlsIdentity;
-use aipool::transport::tls::unsupported_by_reqwest;
+use aipool::transport::reqwest::Transport;
 
 use crate::certificates::authority;
 use crate::{trusting, with_certificate};
@@ -117,11 +117,11 @@ fn no_key_is_ever_shown() {
 
 #[test]
 fn what_reqwest_does_not_offer_is_named() {
+    let offered = |tls| Transport::new(ConnectionConfig { tls, ..ConnectionConfig::default() });
     let ca = authority("given");
     let with = with_certificate(TlsOptions::default(), &ca.leaf(&["client"]));
     for (options, name) in [
         (trusting(&ca), None),
-        (TlsOptions { ca_file: "x".to_owned(), ..TlsOptions::default() }, None),
         (TlsOptions { trust: Trust::Anybody, ..TlsOptions::default() }, Some("trust")),
         (with, Some("client_cert_bytes")),
         (TlsOptions { server_name: "x".to_owned(), ..TlsOptions::default() }, Some("server_name")),
@@ -129,6 +129,8 @@ fn what_reqwest_does_not_offer_is_named() {
         (TlsOptions { min_version: TlsVersion::Tls13, ..TlsOptions::default() }, Some("min_tls")),
         (TlsOptions { key_log_file: "x".to_owned(), ..TlsOptions::default() }, Some("key_log_file")),
     ] {
-        assert_eq!(unsupported_by_reqwest(&options), name);
+        let refused = offered(options).err();
+        assert_eq!(refused.as_ref().map(|error| error.message.split_once(": ").unwrap().0), name);
+        assert!(refused.is_none_or(|error| error.status == Status::Unsupported));
     }
 }

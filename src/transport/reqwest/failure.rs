@@ -9,7 +9,7 @@ use super::attempt::Attempt;
 use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::sys;
 use crate::transport::failure::{Chain, exchanging, is_bad_data};
-use crate::transport::tls;
+use crate::transport::{dial, dns, tcp, tls};
 
 /// Our resolver's failure, found again in the chain.
 #[derive(Debug)]
@@ -75,29 +75,22 @@ pub fn in_body(error: &reqwest::Error) -> Error {
 
 fn connecting(chain: &Chain<'_>, phase: Phase) -> Error {
     if let Some(ConnectLimitRanOut(limit)) = chain.find() {
-        let millis = limit.as_millis();
-        let message =
-            format!("connect_timeout_ms: {millis} ms ran out before a connection stood; raise it or check the host");
-        return Error::new(Status::Timeout, message).detail(Detail::ConnectLimit).phase(phase).retryable();
+        return dial::ran_out(Detail::ConnectLimit, *limit).phase(phase);
     }
     if let Some(NotResolved(why)) = chain.find() {
-        return Error::new(Status::Dns, format!("url: the host name does not resolve ({why}); check the name"))
-            .phase(Phase::Dns)
-            .retryable();
+        return dns::unknown(why);
     }
     if let Some(NoWorker(error)) = chain.find() {
-        return Error::new(Status::System, format!("system: no thread for a name look-up ({error})"))
-            .os_error(error.raw_os_error().unwrap_or(0))
-            .phase(Phase::Dns);
+        return dns::no_worker(error);
     }
-    let os_error = chain.io().and_then(io::Error::raw_os_error).unwrap_or(0);
-    let failure = if let Some(error) = chain.find::<rustls::Error>() {
+    if let Some(error) = chain.find::<rustls::Error>() {
         return tls::failure::refused(error);
-    } else if chain.io().is_some_and(sys::is_shortage) {
-        Error::new(Status::System, "system: out of descriptors or memory; raise the limit (ulimit -n) or close some")
-    } else {
-        Error::new(Status::Connect, format!("url: cannot connect ({}); check host, port and network", chain.root()))
-            .retryable()
-    };
-    failure.os_error(os_error).phase(Phase::Connect)
+    }
+    if let Some(error) = chain.io().filter(|error| sys::is_shortage(error)) {
+        return tcp::shortage(error).phase(Phase::Connect);
+    }
+    Error::new(Status::Connect, format!("url: cannot connect ({}); check host, port and network", chain.root()))
+        .os_error(chain.io())
+        .phase(Phase::Connect)
+        .retryable()
 }

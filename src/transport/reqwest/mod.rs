@@ -24,7 +24,7 @@ use self::failure::ConnectLimitRanOut;
 use self::resolve::SystemResolver;
 use super::tls::{self, TlsIdentity};
 use super::{Head, Outgoing};
-use crate::config::{ConnectionConfig, HttpVersion, TimeLimit};
+use crate::config::{ConnectionCaps, ConnectionConfig, HttpVersion, TimeLimit, TlsOptions};
 use crate::error::{Error, Phase, Result, Status};
 
 /// The connections of one origin and identity. Clients are made on first use: the one for https reads root certificates.
@@ -38,19 +38,15 @@ pub struct Transport {
 impl Transport {
     /// `UNSUPPORTED` names the first option that is set and that reqwest is not given.
     pub fn new(connection: ConnectionConfig) -> Result<Self> {
-        let beyond = |field: &str| {
-            let message =
-                format!("{field}: needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE");
-            Err(Error::new(Status::Unsupported, message))
-        };
-        if let Some(field) = tls::unsupported_by_reqwest(&connection.tls) {
-            return beyond(field);
-        }
-        if let Some(field) = connection.network.first_set() {
-            return beyond(field);
-        }
-        if connection.stream_window != ConnectionConfig::default().stream_window {
-            return beyond("stream_window_bytes");
+        let default = ConnectionConfig::default();
+        // Roots it is given; nothing else.
+        let TlsOptions { ca_file, ca_bytes, .. } = connection.tls.clone();
+        let roots = TlsOptions { ca_file, ca_bytes, ..TlsOptions::default() };
+        let window = (connection.stream_window != default.stream_window).then_some("stream_window_bytes");
+        let beyond = connection.tls.difference(&roots).or_else(|| connection.network.difference(&default.network));
+        if let Some(field) = beyond.or(window) {
+            let mend = "needs the pool's own connections; leave it out or choose AIP_TRANSPORT_ENGINE";
+            return Err(Error::new(Status::Unsupported, format!("{field}: {mend}")));
         }
         TlsIdentity::of(&connection.tls)?;
         Ok(Transport { connection, plain: OnceCell::new(), secure: OnceCell::new(), traffic: Arc::new(Traffic::new()) })
@@ -139,7 +135,7 @@ fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<re
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy()
-        .pool_idle_timeout(IDLE_LIMIT)
+        .pool_idle_timeout(ConnectionCaps::default().idle)
         .tcp_nodelay(true);
     builder = match connection.http_version {
         HttpVersion::Auto => builder,
@@ -148,9 +144,6 @@ fn client(connection: &ConnectionConfig, tls: rustls::ClientConfig) -> Result<re
     };
     builder.build().map_err(|error| Error::new(Status::System, format!("session: cannot make its client: {error}")))
 }
-
-/// Below the 60 s after which common load balancers close a silent connection.
-const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
 /// How often a dial looks whether the connection that is falling idle has come: the shortest time the timer knows.
 const TAKES_IDLE: Duration = Duration::from_millis(1);

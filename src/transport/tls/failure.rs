@@ -13,7 +13,7 @@ pub fn handshake(error: &io::Error) -> Error {
         return refused(error);
     }
     Error::new(Status::Connect, format!("tls: the connection broke during the handshake ({error})"))
-        .os_error(error.raw_os_error().unwrap_or(0))
+        .os_error(error)
         .phase(Phase::Tls)
         .retryable()
 }

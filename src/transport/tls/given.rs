@@ -158,6 +158,5 @@ fn read(field: &str, file: &str) -> Result<Zeroizing<Vec<u8>>> {
 
 /// A file that the system does not let us use.
 pub fn unusable(field: &str, verb: &str, file: impl Display, error: &std::io::Error) -> Error {
-    Error::new(Status::System, format!("{field}: cannot {verb} {file}: {error}"))
-        .os_error(error.raw_os_error().unwrap_or(0))
+    Error::new(Status::System, format!("{field}: cannot {verb} {file}: {error}")).os_error(error)
 }

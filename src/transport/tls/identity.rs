@@ -11,11 +11,11 @@ use rustls::pki_types::ServerName;
 use super::configs::Configs;
 use super::given::Given;
 use super::key_log::KeyLogFile;
-use super::lock;
 use super::roots::{self, ReloadRound};
 use super::secure::{ToProxy, ToTarget, server_name};
 use crate::config::{HttpVersion, TlsOptions};
 use crate::error::{Error, Phase, Result, Status};
+use crate::lock::lock;
 use crate::sys;
 use crate::transport::link::Secure;
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use once_cell::sync::OnceCell;
 use rustls::RootCertStore;
 
-use super::lock;
 use crate::config::Trust;
 use crate::error::{Error, Result, Status};
+use crate::lock::lock;
 use crate::sys;
 
 /// Reading takes milliseconds and can fail, so success is kept and a failure tried again. One store for all who add none.
@@ -68,9 +68,8 @@ fn again() -> Result<Arc<RootCertStore>> {
 fn load() -> Result<Arc<RootCertStore>> {
     let loaded = rustls_native_certs::load_native_certs();
     if let Some(shortage) = loaded.errors.iter().find_map(shortage) {
-        let os_error = shortage.raw_os_error().unwrap_or(0);
         let message = format!("system: cannot read the system's roots now ({shortage})");
-        return Err(Error::new(Status::System, message).os_error(os_error));
+        return Err(Error::new(Status::System, message).os_error(shortage));
     }
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(loaded.certs);

@@ -9,6 +9,7 @@ use tokio_rustls::TlsConnector;
 use super::{TlsIdentity, failure};
 use crate::config::HttpVersion;
 use crate::error::{Error, Result};
+use crate::transport::dns;
 use crate::transport::link::{Secure, Securing, Stream, TlsFacts};
 
 const HTTP_2: &[u8] = b"h2";
@@ -66,7 +67,6 @@ fn facts(connection: &ClientConnection) -> TlsFacts {
 
 /// A host name or an address, in brackets or not, as TLS knows them.
 pub fn server_name(field: &str, host: &str) -> Result<ServerName<'static>> {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    ServerName::try_from(bare.to_owned())
+    ServerName::try_from(dns::bare(host).to_owned())
         .map_err(|_| Error::invalid(field, format_args!("{host} is no host name or address that TLS can verify")))
 }
