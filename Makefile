@@ -9,15 +9,15 @@ build: ## the library as if installed, in target/stage
 	@scripts/setup rust cc
 	@scripts/stage
 
-demo: ## a C, a C++ and a Go program share warm sessions, against the sandbox
+demo: ## a C, a C++ and a Go program, each over warm sessions, against a sandbox on loopback
 	@scripts/setup rust cc c++ go
 	@scripts/demo
 
-test: ## every test: Rust, nginx, C, C++, Go; STRICT=1 fails where a toolchain is missing
+test: ## Rust, nginx and four more servers, C, C++, Go, the README's samples; STRICT=1 fails where a toolchain is missing
 	@scripts/setup rust cc c++ clang go
 	@scripts/test
 
-lint: ## format and lints of all languages
+lint: ## Rust: format, clippy, doc warnings; Go: format, and that its copy of the header is the same
 	@scripts/setup rust lint go
 	@scripts/lint
 
@@ -25,14 +25,15 @@ header: ## accepts a changed C header: include/aipool.h and the Go module's copy
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
 
-bench: ## the table against libcurl, reqwest and a raw socket, and the figures that are promised
+bench: ## the table against libcurl, reqwest and a raw socket, and what is promised: a missed count fails, a missed time does not
 	@scripts/setup rust cc curl valgrind strace python3
 	@scripts/stage
 	@benches/run
 
-nightly: ## what takes longer: ten million random calls, sanitizers in full, a thousand forks
-	@scripts/setup rust cc c++ clang go valgrind
+nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
+	@scripts/setup rust cc c++ clang go curl valgrind strace python3
 	@scripts/nightly
+	@$(MAKE) --no-print-directory bench STRICT=1
 
 clean: ## removes everything built
 	rm -rf target

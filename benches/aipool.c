@@ -98,10 +98,6 @@ static void peer_request(void *thread_state) {
 static void peer_close(void *thread_state) { (void)thread_state; }
 
 static void peer_stop(void) {
-    aip_library_stats stats;
-    check(aip_stats(&stats, sizeof stats), "aip_stats", NULL);
-    fprintf(stderr, "hand_offs=%lu guard_drives=%lu guard_looks=%lu\n", (unsigned long)stats.hand_offs,
-            (unsigned long)stats.guard_drives, (unsigned long)stats.guard_looks);
     for (int i = 0; i < the_plan->bases; i++)
         check(aip_session_free(sessions[i]), "aip_session_free", NULL);
     check(aip_pool_free(pool), "aip_pool_free", NULL);

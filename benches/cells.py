@@ -22,7 +22,7 @@ class Row(NamedTuple):
     threads: int
     # How many base URLs the threads use.
     bases: int = 1
-    # A server whose handshakes take as long as elsewhere.
+    # A port where each handshake begins 50 ms late, about a round trip to a server elsewhere.
     far: bool = False
 
 

@@ -205,7 +205,8 @@
 /**
  * In `aip_request.flags`: the server may get this request twice. Then it is sent again over a fresh connection when a
  * reused one broke without a byte of an answer. Methods that are idempotent by themselves (GET, PUT, ...) and requests with
- * an Idempotency-Key header need no flag; a POST without either is sent again only when no byte of it had left.
+ * an Idempotency-Key header need no flag; a POST without either is sent again only when no byte
+ * of it had left, or when by the protocol the server did not work on it.
  */
 #define AIP_REQUEST_MAY_REPEAT 2
 
@@ -481,7 +482,7 @@ enum aip_delivery
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Not one byte of it left.
+     * Not one byte of it left, or by the protocol the server did not work on it.
      */
     AIP_NOT_SENT = 0,
     /**
@@ -628,7 +629,7 @@ typedef struct aip_pool_options {
      */
     int64_t max_queue;
     /**
-     * Milliseconds after which an idle connection closes; 0 is 50000. Servers that say less are believed.
+     * Milliseconds after which an idle connection closes; 0 is 50000, AIP_OFF 30 days. Servers that say less are believed.
      */
     int64_t idle_timeout_ms;
     /**
@@ -686,9 +687,9 @@ typedef struct aip_error {
 
 /**
  * What a session is asked for with. Call aip_session_options_init() first; every 0 is the default.
- * The fields from `partition` to `max_body_bytes`, the other time limits, `max_redirects` and `max_retries` belong to the
- * handle and may differ from handle to handle, but for `partition` and `ca_*`. The rest shapes connections: it is the
- * session's identity.
+ * `ca_*`, `http_version`, `transport` and all from `trust` on shape connections: they are the session's identity. Another
+ * `partition` is another session. Headers, limits, `max_redirects` and `max_retries` belong to the handle and may differ
+ * from handle to handle.
  */
 typedef struct aip_session_options {
     /**
@@ -776,8 +777,9 @@ typedef struct aip_session_options {
      */
     int64_t max_redirects;
     /**
-     * Further attempts, up to 10, after failures where nothing was sent, and after 429, 503 and 529 as the server's
-     * Retry-After says; 0 and AIP_OFF: none. All within timeout_ms.
+     * Further attempts, up to 10: after failures where nothing was sent; after a broken connection where the request may
+     * be sent twice (see AIP_REQUEST_MAY_REPEAT); after 429, 503, 529 and what the server marks with x-should-retry, not
+     * before its Retry-After. 0 and AIP_OFF: none. All within timeout_ms.
      */
     int64_t max_retries;
     /**
@@ -886,12 +888,12 @@ typedef struct aip_session_options {
      */
     size_t local_address_len;
     /**
-     * Silent milliseconds before TCP keep-alive probes; 0 is 30000. AIP_OFF: no probes.
+     * Silent milliseconds before TCP keep-alive probes, 1000 at the least; 0 is 30000. AIP_OFF: no probes.
      */
     int64_t keepalive_ms;
     /**
-     * Bytes of one HTTP/2 stream that may wait unread, up to 16777216; 0 is 65536. More for large downloads over long
-     * ways. What a hundred streams may hold is a hundred times that.
+     * Bytes of one HTTP/2 stream that may wait unread, 1024 to 16777216; 0 is 65536, AIP_UNLIMITED the most. More for
+     * large downloads over long ways. What a hundred streams may hold is a hundred times that.
      */
     int64_t stream_window_bytes;
     /**
@@ -1176,7 +1178,7 @@ typedef struct aip_response_info {
      */
     uint32_t http_version;
     /**
-     * 0 when a connection was opened for it; 1 when it came over one that another request had opened.
+     * 1 when another request, or aip_session_warm(), had used its connection before; else 0.
      */
     uint32_t reused;
     /**
@@ -1296,11 +1298,11 @@ AIP_API int32_t aip_pool_close_global(uint32_t drain_ms, struct aip_error *error
 /**
  * Gets the session of a base URL, making it when there is none or when it is closed.
  * `key` is compared normalised (case of scheme and host, default port, trailing slash, no fragment); a key that is no
- * http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists; connection
- * options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
+ * http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists, or the
+ * connection options of the closed session it replaces; connection options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
  * Each call gives a handle of its own to the shared session, the caller's until aip_session_free(). Any thread; the same
- * key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when `ca_file` cannot
- * be read. Since 0.1.
+ * key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when a file that is
+ * named cannot be read; AIP_UNSUPPORTED for what AIP_TRANSPORT_REQWEST lacks. Since 0.1.
  */
 AIP_API
 int32_t aip_pool_get_session(struct aip_pool *pool,
@@ -1323,7 +1325,9 @@ int32_t aip_pool_acquire(struct aip_pool *pool,
                          struct aip_error *error);
 
 /**
- * Gets the session of `key` and sends a request over it, again on a fresh session when that one was just closed.
+ * Gets the session of `key` and sends a request over it, again on a fresh session when that one was just closed. What is
+ * made anew has the options of the session that was closed; after an eviction or aip_pool_close_session() those are
+ * forgotten, and it has the defaults: where options such as a proxy matter, send over a session you got with them.
  * Blocks within the request's limits. Otherwise as aip_pool_get_session() and aip_session_request(). Since 0.1.
  */
 AIP_API
@@ -1414,8 +1418,9 @@ int32_t aip_session_request(struct aip_session *session,
 /**
  * Opens connections to the session's base URL before requests need them, until `connections` (1 to 64) stand that could
  * take as many requests at once: HTTP/2 needs one for many. `*standing` (may be NULL) says how many stand to the server.
- * Blocks for `timeout_ms` at most, 0 is 10000. Any thread. AIP_TIMEOUT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would
- * say it; nothing was sent. AIP_UNSUPPORTED over reqwest. Since 0.1.
+ * Over HTTP/1.1 no more than max_connections_per_origin ever stand. Blocks for `timeout_ms` at most, 0 is 10000. Any
+ * thread. AIP_TIMEOUT, AIP_LIMIT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would say it; nothing was sent.
+ * AIP_UNSUPPORTED over reqwest. Since 0.1.
  */
 AIP_API
 int32_t aip_session_warm(struct aip_session *session,
@@ -1566,7 +1571,7 @@ AIP_API int32_t aip_cancel_free(struct aip_cancel *cancel);
  * many whole lines as fit `cap` bytes; not NUL-terminated. `*len` is how many bytes were written, `*next` what to give as
  * `after` the next time, `*lost` (may be NULL) how many were overwritten before they were read.
  * Events: connect, connect_failed, close, goaway, suspect, retry, request, reload; each with its numbers. Host names only,
- * never paths, headers or bodies. A loop ends when `*len` is 0.
+ * never paths, headers or bodies. Sessions over AIP_TRANSPORT_REQWEST make none. A loop ends when `*len` is 0.
  * Any thread. AIP_INVALID_ARGUMENT where `cap` is below 1024: a line must fit. Since 0.1.
  */
 AIP_API

@@ -6,6 +6,9 @@ use url::{Host, Url};
 use crate::error::{Error, Result};
 use crate::transport::dial::Target;
 
+/// As long as names get in DNS, with a dot at the end (RFC 1035, 3.1).
+const LONGEST_HOST: usize = 254;
+
 /// A request's URL, and what is made of it.
 #[derive(Debug)]
 pub struct Address {
@@ -28,6 +31,9 @@ impl Address {
             Some(Host::Ipv6(address)) => address.to_string(),
             None => return Err(bad(&"it has no host")),
         };
+        if host.len() > LONGEST_HOST {
+            return Err(Error::invalid("url", format_args!("has a host name of over {LONGEST_HOST} bytes")));
+        }
         let target = Target { https: url.scheme() == "https", host, port: url.port_or_known_default().unwrap_or(80) };
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         Ok(Address {
@@ -51,6 +57,9 @@ mod tests {
         assert_eq!(address.host, "api.x.com");
         assert_eq!(address.path.to_string(), "/v1/chat?q=1");
         assert_eq!(address.whole.to_string(), "https://api.x.com/v1/chat?q=1");
+        assert!(Address::of(Url::parse(&format!("http://{}.x/", "a".repeat(252))).unwrap()).is_ok());
+        let error = Address::of(Url::parse(&format!("http://{}.x/", "a".repeat(253))).unwrap()).unwrap_err();
+        assert!(error.message.starts_with("url: has a host name of over"), "{error}");
         let v6 = Address::of(Url::parse("http://[::1]:8080").unwrap()).unwrap();
         assert_eq!((v6.target.host.as_str(), v6.target.port), ("::1", 8080));
         assert_eq!((v6.host.as_bytes(), v6.path.to_string().as_str()), (&b"[::1]:8080"[..], "/"));

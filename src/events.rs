@@ -73,7 +73,7 @@ pub enum Kind {
     },
     /// The server wants no more requests on a connection.
     GoAway,
-    /// A connection does not answer and gets no new request.
+    /// A request ran out of time on a connection, which gets no new one until something is read from it.
     Suspect,
     /// A request is to be sent again.
     Retry {
@@ -119,7 +119,7 @@ pub enum CloseReason {
     /// Room was needed for another.
     Limit,
     Suspect,
-    /// The response said so, or was not read to its end.
+    /// Answered before the whole request was sent, and not done with it soon after.
     NotReusable,
     /// Made with certificates or roots that are no more in force.
     Reloaded,

@@ -245,7 +245,9 @@ impl ConnectionPool {
         };
         if let Some(session) = found {
             if session.is_closed() {
-                *session = self.new_session(&key, wanted)?;
+                // Who names no options gets those it had: a proxy or a pin is not lost on the way.
+                let had = session.connection.clone();
+                *session = self.new_session(&key, wanted.or(Some(&had)))?;
             } else if let Some(wanted) = wanted {
                 session.connection.must_equal(wanted)?;
             }

@@ -21,7 +21,9 @@ use aipool::session::SessionHandle;
 use connections::*;
 use limits::*;
 use support::expect::{connect_event, events};
-use support::{Held, Listener, faulty, get, post, refused_url, sandbox, trusting, unique, wait_gone, wait_held};
+use support::full::FullListener;
+use support::port::Port;
+use support::{Held, Listener, faulty, get, post, sandbox, trusting, unique, until, wait_gone, wait_held};
 
 /// One test for each behaviour, transport and number of threads; passing writes the behaviour's name for the table.
 macro_rules! behaviours {
@@ -325,7 +327,8 @@ fn reset_before_response_is_reset_maybe_sent(over: Over) {
 
 fn refused_connection_is_connect_not_sent(over: Over) {
     let pool = pool(over);
-    let error = session(&pool, &refused_url()).request(post("/", "x")).unwrap_err().error;
+    let nobody = Port::reserve();
+    let error = session(&pool, &nobody.http()).request(post("/", "x")).unwrap_err().error;
     assert_eq!((error.status, error.phase), (Status::Connect, Phase::Connect), "{error:?}");
     assert_eq!((error.delivery, error.retryable), (Delivery::NotSent, true));
     assert_ne!(error.os_error, 0);
@@ -520,9 +523,7 @@ fn close_all_lets_in_flight_finish(over: Over) {
     let held = Held::begin(closing.clone(), &unique("drained"));
     let closer = pool.clone();
     let close_all = std::thread::spawn(move || closer.close_all(20_000));
-    while !closing.is_closed() {
-        std::thread::yield_now();
-    }
+    until("the session is closed", || closing.is_closed());
     assert_eq!(held.release().unwrap().status, 200);
     close_all.join().unwrap().unwrap();
     assert_eq!(pool.stats().in_flight, 0);
@@ -568,8 +569,10 @@ fn pool_request_recreates(over: Over) {
     session(&pool, &listener.http);
     assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
     session(&pool, &listener.http).close();
-    assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
-    assert_eq!((pool.stats().sessions_created, listener.count("requests")), (2, 2));
+    let again = pool.request(&listener.http, get("/echo")).unwrap();
+    assert_eq!((again.status.as_u16(), pool.stats().sessions_created, listener.count("requests")), (200, 2, 2));
+    // The new session keeps the options of the closed one: connections over reqwest have no numbers.
+    assert_eq!(again.report.connection == 0, over.reqwest());
 }
 
 fn max_size_off_gives_own_sessions(over: Over) {
@@ -748,68 +751,45 @@ fn a_closed_session_makes_room_before_an_open_one_goes() {
 
 #[test]
 fn over_http2_a_dialer_that_gives_up_fails_nobody_else() {
-    let (pool, server) = (pool(ENGINE), SlowTlsless::bind());
-    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
-    let options = SessionConfig { connection, ..Default::default() };
-    let session = Arc::new(pool.get_session(&server.url, Some(options)).unwrap());
+    let (pool, server) = (pool(ENGINE), FullListener::bind("127.0.0.1:0").unwrap());
+    let session = Arc::new(pool.get_session(&server.http(), Some(support::http2())).unwrap());
     let cancel = Cancel::new().unwrap();
     let mut first = get("/echo");
     first.cancel = Some(cancel);
     let (dialing, waiting) = (session.clone(), session.clone());
     let dialer = std::thread::spawn(move || dialing.request(first));
-    while session.stats().in_flight < 1 {
-        std::thread::yield_now();
-    }
+    until("the first dials", || session.stats().in_flight == 1);
     let waiter = std::thread::spawn(move || waiting.request(get("/echo")));
-    while session.stats().requests < 2 {
-        std::thread::yield_now();
-    }
+    until("the second waits", || session.stats().requests == 2);
     cancel.fire();
     assert_eq!(dialer.join().unwrap().unwrap_err().error.status, Status::Cancelled);
-    server.accept_from_now_on();
+    pass_on_to_the_sandbox(server.empty());
     assert_eq!(waiter.join().unwrap().unwrap().status, 200);
     cancel.free();
 }
 
-/// A port that connects to the sandbox's only when told to: until then its queue is full and a connect waits.
-struct SlowTlsless {
-    url: String,
-    listener: FullListener,
-}
-
-impl SlowTlsless {
-    fn bind() -> SlowTlsless {
-        let listener = FullListener::bind();
-        SlowTlsless { url: listener.url.clone(), listener }
-    }
-
-    /// Drops what fills the queue and passes every later connection on to the sandbox.
-    fn accept_from_now_on(self) {
-        let FullListener { _listener: listener, _queued: queued, .. } = self.listener;
-        drop(queued);
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let server = std::net::TcpStream::connect(sandbox().http.strip_prefix("http://").unwrap()).unwrap();
-                for (mut from, mut to) in [
-                    (client.try_clone().unwrap(), server.try_clone().unwrap()),
-                    (server.try_clone().unwrap(), client.try_clone().unwrap()),
-                ] {
-                    std::thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(std::net::Shutdown::Write);
-                    });
-                }
+/// Passes every connection on to the sandbox.
+fn pass_on_to_the_sandbox(listener: std::net::TcpListener) {
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = std::net::TcpStream::connect(sandbox().http.strip_prefix("http://").unwrap()).unwrap();
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server.try_clone().unwrap(), client.try_clone().unwrap()),
+            ] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Write);
+                });
             }
-        });
-    }
+        }
+    });
 }
 
 #[test]
 fn http2_is_spoken_without_tls_by_prior_knowledge() {
     let (pool, listener) = (pool(ENGINE), Listener::open());
-    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
-    let options = SessionConfig { connection, ..Default::default() };
-    let session = pool.get_session(&listener.http, Some(options)).unwrap();
+    let session = pool.get_session(&listener.http, Some(support::http2())).unwrap();
     assert_eq!(session.request(post("/echo", "x")).unwrap().version_number(), 20);
     assert_eq!(listener.count("http2_requests"), 1);
 }
@@ -826,43 +806,27 @@ fn an_unlimited_pool_keeps_every_session() {
 
 #[test]
 fn connect_limit_is_timeout_not_sent() {
-    let (pool, full) = (pool(ENGINE), FullListener::bind());
+    let (pool, full) = (pool(ENGINE), FullListener::bind("127.0.0.1:0").unwrap());
     let mut request = post("/", "x");
     request.limits.connect = Some(Some(Duration::from_millis(200)));
-    let error = session(&pool, &full.url).request(request).unwrap_err().error;
+    let error = session(&pool, &full.http()).request(request).unwrap_err().error;
     assert_eq!((error.status, error.detail), (Status::Timeout, Detail::ConnectLimit), "{error:?}");
     assert_eq!((error.phase, error.delivery, error.retryable), (Phase::Connect, Delivery::NotSent, true));
     assert!(error.message.starts_with("connect_timeout_ms: 200 ms"), "{error}");
-}
-
-/// A port whose queue of unaccepted connections is full: one more connect waits for ever.
-struct FullListener {
-    url: String,
-    _listener: std::net::TcpListener,
-    _queued: Vec<std::net::TcpStream>,
-}
-
-impl FullListener {
-    fn bind() -> FullListener {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
-        let queued = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
-        FullListener { url: format!("http://{address}"), _listener: listener, _queued: queued }
-    }
 }
 
 #[test]
 fn planted_secrets_reach_no_error() {
     let pool = pool(ENGINE);
     let [http, tls] = [Listener::open(), Listener::open()];
+    let (nobody, full) = (Port::reserve(), FullListener::bind("127.0.0.1:0").unwrap());
     let secret = "s3cr3t-token";
     let faults = ["reset", "close", "truncate=10", "stall=10", "stall-head", "reset-body=10"];
     let cases = faults.map(|fault| (http.http.clone(), fault)).into_iter().chain([
         (tls.https.clone(), ""),
-        (refused_url(), ""),
+        (nobody.http(), ""),
         ("http://nope.invalid".to_owned(), ""),
-        (FullListener::bind().url, ""),
+        (full.http(), ""),
     ]);
     for (base, fault) in cases {
         let mut request = post(&format!("/bytes/1000?key={secret}"), secret);

@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+mod support;
+
 use std::future::{Future, pending};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aipool::config::{NetworkOptions, Override, ProxyOptions, ProxyUrl};
 use aipool::error::{Delivery, Detail, Error, Phase, Result, Status};
@@ -18,6 +20,9 @@ use aipool::transport::dial::{DialLimits, Dialer, Target, Watch};
 use aipool::transport::dns::{Looking, Lookup, Resolver};
 use aipool::transport::link::{Link, Secure, Securing, Stream, TlsFacts, Via};
 use aipool::transport::wire::Wire;
+use support::full::FullListener;
+use support::port::Port;
+use support::until;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const SECRET: &str = "hunter2";
@@ -156,24 +161,6 @@ fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A port that was free a moment ago.
-fn closed_port() -> u16 {
-    listener().1
-}
-
-/// A port whose queue of unaccepted connections is full: one more connect waits for ever.
-struct BlackHole(SocketAddr, #[allow(dead_code)] (TcpListener, Vec<TcpStream>));
-
-impl BlackHole {
-    fn at(address: &str) -> io::Result<BlackHole> {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200));
-        let queued = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
-        Ok(BlackHole(address, (listener, queued)))
-    }
-}
-
 /// Reads a head up to its blank line.
 fn head(stream: &TcpStream) -> Vec<String> {
     let lines = BufReader::with_capacity(1, stream).lines();
@@ -184,14 +171,6 @@ fn line(stream: &TcpStream) -> String {
     let mut line = String::new();
     BufReader::with_capacity(1, stream).read_line(&mut line).unwrap();
     line
-}
-
-fn eventually(what: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !what() {
-        assert!(Instant::now() < end, "never came true");
-        thread::yield_now();
-    }
 }
 
 // ---- Names and addresses ----
@@ -232,7 +211,7 @@ fn a_name_is_looked_up_and_an_override_is_not() {
     let nowhere = Override { host: "host.test".into(), addresses: Vec::new() };
     let network = NetworkOptions { overrides: Arc::new([nowhere]), ..dial().network };
     let error = Dialer::new(network, Resolver::new(Names(Vec::new())), None, None).err().unwrap();
-    assert!(error.message.starts_with("overrides: "), "{error}");
+    assert!(error.message.starts_with("resolve: "), "{error}");
 }
 
 /// One address for every name, until it is another.
@@ -285,9 +264,14 @@ fn ipv6_hosts_come_with_brackets_or_without() {
 #[test]
 fn a_black_hole_gives_way_to_the_next_address_of_either_family() {
     for (hole, host) in [("[::1]:0", "::1"), ("127.0.0.2:0", "127.0.0.2")] {
-        let Ok(hole) = BlackHole::at(hole) else { continue };
-        let Ok(works) = TcpListener::bind(("127.0.0.1", hole.0.port())) else { continue };
-        let (remote, _) = dial().name("host.test", &[host, "127.0.0.1"]).stands(&http("host.test", hole.0.port()));
+        // Elsewhere than on Linux 127.0.0.1 is all there is of loopback, and some machines have no IPv6.
+        let hole = match FullListener::bind(hole) {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => continue,
+            bound => bound.unwrap(),
+        };
+        let works = TcpListener::bind(("127.0.0.1", hole.address.port())).unwrap();
+        let target = http("host.test", hole.address.port());
+        let (remote, _) = dial().name("host.test", &[host, "127.0.0.1"]).stands(&target);
         assert_eq!(remote.unwrap(), works.local_addr().unwrap());
     }
 }
@@ -311,7 +295,7 @@ fn connections_come_from_the_local_address() {
 
 #[test]
 fn a_refused_port_says_so() {
-    let (error, _) = dial().fails(&http("127.0.0.1", closed_port()));
+    let (error, _) = dial().fails(&http("127.0.0.1", Port::reserve().number));
     assert_eq!((error.status, error.detail, error.phase), (Status::Connect, Detail::None, Phase::Connect));
     assert_eq!(io::Error::from_raw_os_error(error.os_error).kind(), io::ErrorKind::ConnectionRefused);
     assert!(error.retryable && error.message.starts_with("url: cannot connect ("), "{error}");
@@ -325,9 +309,9 @@ fn assert_limit(error: &Error, detail: Detail, phase: Phase, message: &str) {
 #[test]
 fn each_limit_ends_its_part_and_connect_ends_any() {
     let brief = Some(Duration::from_millis(50));
-    let hole = BlackHole::at("127.0.0.1:0").unwrap();
+    let hole = FullListener::bind("127.0.0.1:0").unwrap();
     let (_listener, port) = listener();
-    let (here, there) = (http("127.0.0.1", hole.0.port()), http("unknown.test", port));
+    let (here, there) = (http("127.0.0.1", hole.address.port()), http("unknown.test", port));
     let secure = https("127.0.0.1", port);
     let with = |limits| Dial { limits, tls: Some(Arc::new(Hanging)), ..dial() };
     let connect = DialLimits { connect: brief, ..dial().limits };
@@ -397,9 +381,8 @@ fn no_descriptor_left_is_the_systems_failure() {
 
 #[test]
 fn a_unix_socket_takes_the_place_of_host_and_proxy() {
-    let directory = std::env::temp_dir().join(format!("aipool-dial-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("socket");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
     let server = UnixListener::bind(&path).unwrap();
     let over = |path| {
         let mut over = dial().proxy("http://proxy.test");
@@ -416,9 +399,8 @@ fn a_unix_socket_takes_the_place_of_host_and_proxy() {
         drop(peer);
         assert_no_sigpipe(&mut link.stream).await;
     });
-    let (error, _) = over(directory.join("none")).fails(&http("unknown.test", 80));
+    let (error, _) = over(directory.path().join("none")).fails(&http("unknown.test", 80));
     assert!(error.status == Status::Connect && error.message.starts_with("unix_socket: "), "{error}");
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 // ---- What a wire knows ----
@@ -454,11 +436,11 @@ fn an_idle_wire_is_readable_when_bytes_or_the_end_came_or_it_is_closed() {
         let mut peer = listener.accept().unwrap().0;
         assert!(!link.wire.is_readable());
         peer.write_all(b"!").unwrap();
-        eventually(|| link.wire.is_readable());
+        until("a byte came", || link.wire.is_readable());
         assert_eq!(link.stream.read_u8().await.unwrap(), b'!', "a look takes nothing");
         assert!(!link.wire.is_readable());
         drop(peer);
-        eventually(|| link.wire.is_readable());
+        until("the end came", || link.wire.is_readable());
     });
     dial().run(&http("127.0.0.1", port), async |linked, _| {
         let Link { stream, wire, .. } = linked.unwrap();
@@ -548,8 +530,8 @@ fn a_tunnel_refused_says_what_to_mend() {
 
 #[test]
 fn a_proxy_out_of_reach_is_not_taken_for_the_host() {
-    let port = closed_port();
-    let (error, _) = dial().proxy(&format!("http://127.0.0.1:{port}")).fails(&http("host.test", 80));
+    let nobody = Port::reserve();
+    let (error, _) = dial().proxy(&nobody.http()).fails(&http("host.test", 80));
     assert_eq!((error.status, error.detail, error.retryable), (Status::Connect, Detail::Proxy, true));
     assert!(error.message.starts_with("proxy: cannot connect"), "{error}");
     let (error, _) = dial().name("proxy.test", &[]).proxy("socks5://proxy.test").fails(&http("host.test", 80));

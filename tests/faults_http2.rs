@@ -3,60 +3,44 @@
 mod support;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::thread::JoinHandle;
 
-use aipool::config::{ConnectionConfig, HttpVersion, SessionConfig};
+use aipool::config::HttpVersion;
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::PoolHandle;
 use aipool::session::SessionHandle;
 use support::counter::{Counter, Gate};
-use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
+use support::expect::{bounded, fails_cleanly, millis, over, pool, verdict};
 use support::frames::{self, H2, h2_server, polite_server};
 use support::raw::RawServer;
-use support::{Listener, get, post, trusting};
+use support::{Listener, at_once, get, joined, post, trusting};
 
 /// A session that speaks HTTP/2 without TLS.
 fn h2_session(pool: &PoolHandle, url: &str) -> Arc<SessionHandle> {
-    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..Default::default() };
-    Arc::new(pool.get_session(url, Some(SessionConfig { connection, ..Default::default() })).unwrap())
+    Arc::new(pool.get_session(url, Some(support::http2())).unwrap())
 }
 
 /// A server whose first connection runs `fault` after its settings; all others answer.
 fn faulty_first(fault: impl Fn(&mut H2<'_>) -> io::Result<()> + Send + Sync + 'static) -> RawServer {
     h2_server(move |h2| {
         h2.settings(100)?;
-        match h2.serial() {
+        match h2.conn.serial {
             1 => fault(h2),
-            _ => answer_all(h2),
+            _ => h2.answer_all(),
         }
     })
 }
 
-fn answer_all(h2: &mut H2<'_>) -> io::Result<()> {
-    loop {
-        let stream = h2.next_request()?;
-        h2.respond(stream, "ok")?;
-    }
+/// Sends `count` POSTs at once.
+fn posts_at_once(session: &Arc<SessionHandle>, count: usize) -> Vec<JoinHandle<u16>> {
+    let session = session.clone();
+    at_once(count, move |_| session.request(bounded(post("/echo", "x"))).expect("an answer").status.as_u16())
 }
 
-/// Sends `count` requests at once, each on a thread of its own.
-fn at_once(session: &Arc<SessionHandle>, count: usize) -> Vec<std::thread::JoinHandle<u16>> {
-    let barrier = Arc::new(Barrier::new(count));
-    let one = |_| {
-        let (session, barrier) = (session.clone(), barrier.clone());
-        std::thread::spawn(move || {
-            barrier.wait();
-            session.request(bounded(post("/echo", "x"))).expect("an answer").status.as_u16()
-        })
-    };
-    (0..count).map(one).collect()
-}
-
-fn all_answered(requests: Vec<std::thread::JoinHandle<u16>>) {
-    for request in requests {
-        assert_eq!(request.join().unwrap(), 200);
-    }
+fn all_answered(requests: Vec<JoinHandle<u16>>) {
+    assert!(joined(requests).iter().all(|status| *status == 200));
 }
 
 #[test]
@@ -66,7 +50,7 @@ fn a_stream_above_the_last_of_goaway_is_sent_again_also_post() {
         let server = faulty_first(move |h2| {
             h2.next_head()?;
             h2.goaway(0, frames::NO_ERROR)?;
-            if closes { Ok(()) } else { h2.conn.wait_closed() }
+            if closes { h2.conn.finish_and_wait() } else { h2.conn.wait_closed() }
         });
         let response = h2_session(&pool, &server.http).request(bounded(post("/", "x"))).unwrap();
         assert_eq!((&response.body[..], response.report.reused), (&b"ok"[..], false));
@@ -82,8 +66,7 @@ fn a_stream_that_goaway_includes_is_never_sent_again() {
         let server = faulty_first(move |h2| {
             let stream = h2.next_request()?;
             h2.goaway(stream, code)?;
-            h2.conn.counts.closed.add(1);
-            Ok(())
+            h2.conn.finish_and_wait()
         });
         let session = h2_session(&pool, &server.http);
         let failure = fails_cleanly(&session, &pool, &server, post("/", "x"));
@@ -106,7 +89,7 @@ fn a_stream_that_goaway_includes_is_answered_to_its_end() {
     assert_eq!(session.request(bounded(post("/", "x"))).unwrap().body, "the last answer");
     assert_eq!(session.request(bounded(post("/", "x"))).unwrap().body, "ok");
     assert_eq!(server.counts.accepted.get(), 2);
-    server.counts.closed.wait(1);
+    server.wait_ended(1);
 }
 
 #[test]
@@ -123,8 +106,9 @@ fn a_connection_that_goaway_ended_while_idle_takes_no_request() {
     let session = h2_session(&pool, &server.http);
     assert_eq!(session.request(bounded(get("/"))).unwrap().body, "first");
     gone.wait(1);
-    assert_eq!(session.request(bounded(post("/", "x"))).unwrap().body, "ok");
-    assert_eq!(server.counts.requests.get(), 2);
+    let second = session.request(bounded(post("/", "x"))).unwrap();
+    assert_eq!((&second.body[..], second.report.attempts), (&b"ok"[..], 1));
+    assert_eq!((server.counts.requests.get(), server.counts.accepted.get()), (2, 2));
 }
 
 #[test]
@@ -192,7 +176,7 @@ fn a_reset_stream_is_reset_maybe_sent_and_its_connection_goes_on() {
         let server = faulty_first(move |h2| {
             let stream = h2.next_request()?;
             h2.rst(stream, code)?;
-            answer_all(h2)
+            h2.answer_all()
         });
         let session = h2_session(&pool, &server.http);
         let failure = session.request(bounded(post("/", "x"))).unwrap_err();
@@ -229,9 +213,9 @@ fn an_end_in_the_body_is_truncated_with_what_came() {
         ("reset", |h2, stream| h2.rst(stream, frames::INTERNAL_ERROR)),
         ("goaway", |h2, stream| {
             h2.goaway(stream, frames::INTERNAL_ERROR)?;
-            Err(io::ErrorKind::ConnectionAborted.into())
+            h2.conn.finish_and_wait()
         }),
-        ("close", |_, _| Err(io::ErrorKind::ConnectionAborted.into())),
+        ("close", |h2, _| h2.conn.finish_and_wait()),
     ];
     for (name, end) in ends {
         let pool = pool(0);
@@ -240,7 +224,7 @@ fn an_end_in_the_body_is_truncated_with_what_came() {
             h2.frame(frames::HEADERS, frames::END_HEADERS, stream, &[frames::STATUS_200])?;
             h2.frame(frames::DATA, 0, stream, b"hello")?;
             end(h2, stream)?;
-            answer_all(h2)
+            h2.answer_all()
         });
         let session = h2_session(&pool, &server.http);
         let failure = session.request(bounded(post("/", "x"))).unwrap_err();
@@ -285,20 +269,34 @@ fn survives(fault: impl Fn(&mut H2<'_>) -> io::Result<()> + Send + Sync + 'stati
     let pool = pool(0);
     let server = faulty_first(move |h2| {
         h2.next_request()?;
-        let _ = fault(h2);
-        h2.conn.counts.closed.add(1);
-        Ok(())
+        fault(h2)
     });
     let session = h2_session(&pool, &server.http);
     let mut request = post("/", "x");
     request.limits.first_byte = millis(500);
-    let failure = session.request(bounded(request)).unwrap_err();
+    let failure = fails_cleanly(&session, &pool, &server, request);
     assert!(matches!(failure.error.status, Status::Protocol | Status::Reset | Status::Timeout), "{failure:?}");
     assert_ne!(failure.error.detail, Detail::TotalLimit, "{failure:?}");
     assert_eq!((failure.error.phase, failure.error.delivery), (Phase::FirstByte, Delivery::MaybeSent), "{failure:?}");
-    assert_eq!(pool.stats().in_flight, 0);
-    let next = session.request(bounded(get("/"))).unwrap();
-    assert_eq!((&next.body[..], next.report.reused), (&b"ok"[..], false));
+}
+
+/// A request to a server that sends without end what wants an answer, and reads none, ends by its limit; its connection, which
+/// may pass for alive, closes with the pool, though nothing more can be written to it.
+fn survives_what_wants_answers(one: impl Fn(&mut H2<'_>) -> io::Result<()> + Send + Sync + 'static) {
+    let pool = pool(0);
+    let server = faulty_first(move |h2| {
+        h2.next_request()?;
+        loop {
+            one(h2)?;
+        }
+    });
+    let mut request = post("/", "x");
+    request.limits.first_byte = millis(500);
+    let failure = h2_session(&pool, &server.http).request(bounded(request)).unwrap_err();
+    let wanted = (Status::Timeout, Detail::FirstByteLimit, Phase::FirstByte, Delivery::MaybeSent);
+    assert_eq!((verdict(&failure), pool.stats().in_flight), (wanted, 0), "{failure:?}");
+    pool.close_all(0).unwrap();
+    server.wait_ended(1);
 }
 
 #[test]
@@ -314,20 +312,12 @@ fn a_flood_of_continuations_is_survived() {
 
 #[test]
 fn a_flood_of_pings_is_survived() {
-    survives(|h2| {
-        loop {
-            h2.frame(frames::PING, 0, 0, b"floodin!")?;
-        }
-    });
+    survives_what_wants_answers(|h2| h2.frame(frames::PING, 0, 0, b"floodin!"));
 }
 
 #[test]
 fn a_flood_of_settings_is_survived() {
-    survives(|h2| {
-        loop {
-            h2.frame(frames::SETTINGS, 0, 0, &[])?;
-        }
-    });
+    survives_what_wants_answers(|h2| h2.frame(frames::SETTINGS, 0, 0, &[]));
 }
 
 #[test]
@@ -372,7 +362,7 @@ fn holding_server(most: u32) -> (RawServer, Gate) {
 fn ten_requests_at_two_streams_a_connection_are_on_five_connections_at_once() {
     for threads in [0, 2] {
         let (pool, (server, gate)) = (pool(threads), holding_server(2));
-        let requests = at_once(&h2_session(&pool, &server.http), 10);
+        let requests = posts_at_once(&h2_session(&pool, &server.http), 10);
         server.counts.requests.wait(10);
         assert_eq!(server.counts.accepted.get(), 5);
         gate.open();
@@ -383,7 +373,7 @@ fn ten_requests_at_two_streams_a_connection_are_on_five_connections_at_once() {
 #[test]
 fn three_hundred_requests_at_a_hundred_streams_need_few_connections() {
     let (pool, (server, gate)) = (pool(0), holding_server(100));
-    let requests = at_once(&h2_session(&pool, &server.http), 300);
+    let requests = posts_at_once(&h2_session(&pool, &server.http), 300);
     server.counts.requests.wait(300);
     assert!((3..=4).contains(&server.counts.accepted.get()), "{} connections", server.counts.accepted.get());
     gate.open();
@@ -395,7 +385,7 @@ fn warm_streams_share_their_connection() {
     let (pool, server) = (pool(0), polite_server(100));
     let session = h2_session(&pool, &server.http);
     session.request(bounded(get("/"))).unwrap();
-    all_answered(at_once(&session, 50));
+    all_answered(posts_at_once(&session, 50));
     assert_eq!((server.counts.accepted.get(), server.counts.requests.get()), (1, 51));
 }
 
@@ -404,7 +394,7 @@ fn a_cold_herd_of_one_url_makes_one_tls_handshake() {
     for threads in [0, 2] {
         let (pool, listener) = (pool(threads), Listener::open());
         let session = Arc::new(pool.get_session(&listener.https, Some(trusting())).unwrap());
-        all_answered(at_once(&session, 50));
+        all_answered(posts_at_once(&session, 50));
         assert_eq!((listener.count("tls_handshakes"), listener.count("http2_requests")), (1, 50));
     }
 }
@@ -412,35 +402,35 @@ fn a_cold_herd_of_one_url_makes_one_tls_handshake() {
 #[test]
 fn a_cold_herd_of_fifty_base_urls_makes_one_tls_handshake() {
     let (pool, listener) = (pool(0), Listener::open());
-    let barrier = Barrier::new(50);
-    std::thread::scope(|scope| {
-        for n in 0..50 {
-            let session = pool.get_session(&format!("{}/base{n}", listener.https), Some(trusting())).unwrap();
-            let barrier = &barrier;
-            scope.spawn(move || {
-                barrier.wait();
-                assert_eq!(session.request(bounded(get("/x"))).unwrap().status, 404);
-            });
-        }
-    });
+    let base = |n| pool.get_session(&format!("{}/base{n}", listener.https), Some(trusting())).unwrap();
+    let sessions: Vec<_> = (0..50).map(base).collect();
+    let statuses = joined(at_once(50, move |n| sessions[n].request(bounded(get("/x"))).unwrap().status.as_u16()));
+    assert_eq!(statuses, [404; 50]);
     assert_eq!((listener.count("tls_handshakes"), listener.count("http2_requests")), (1, 50));
 }
 
 #[test]
 fn a_cold_herd_against_http1_dials_at_once_not_one_by_one() {
     let (pool, listener) = (pool(0), Listener::open());
-    let mut options = trusting();
-    options.connection.http_version = HttpVersion::Http1;
-    let session = Arc::new(pool.get_session(&listener.https, Some(options)).unwrap());
+    let session = over(&pool, &listener.https, HttpVersion::Http1);
     let name = support::unique("h1-herd");
-    let requests: Vec<_> = (0..20)
-        .map(|_| {
-            let (session, url) = (session.clone(), format!("/hold/{name}"));
-            std::thread::spawn(move || session.request(bounded(get(&url))).unwrap().status.as_u16())
-        })
-        .collect();
+    let url = format!("/hold/{name}");
+    let requests = at_once(20, move |_| session.request(bounded(get(&url))).unwrap().status.as_u16());
     support::wait_held(&name, 20);
     support::release(&name);
     all_answered(requests);
     assert_eq!(listener.count("connections_opened"), 20);
+}
+
+#[test]
+fn a_host_that_is_no_authority_is_refused_by_name() {
+    let (pool, server) = (pool(0), polite_server(100));
+    let session = h2_session(&pool, &server.http);
+    let mut request = get("/");
+    request.headers.insert("host", "two words".parse().unwrap());
+    let error = session.request(bounded(request)).unwrap_err().error;
+    assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent), "{error:?}");
+    assert!(error.message.starts_with("headers: "), "{error}");
+    assert_eq!(session.request(bounded(get("/"))).unwrap().body, "ok");
+    assert_eq!((server.counts.requests.get(), server.counts.accepted.get(), pool.stats().in_flight), (1, 1, 0));
 }

@@ -2,31 +2,30 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aipool::config::HttpVersion;
 use aipool::error::{Delivery, Detail, Phase, Status};
-use aipool::pool::PoolHandle;
-use aipool::session::SessionHandle;
 use support::chaos::{Chaos, Toxics, Way};
-use support::expect::{bounded, millis, pool, verdict};
+use support::expect::{bounded, millis, over, pool, verdict};
 use support::{Listener, get, post, sandbox, trusting};
 
-/// A session over TLS through `chaos`, with the HTTP that `version` says.
-fn over(pool: &PoolHandle, chaos: &Chaos, version: HttpVersion) -> Arc<SessionHandle> {
-    let mut options = trusting();
-    options.connection.http_version = version;
-    Arc::new(pool.get_session(&chaos.https(), Some(options)).unwrap())
-}
+/// As long as the body that is sent and echoed: what ends at this byte or before cannot have passed it on whole.
+const BODY: usize = 3000;
 
-/// One POST over a fresh connection that `toxics` end: an answer, or a failure that says no more than is certain.
-fn post_ended_by(version: HttpVersion, way: Way, toxics: &Toxics) {
+/// One POST over a fresh connection that `toxics` end after `at` bytes one way: its whole answer, or a failure that says no
+/// more than is certain.
+fn post_ended_by(version: HttpVersion, way: Way, at: usize, toxics: &Toxics) {
     let (pool, listener) = (pool(0), Listener::open());
     let chaos = Chaos::start(&listener.https);
-    let session = over(&pool, &chaos, version);
+    let session = over(&pool, &chaos.https(), version);
     chaos.set(way, toxics.clone());
-    let outcome = session.request(bounded(post("/echo", vec![b'x'; 3000])));
+    let body = vec![b'x'; BODY];
+    let outcome = session.request(bounded(post("/echo", body.clone())));
+    if let Ok(response) = &outcome {
+        assert!(at > BODY && response.status == 200 && response.body.ends_with(&body), "{toxics:?}: {response:?}");
+        assert_eq!(listener.count("requests"), 1);
+    }
     if let Err(failure) = &outcome {
         let error = &failure.error;
         let known = matches!(
@@ -34,6 +33,8 @@ fn post_ended_by(version: HttpVersion, way: Way, toxics: &Toxics) {
             Status::Connect | Status::Tls | Status::Reset | Status::Protocol | Status::Truncated
         );
         assert!(known, "{version:?} {way:?} {toxics:?}: {failure:?}");
+        // What was on its way has come or is lost.
+        listener.wait_connections_open(0);
         let seen = listener.count("requests");
         assert!(error.delivery != Delivery::NotSent || seen == 0, "{toxics:?}: {seen} seen, but {failure:?}");
         assert!(seen <= 1, "{toxics:?}: {seen} seen");
@@ -48,8 +49,9 @@ fn an_end_at_any_byte_is_a_failure_that_says_no_more_than_is_certain() {
     let at = [1, 5, 100, 300, 600, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000];
     for version in [HttpVersion::Http1, HttpVersion::Auto] {
         for (way, at) in [Way::Up, Way::Down].into_iter().flat_map(|way| at.map(|at| (way, at))) {
-            post_ended_by(version, way, &Toxics { limit: Some(at), ..Toxics::default() });
-            post_ended_by(version, way, &Toxics { reset_at: Some(at), ..Toxics::default() });
+            let bytes = Some(at as u64);
+            post_ended_by(version, way, at, &Toxics { limit: bytes, ..Toxics::default() });
+            post_ended_by(version, way, at, &Toxics { reset_at: bytes, ..Toxics::default() });
         }
     }
 }
@@ -59,19 +61,22 @@ fn what_is_slow_is_not_stalled() {
     for version in [HttpVersion::Http1, HttpVersion::Auto] {
         let (pool, listener) = (pool(0), Listener::open());
         let chaos = Chaos::start(&listener.https);
-        let session = over(&pool, &chaos, version);
+        let session = over(&pool, &chaos.https(), version);
         let down = Toxics { slices: (4096, Duration::ZERO), bandwidth: 50_000, ..Toxics::default() };
         chaos.set(Way::Down, down);
         chaos.set(Way::Up, Toxics { latency: Duration::from_millis(5), ..Toxics::default() });
         let mut request = get("/bytes/100000");
         // Shorter than the whole takes, and many times longer than any silence in it.
-        request.limits.between_bytes = millis(1500);
-        assert_eq!(session.request(bounded(request)).unwrap().body.len(), 100_000);
+        let limit = Duration::from_millis(1500);
+        request.limits.between_bytes = Some(Some(limit));
+        let slow = session.request(bounded(request)).unwrap();
+        assert!(slow.body.len() == 100_000 && slow.report.total > limit, "{:?}", slow.report);
         chaos.calm();
         chaos.set(Way::Up, Toxics { slices: (64 << 10, Duration::from_millis(10)), ..Toxics::default() });
         let mut request = post("/status/200", vec![b'x'; 14 << 20]);
-        request.limits.send = millis(1500);
-        assert_eq!(session.request(bounded(request)).unwrap().status, 200);
+        request.limits.send = Some(Some(limit));
+        let slow = session.request(bounded(request)).unwrap();
+        assert!(slow.status == 200 && slow.report.total > limit, "{:?}", slow.report);
     }
 }
 

@@ -1,27 +1,21 @@
 //! Who drives: proved with counters and states, never with times.
 
+mod support;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aipool::cancel::Cancel;
 use aipool::error::{Delivery, Detail, Status};
 use aipool::runtime::{Runtime, Sigpipe};
 use aipool::stats::{Driving, read};
+use support::until;
 use tokio::sync::{Notify, oneshot};
 
 fn start(threads: usize) -> (Runtime, Arc<Driving>) {
     let driving = Arc::new(Driving::default());
     (Runtime::start(threads, Sigpipe::Untouched, driving.clone()).unwrap(), driving)
-}
-
-/// Waits for a state that only other threads can bring about; a bound stands for "never".
-fn until(what: &str, state: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !state() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never: {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// A wait that needs the driver: a task on the runtime has to answer.

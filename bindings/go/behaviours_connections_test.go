@@ -87,13 +87,6 @@ func queueLimitIsTimeoutWithOccupancy(t *testing.T) {
 	wantPrefix(t, failure.Message, "queue_timeout_ms: 50 ms ran out: 1 of 1 connections to the origin in use")
 }
 
-func wantPrefix(t *testing.T, text, prefix string) {
-	t.Helper()
-	if !strings.HasPrefix(text, prefix) {
-		t.Fatalf("%q does not start with %q", text, prefix)
-	}
-}
-
 func trustAnybodyIsInsecureAndShown(t *testing.T) {
 	pool := newPool(t, Options{})
 	session, err := pool.Session(listen(t).https, over(&SessionOptions{Trust: TrustAnybody}))

@@ -171,14 +171,22 @@ func closedSessionIsRecreated(t *testing.T) {
 func poolRequestRecreates(t *testing.T) {
 	server := listen(t)
 	pool := newPool(t, Options{})
-	get(t, pool, server.http)
-	for range 2 {
+	session := get(t, pool, server.http)
+	ask := func(created uint64) Info {
+		t.Helper()
 		response, err := pool.Do(background, server.http, &Request{URL: "/echo"})
 		must(t, err)
 		want(t, "status", response.Status, 200)
-		must(t, pool.CloseSession(server.http))
+		want(t, "sessions created", statsOf(t, pool).SessionsCreated, created)
+		return response.Info
 	}
-	want(t, "sessions created", statsOf(t, pool).SessionsCreated, 2)
+	ask(1)
+	must(t, session.CloseShared())
+	// The new session keeps the options of the closed one: connections over reqwest have no numbers.
+	want(t, "over reqwest as before", ask(2).ConnectionID == 0, overReqwest())
+	// What was closed by its key is forgotten, options too.
+	must(t, pool.CloseSession(server.http))
+	want(t, "over reqwest by default", ask(3).ConnectionID == 0, false)
 }
 
 func maxSizeOffGivesOwnSessions(t *testing.T) {

@@ -365,10 +365,13 @@ func badURLNamesTheField(t *testing.T) {
 
 func badHeaderNamesTheField(t *testing.T) {
 	session := get(t, newPool(t, Options{}), listen(t).http)
-	for _, bad := range []Header{{"bad name", "x"}, {"", "x"}, {"x-key", "secret\r\nx-evil: 1"}, {"x-key", "secret\x00"}, {"x\x00", "secret"}} {
+	for _, bad := range []Header{
+		{"bad name", "x"}, {"", "x"}, {"x-key", "secret\r\nx-evil: 1"}, {"x-key", "secret\x00"}, {"x\x00", "secret"},
+	} {
 		headers := Headers{{"x-good", "1"}, bad}
 		_, err := session.Do(background, &Request{URL: "/echo", Headers: headers})
-		wantInvalid(t, err, "headers[1]")
+		failure := wantError(t, err, StatusInvalidArgument, DetailNone, NotSent)
+		want(t, "names the header", strings.Contains(failure.Message, "headers[1]: "), true)
 		want(t, "tells the value", strings.Contains(err.Error(), "secret"), false)
 		_, err = session.pool.Session("http://host", &SessionOptions{Headers: headers})
 		wantInvalid(t, err, "headers[1]")

@@ -19,8 +19,9 @@
 // # Limits
 //
 // The zero value of every option is the library's default: 10 sessions, 60 s for a request, 10 s of these for a new
-// connection, 64 MiB for a body, 64 connections to an origin and 512 in all; who finds these in use waits 30 s at most. [Off] switches a feature or limit off, [Unlimited] lifts a bound. What is called
-// max_size=0 in the guide, a pool that keeps no sessions, is MaxSize: [Off] here.
+// connection, 64 MiB for a body, 64 connections to an origin and 512 in all; who finds these in use waits 30 s at most.
+// [Off] switches a feature or limit off, [Unlimited] lifts a bound. What is called max_size=0 in the guide, a pool that
+// keeps no sessions, is MaxSize: [Off] here.
 //
 // # Contexts
 //

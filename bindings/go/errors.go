@@ -292,7 +292,7 @@ type Delivery int32
 
 // The deliveries. Since 0.1.
 const (
-	// NotSent: not one byte of it left.
+	// NotSent: no byte of it left, or by the protocol the server did not work on it.
 	NotSent Delivery = C.AIP_NOT_SENT
 	// MaybeSent: it may have arrived.
 	MaybeSent Delivery = C.AIP_MAYBE_SENT

@@ -3,6 +3,7 @@ package aipool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -83,7 +84,7 @@ func TestFailuresSayWhatTheyKnow(t *testing.T) {
 	_, err = newPool(t, Options{}).Do(background, "http://"+port.Addr().String(), &Request{})
 	failure := wantError(t, err, StatusConnect, DetailNone, NotSent)
 	want(t, "text", failure.Error(), "aipool: "+failure.Message)
-	want(t, "names", failure.Status.String()+" "+failure.Phase.String()+" "+failure.Delivery.String()+" "+failure.Detail.String(),
+	want(t, "names", fmt.Sprint(failure.Status, failure.Phase, failure.Delivery, failure.Detail),
 		"AIP_CONNECT CONNECT NOT_SENT NONE")
 }
 

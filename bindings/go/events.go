@@ -2,9 +2,9 @@ package aipool
 
 import "strings"
 
-// Events reads what happened lately in this process: connections opened, failed and closed, requests ended, retries and more.
-// The zero value begins with the oldest event that is kept; the library keeps the last 1024. For one goroutine at a time.
-// Since 0.1.
+// Events reads what happened lately in this process: connections opened, failed and closed, requests ended, retries and
+// more. The zero value begins with the oldest event that is kept; the library keeps the last 1024. Sessions over reqwest
+// make none. For one goroutine at a time. Since 0.1.
 type Events struct {
 	after uint64
 }

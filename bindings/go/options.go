@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What an option says other than a number. They fit every option, durations too; the zero value is the default everywhere.
-// Since 0.1.
+// What a number or a duration may say other than how much; each option says whether it takes them. The zero value is the
+// default everywhere. Since 0.1.
 const (
 	// Off switches a limit or a feature off. MaxSize: Off is the guide's max_size=0: every session is one of its own.
 	Off = -1
@@ -57,9 +57,9 @@ type Options struct {
 	TLSTimeout time.Duration
 	// SendTimeout is for the time without one more byte of a large request going out; 0 is 30 s. Off or Unlimited: no limit.
 	SendTimeout time.Duration
-	// FirstByteTimeout is from a request's last byte to the response's head; 0: no limit but Timeout.
+	// FirstByteTimeout is from a request's last byte to the response's head; 0, Off or Unlimited: no limit but Timeout.
 	FirstByteTimeout time.Duration
-	// BetweenBytesTimeout is for the time without one more byte of the body; 0: no limit but Timeout.
+	// BetweenBytesTimeout is for the time without one more byte of the body; 0, Off or Unlimited: no limit but Timeout.
 	BetweenBytesTimeout time.Duration
 	// MaxConnectionsPerOrigin is how many connections go to one origin, 1 to 100000; 0 is 64. Unlimited: no bound.
 	MaxConnectionsPerOrigin int
@@ -67,14 +67,16 @@ type Options struct {
 	MaxConnections int
 	// MaxQueue is how many requests may wait for a connection to one origin, 1 to 1000000; 0 is 10000. Unlimited: no bound.
 	MaxQueue int
-	// IdleTimeout is after what time an idle connection closes; 0 is 50 s. Servers that say less are believed.
+	// IdleTimeout is after what time an idle connection closes; 0 is 50 s, Off or Unlimited 30 days. Servers that say less
+	// are believed.
 	IdleTimeout time.Duration
-	// MaxLifetime is after what time a connection is replaced, give or take 15 %; 0 is 10 min. Off: never.
+	// MaxLifetime is after what time a connection is replaced, give or take 15 %; 0 is 10 min. Off or Unlimited: never.
 	MaxLifetime time.Duration
 }
 
 // SessionOptions is what a session is asked for with. CAFile, CABytes, HTTPVersion and all from Transport on shape
-// connections: they are the session's identity. The rest belongs to the handle. The zero value is all defaults. Since 0.1.
+// connections: they are the session's identity. Another Partition is another session. All else belongs to the handle that
+// is asked for. The zero value is all defaults. Since 0.1.
 type SessionOptions struct {
 	// Partition tells sessions under the same key apart.
 	Partition string
@@ -106,8 +108,9 @@ type SessionOptions struct {
 	BetweenBytesTimeout time.Duration
 	// MaxRedirects is how many redirects are followed, up to 30; 0 and Off: none. Credentials never cross an origin.
 	MaxRedirects int
-	// MaxRetries is how many further attempts are made, up to 10, after failures where nothing was sent, and after 429, 503
-	// and 529 as the server's Retry-After says; 0 and Off: none. All within Timeout.
+	// MaxRetries is how many further attempts are made, up to 10: after failures where nothing was sent, after a broken
+	// connection where the request may be sent twice (see Request.MayRepeat), and after 429, 503, 529 or what the server marks
+	// with x-should-retry, waiting as its Retry-After says; 0 and Off: none. All within Timeout.
 	MaxRetries int
 	// Transport is TransportEngine or TransportReqwest.
 	Transport Transport
@@ -141,9 +144,10 @@ type SessionOptions struct {
 	Resolve string
 	// LocalAddress is the address connections come from.
 	LocalAddress string
-	// Keepalive is the silence before TCP keep-alive probes; 0 is 30 s. Off: no probes.
+	// Keepalive is the silence before TCP keep-alive probes, a second at the least; 0 is 30 s. Off or Unlimited: no probes.
 	Keepalive time.Duration
-	// StreamWindow is how many bytes of one HTTP/2 stream may wait unread, up to 16 MiB; 0 is 64 KiB.
+	// StreamWindow is how many bytes of one HTTP/2 stream may wait unread, 1024 to 16 MiB; 0 is 64 KiB, Off or Unlimited
+	// 16 MiB.
 	StreamWindow int64
 }
 

@@ -107,9 +107,10 @@ func CloseDefault(drain time.Duration) error {
 // Session gets the session of a base URL, making it when there is none or when it is closed. The same key gives the same
 // session, compared normalised. A key that is no http or https URL is legal and takes absolute request URLs only.
 //
-// Nil options accept the session that exists. Options whose connection part differs from it are StatusInvalidArgument,
-// unless Partition differs too; a CAFile that cannot be read is StatusSystem. The error matches ErrClosed when the pool is
-// closed. Since 0.1.
+// Nil options accept the session that exists, or the connection part of the closed one it replaces. Options whose
+// connection part differs from the session that exists are StatusInvalidArgument, unless Partition differs too. A file
+// among them that cannot be read is StatusSystem, what reqwest lacks is StatusUnsupported. The error matches ErrClosed when
+// the pool is closed. Since 0.1.
 func (p *Pool) Session(key string, options *SessionOptions) (*Session, error) {
 	return p.session(key, options, false)
 }

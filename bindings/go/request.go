@@ -64,8 +64,8 @@ func (h *Headers) Del(name string) {
 	*h = kept
 }
 
-// Request is one request. The zero value, like nil, is a GET of the session's base URL. It may be used again and by many goroutines
-// at once; its memory is yours again when Do returns. Since 0.1.
+// Request is one request. The zero value, like nil, is a GET of the session's base URL. It may be used again and by many
+// goroutines at once; its memory is yours again when Do returns. Since 0.1.
 type Request struct {
 	// Method is a token; "" is GET.
 	Method string
@@ -102,8 +102,10 @@ type Request struct {
 	MayRepeat bool
 }
 
-// Do gets the session of key and sends a request over it, again on a fresh session when that one was just closed.
-// Otherwise as [Pool.Session] and [Session.Do]. Since 0.1.
+// Do gets the session of key and sends a request over it, again on a fresh session when that one was just closed. A session
+// it has to make anew after an eviction or CloseSession has default options; one that was only closed keeps its own. Where
+// options such as a proxy matter, send over a session you got with them. Otherwise as [Pool.Session] and [Session.Do].
+// Since 0.1.
 func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(p)
 	return do(ctx, p.handle.token.Load(), &key, request)

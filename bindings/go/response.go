@@ -21,7 +21,7 @@ type Response struct {
 type Info struct {
 	// HTTPVersion is 10, 11 or 20: HTTP/1.0, 1.1, 2.
 	HTTPVersion int
-	// Reused is whether it came over a connection that was open before the request.
+	// Reused is whether another request, or Warm, used its connection before.
 	Reused bool
 	// FirstByte is from the call to the response's head.
 	FirstByte time.Duration

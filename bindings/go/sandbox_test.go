@@ -142,9 +142,7 @@ func lacks(t testing.TB, err error, named string) bool {
 		return false
 	}
 	failure := wantError(t, err, StatusUnsupported, DetailNone, NotSent)
-	if !strings.HasPrefix(failure.Message, named) {
-		t.Fatalf("%q does not start with %q", failure.Message, named)
-	}
+	wantPrefix(t, failure.Message, named)
 	return true
 }
 
@@ -236,11 +234,16 @@ func wantError(t testing.TB, err error, status Status, detail Detail, delivery D
 	return failure
 }
 
+// wantInvalid checks that an argument was refused, and that the message starts with its name.
 func wantInvalid(t testing.TB, err error, named string) {
 	t.Helper()
-	failure := wantError(t, err, StatusInvalidArgument, DetailNone, NotSent)
-	if !strings.Contains(failure.Message, named) {
-		t.Fatalf("%q does not name %q", failure.Message, named)
+	wantPrefix(t, wantError(t, err, StatusInvalidArgument, DetailNone, NotSent).Message, named)
+}
+
+func wantPrefix(t testing.TB, text, prefix string) {
+	t.Helper()
+	if !strings.HasPrefix(text, prefix) {
+		t.Fatalf("%q does not start with %q", text, prefix)
 	}
 }
 

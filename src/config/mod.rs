@@ -18,6 +18,22 @@ pub const LARGEST_POOL: usize = 1_000_000;
 /// The most runtime threads that make sense.
 pub const MOST_THREADS: usize = 256;
 
+/// More retries or redirects than these are a loop.
+pub const MOST_RETRIES: u32 = 10;
+pub const MOST_REDIRECTS: u32 = 30;
+
+/// The largest caps of connections and waiters that are meant.
+pub const MOST_PER_ORIGIN: usize = 100_000;
+pub const MOST_CONNECTIONS: usize = 1_000_000;
+pub const MOST_QUEUED: usize = 1_000_000;
+
+/// Bytes of one HTTP/2 stream that may wait unread: less stalls it, more is a body.
+pub const STREAM_WINDOWS: std::ops::RangeInclusive<u32> = 1 << 10..=16 << 20;
+
+/// The most connections opened before requests need them, and how long that may take.
+pub const MOST_WARMED: usize = 64;
+pub const WARM_LIMIT: Duration = Duration::from_secs(10);
+
 /// The most headers of one request: the map below holds some 24,000 and its users add their own.
 pub const MOST_HEADERS: usize = 10_000;
 

@@ -72,6 +72,13 @@ pub enum Keepalive {
     After(Duration),
 }
 
+impl Keepalive {
+    /// The system counts in seconds: less is one.
+    pub fn after(silence: Duration) -> Keepalive {
+        Keepalive::After(silence.max(Duration::from_secs(1)))
+    }
+}
+
 impl Default for Keepalive {
     fn default() -> Self {
         // Below the shortest NAT time-outs met in production.

@@ -22,6 +22,8 @@ const STREAMS_UNTOLD: usize = 1;
 /// The longest life of a connection that was prolonged, and in how many of its lifetimes.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 const MOST_LIVES: u32 = 6;
+/// For an HTTP/2 connection's goodbye, behind its last stream.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a peer may keep its settings to itself.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -203,7 +205,7 @@ impl Connection {
         (left > Duration::ZERO).then(|| left.min(lifetime))
     }
 
-    /// A request ran out of time in silence: no new one until something is read again.
+    /// A request ran out of time: no new one until something is read again.
     pub fn suspect(&self) {
         self.suspected_at.store(self.wire.read() + 1, Ordering::Relaxed);
     }
@@ -288,7 +290,12 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
     group.retire(connection, by_itself);
     drop(driver);
     if connection.http2 {
-        news.ended().await;
+        // Streams under way go on; behind the last the socket closes, if need be without the peer's help.
+        while tokio::time::timeout(LAST_WORDS, news.ended()).await.is_err() {
+            if connection.streams() == 0 && connection.idle_for() >= LAST_WORDS {
+                news.cut();
+            }
+        }
     }
 }
 

@@ -255,7 +255,7 @@ impl Group {
         self.launch(orders);
     }
 
-    /// A request gave up in silence: nothing new goes over this connection until something is read from it again.
+    /// A request ran out of time here: nothing new goes over this connection until something is read from it again.
     pub fn suspect(&self, connection: &Arc<Connection>) {
         connection.suspect();
         events::record(self.shared.id, connection.id, events::Kind::Suspect);

@@ -87,7 +87,7 @@ impl State {
         self.dials.is_empty() && !self.open.is_empty() && settled && full && divisible
     }
 
-    /// The dial that newcomers share: the first of an unknown or HTTP/2 server.
+    /// The dial that newcomers share: the newest, to a server that is unknown or speaks HTTP/2.
     pub fn shared_dial(&self) -> Option<Arc<Dialing>> {
         if self.protocol == Protocol::Http1 { None } else { self.dials.last().cloned() }
     }

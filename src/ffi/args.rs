@@ -206,10 +206,8 @@ pub unsafe fn out_sized<T: Copy>(field: &str, place: *mut T, size: usize, value:
 /// # Safety
 /// `needed` may be NULL; where `cap` is not 0, `cap` bytes at `buf` are writable.
 pub unsafe fn out_bytes(from: &[u8], buf: *mut u8, cap: usize, needed: *mut usize) -> Result<()> {
-    if !needed.is_null() {
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { needed.write(from.len()) };
-    }
+    // SAFETY: the caller's promise.
+    unsafe { out_optional(needed, from.len()) };
     if from.is_empty() {
         return Ok(());
     }
@@ -275,7 +273,7 @@ pub fn times(field: &str, number: i64, most: u32) -> Result<Option<u32>> {
     }
 }
 
-/// How many: 0 leaves the default, `AIP_UNLIMITED` and `AIP_OFF` mean `unlimited`.
+/// How many at the most: 0 leaves the default, `AIP_UNLIMITED` and `AIP_OFF` mean no bound.
 pub fn count(field: &str, number: i64, default: usize, most: usize) -> Result<usize> {
     match number {
         0 => Ok(default),

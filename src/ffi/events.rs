@@ -12,7 +12,7 @@ use crate::events;
 /// many whole lines as fit `cap` bytes; not NUL-terminated. `*len` is how many bytes were written, `*next` what to give as
 /// `after` the next time, `*lost` (may be NULL) how many were overwritten before they were read.
 /// Events: connect, connect_failed, close, goaway, suspect, retry, request, reload; each with its numbers. Host names only,
-/// never paths, headers or bodies. A loop ends when `*len` is 0.
+/// never paths, headers or bodies. Sessions over AIP_TRANSPORT_REQWEST make none. A loop ends when `*len` is 0.
 /// Any thread. AIP_INVALID_ARGUMENT where `cap` is below 1024: a line must fit. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_events_read(

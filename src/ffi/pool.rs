@@ -13,9 +13,10 @@ use super::session::aip_session;
 use super::session_options::{self, aip_session_options};
 use super::status::aip_error;
 use crate::config::{
-    ConnectionCaps, Eviction, LARGEST_POOL, LONGEST_LIMIT, LimitOverrides, MOST_THREADS, MaxSize, PoolConfig,
+    ConnectionCaps, Eviction, LARGEST_POOL, LONGEST_LIMIT, LimitOverrides, MOST_CONNECTIONS, MOST_PER_ORIGIN,
+    MOST_QUEUED, MOST_THREADS, MaxSize, PoolConfig,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pool::{ConnectionPool, PoolHandle};
 
 /// A pool of sessions keyed by base URL.
@@ -76,7 +77,7 @@ pub struct aip_pool_options {
     pub max_connections: i64,
     /// Requests that may wait for a connection to one origin, 1 to 1000000; 0 is 10000. AIP_UNLIMITED.
     pub max_queue: i64,
-    /// Milliseconds after which an idle connection closes; 0 is 50000. Servers that say less are believed.
+    /// Milliseconds after which an idle connection closes; 0 is 50000, AIP_OFF 30 days. Servers that say less are believed.
     pub idle_timeout_ms: i64,
     /// Milliseconds after which a connection is replaced, give or take 15 %; 0 is 600000. AIP_OFF: never.
     pub max_lifetime_ms: i64,
@@ -137,11 +138,11 @@ pub unsafe extern "C" fn aip_pool_close_global(drain_ms: u32, error: *mut aip_er
 
 /// Gets the session of a base URL, making it when there is none or when it is closed.
 /// `key` is compared normalised (case of scheme and host, default port, trailing slash, no fragment); a key that is no
-/// http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists; connection
-/// options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
+/// http or https URL is legal and then takes absolute request URLs only. `options` NULL accepts what exists, or the
+/// connection options of the closed session it replaces; connection options that differ from the session that exists are AIP_INVALID_ARGUMENT unless `partition` differs too.
 /// Each call gives a handle of its own to the shared session, the caller's until aip_session_free(). Any thread; the same
-/// key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when `ca_file` cannot
-/// be read. Since 0.1.
+/// key gives the same session, also to many threads at once. AIP_CLOSED when the pool is; AIP_SYSTEM when a file that is
+/// named cannot be read; AIP_UNSUPPORTED for what AIP_TRANSPORT_REQWEST lacks. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_pool_get_session(
     pool: *mut aip_pool,
@@ -182,7 +183,9 @@ pub unsafe extern "C" fn aip_pool_acquire(
     })
 }
 
-/// Gets the session of `key` and sends a request over it, again on a fresh session when that one was just closed.
+/// Gets the session of `key` and sends a request over it, again on a fresh session when that one was just closed. What is
+/// made anew has the options of the session that was closed; after an eviction or aip_pool_close_session() those are
+/// forgotten, and it has the defaults: where options such as a proxy matter, send over a session you got with them.
 /// Blocks within the request's limits. Otherwise as aip_pool_get_session() and aip_session_request(). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_pool_request(
@@ -257,15 +260,13 @@ unsafe fn config(options: *const aip_pool_options) -> Result<Option<PoolConfig>>
             n if usize::try_from(n).is_ok_and(|n| n <= LARGEST_POOL) => MaxSize::Limit(n.unsigned_abs() as usize),
             n => return Err(args::out_of_range("max_size", n, "1 to 1000000")),
         },
-        eviction: match options.eviction {
-            0 | AIP_EVICT_LRU => Eviction::Lru,
-            AIP_EVICT_FIFO => Eviction::Fifo,
-            n => return Err(Error::invalid("eviction", format_args!("is {n}; use AIP_EVICT_LRU or AIP_EVICT_FIFO"))),
-        },
-        threads: match options.threads as usize {
-            n if n <= MOST_THREADS => n,
-            n => return Err(Error::invalid("threads", format_args!("is {n}; use 0 to {MOST_THREADS}"))),
-        },
+        eviction: args::choice(
+            "eviction",
+            options.eviction,
+            &[(0, Eviction::Lru), (AIP_EVICT_LRU, Eviction::Lru), (AIP_EVICT_FIFO, Eviction::Fifo)],
+            "AIP_EVICT_LRU or AIP_EVICT_FIFO",
+        )?,
+        threads: args::within("threads", options.threads.into(), 0, MOST_THREADS as u64)? as usize,
         connections: caps(&options)?,
         limits: default.limits.with(args::limits!(&options)),
     }))
@@ -276,9 +277,9 @@ fn caps(options: &aip_pool_options) -> Result<ConnectionCaps> {
     let per_origin = options.max_connections_per_origin;
     let idle = args::time_limit("idle_timeout_ms", options.idle_timeout_ms)?;
     Ok(ConnectionCaps {
-        per_origin: args::count("max_connections_per_origin", per_origin, default.per_origin, 100_000)?,
-        total: args::count("max_connections", options.max_connections, default.total, 1_000_000)?,
-        queue: args::count("max_queue", options.max_queue, default.queue, 1_000_000)?,
+        per_origin: args::count("max_connections_per_origin", per_origin, default.per_origin, MOST_PER_ORIGIN)?,
+        total: args::count("max_connections", options.max_connections, default.total, MOST_CONNECTIONS)?,
+        queue: args::count("max_queue", options.max_queue, default.queue, MOST_QUEUED)?,
         // Without a limit of its own an idle connection still ends with its life.
         idle: idle.map_or(default.idle, |idle| idle.unwrap_or(LONGEST_LIMIT)),
         lifetime: args::time_limit("max_lifetime_ms", options.max_lifetime_ms)?.unwrap_or(default.lifetime),

@@ -39,7 +39,22 @@ pub const AIP_CLOSED_NOT_REUSABLE: u32 = 11;
 /// Made before aip_pool_reload_tls().
 pub const AIP_CLOSED_RELOADED: u32 = 12;
 
-const _: () = assert!(AIP_CLOSED_RELOADED as usize + 1 == CloseReason::COUNT);
+const _: () = {
+    assert!(AIP_CLOSED_IDLE == CloseReason::Idle as u32);
+    assert!(AIP_CLOSED_LIFETIME == CloseReason::Lifetime as u32);
+    assert!(AIP_CLOSED_BY_SERVER == CloseReason::ServerClosed as u32);
+    assert!(AIP_CLOSED_GOAWAY == CloseReason::GoAway as u32);
+    assert!(AIP_CLOSED_ERROR == CloseReason::Error as u32);
+    assert!(AIP_CLOSED_CANCELLED == CloseReason::Cancelled as u32);
+    assert!(AIP_CLOSED_NO_SESSION == CloseReason::NoSession as u32);
+    assert!(AIP_CLOSED_POOL == CloseReason::PoolClosed as u32);
+    assert!(AIP_CLOSED_STALE == CloseReason::Stale as u32);
+    assert!(AIP_CLOSED_LIMIT == CloseReason::Limit as u32);
+    assert!(AIP_CLOSED_SUSPECT == CloseReason::Suspect as u32);
+    assert!(AIP_CLOSED_NOT_REUSABLE == CloseReason::NotReusable as u32);
+    assert!(AIP_CLOSED_RELOADED == CloseReason::Reloaded as u32);
+    assert!(AIP_CLOSED_RELOADED as usize + 1 == CloseReason::COUNT);
+};
 
 /// A pool's state and counters since it was made. What is said of connections is of the pool's own, not of reqwest's, but for
 /// `connections_opened` and `requests_reused`.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::args::{self, Nth, SizedStruct};
 use super::cancel::{self, aip_cancel};
-use crate::config::{LimitOverrides, MOST_HEADERS, PersistenceOverrides};
+use crate::config::{LimitOverrides, MOST_HEADERS, MOST_REDIRECTS, MOST_RETRIES, PersistenceOverrides};
 use crate::error::{Error, Result};
 use crate::request::Request;
 
@@ -21,7 +21,8 @@ pub const AIP_REQUEST_INTERRUPTIBLE: u32 = 1;
 
 /// In `aip_request.flags`: the server may get this request twice. Then it is sent again over a fresh connection when a
 /// reused one broke without a byte of an answer. Methods that are idempotent by themselves (GET, PUT, ...) and requests with
-/// an Idempotency-Key header need no flag; a POST without either is sent again only when no byte of it had left.
+/// an Idempotency-Key header need no flag; a POST without either is sent again only when no byte
+/// of it had left, or when by the protocol the server did not work on it.
 pub const AIP_REQUEST_MAY_REPEAT: u32 = 2;
 
 /// One header.
@@ -139,8 +140,8 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
         body: Bytes::copy_from_slice(body),
         limits: args::limits!(&request),
         persistence: PersistenceOverrides {
-            retries: args::times("max_retries", request.max_retries, 10)?,
-            redirects: args::times("max_redirects", request.max_redirects, 30)?,
+            retries: args::times("max_retries", request.max_retries, MOST_RETRIES)?,
+            redirects: args::times("max_redirects", request.max_redirects, MOST_REDIRECTS)?,
         },
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,

@@ -35,7 +35,7 @@ impl Tabled for aip_response {
 pub struct aip_response_info {
     /// 10, 11 or 20: HTTP/1.0, 1.1, 2.
     pub http_version: u32,
-    /// 0 when a connection was opened for it; 1 when it came over one that another request had opened.
+    /// 1 when another request, or aip_session_warm(), had used its connection before; else 0.
     pub reused: u32,
     /// Bytes of the decoded body.
     pub body_bytes: u64,

@@ -10,6 +10,7 @@ use super::handle::{self, Kind, Tabled};
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::status::aip_error;
+use crate::config::{MOST_WARMED, WARM_LIMIT};
 use crate::session::{SessionHandle, SessionStats};
 
 /// A handle of yours to a shared session: a base URL and warm connections.
@@ -83,8 +84,9 @@ pub unsafe extern "C" fn aip_session_request(
 
 /// Opens connections to the session's base URL before requests need them, until `connections` (1 to 64) stand that could
 /// take as many requests at once: HTTP/2 needs one for many. `*standing` (may be NULL) says how many stand to the server.
-/// Blocks for `timeout_ms` at most, 0 is 10000. Any thread. AIP_TIMEOUT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would
-/// say it; nothing was sent. AIP_UNSUPPORTED over reqwest. Since 0.1.
+/// Over HTTP/1.1 no more than max_connections_per_origin ever stand. Blocks for `timeout_ms` at most, 0 is 10000. Any
+/// thread. AIP_TIMEOUT, AIP_LIMIT, AIP_DNS, AIP_CONNECT, AIP_TLS as a request would say it; nothing was sent.
+/// AIP_UNSUPPORTED over reqwest. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_session_warm(
     session: *mut aip_session,
@@ -94,8 +96,8 @@ pub unsafe extern "C" fn aip_session_warm(
     error: *mut aip_error,
 ) -> i32 {
     guard(error, || {
-        let wanted = args::within("connections", connections.into(), 1, 64)?;
-        let timeout = Duration::from_millis(if timeout_ms == 0 { 10_000 } else { timeout_ms.into() });
+        let wanted = args::within("connections", connections.into(), 1, MOST_WARMED as u64)?;
+        let timeout = if timeout_ms == 0 { WARM_LIMIT } else { Duration::from_millis(timeout_ms.into()) };
         let warmed = handle::get(session)?.warm(wanted as usize, timeout)?;
         // SAFETY: the header's contract: NULL or a place of the caller's.
         unsafe { args::out_optional(standing, warmed as u32) };

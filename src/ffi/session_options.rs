@@ -4,14 +4,13 @@
 
 use std::ffi::c_char;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::args::{self, AIP_OFF, AIP_UNLIMITED, SizedStruct};
 use super::request;
 use crate::config::{
-    ClientCertificate, ConnectionConfig, HttpVersion, Keepalive, KeyBytes, LimitOverrides, NetworkOptions, Override,
-    PersistenceOverrides, ProxyOptions, ProxyUrl, RequestDefaults, SessionConfig, TlsOptions, TlsVersion,
-    TransportKind, Trust,
+    ClientCertificate, ConnectionConfig, HttpVersion, Keepalive, KeyBytes, LimitOverrides, MOST_REDIRECTS,
+    MOST_RETRIES, NetworkOptions, Override, PersistenceOverrides, ProxyOptions, ProxyUrl, RequestDefaults,
+    STREAM_WINDOWS, SessionConfig, TlsOptions, TlsVersion, TransportKind, Trust,
 };
 use crate::error::{Error, Result};
 
@@ -45,9 +44,9 @@ pub const AIP_PROXY_ENVIRONMENT: u32 = 0;
 pub const AIP_PROXY_OFF: u32 = 1;
 
 /// What a session is asked for with. Call aip_session_options_init() first; every 0 is the default.
-/// The fields from `partition` to `max_body_bytes`, the other time limits, `max_redirects` and `max_retries` belong to the
-/// handle and may differ from handle to handle, but for `partition` and `ca_*`. The rest shapes connections: it is the
-/// session's identity.
+/// `ca_*`, `http_version`, `transport` and all from `trust` on shape connections: they are the session's identity. Another
+/// `partition` is another session. Headers, limits, `max_redirects` and `max_retries` belong to the handle and may differ
+/// from handle to handle.
 #[repr(C)]
 pub struct aip_session_options {
     /// sizeof(aip_session_options); set by aip_session_options_init().
@@ -92,8 +91,9 @@ pub struct aip_session_options {
     pub between_bytes_timeout_ms: i64,
     /// Redirects followed, up to 30; 0 and AIP_OFF: none. Credentials never cross an origin.
     pub max_redirects: i64,
-    /// Further attempts, up to 10, after failures where nothing was sent, and after 429, 503 and 529 as the server's
-    /// Retry-After says; 0 and AIP_OFF: none. All within timeout_ms.
+    /// Further attempts, up to 10: after failures where nothing was sent; after a broken connection where the request may
+    /// be sent twice (see AIP_REQUEST_MAY_REPEAT); after 429, 503, 529 and what the server marks with x-should-retry, not
+    /// before its Retry-After. 0 and AIP_OFF: none. All within timeout_ms.
     pub max_retries: i64,
     /// Whom the session trusts: AIP_TRUST_SYSTEM_AND_GIVEN, AIP_TRUST_GIVEN_ONLY or AIP_TRUST_ANYBODY.
     pub trust: u32,
@@ -148,10 +148,10 @@ pub struct aip_session_options {
     pub local_address: *const c_char,
     /// Bytes of `local_address`, or AIP_NUL_TERMINATED.
     pub local_address_len: usize,
-    /// Silent milliseconds before TCP keep-alive probes; 0 is 30000. AIP_OFF: no probes.
+    /// Silent milliseconds before TCP keep-alive probes, 1000 at the least; 0 is 30000. AIP_OFF: no probes.
     pub keepalive_ms: i64,
-    /// Bytes of one HTTP/2 stream that may wait unread, up to 16777216; 0 is 65536. More for large downloads over long
-    /// ways. What a hundred streams may hold is a hundred times that.
+    /// Bytes of one HTTP/2 stream that may wait unread, 1024 to 16777216; 0 is 65536, AIP_UNLIMITED the most. More for
+    /// large downloads over long ways. What a hundred streams may hold is a hundred times that.
     pub stream_window_bytes: i64,
     /// AIP_PROXY_ENVIRONMENT or AIP_PROXY_OFF.
     pub proxy_mode: u32,
@@ -219,8 +219,8 @@ pub unsafe fn config(options: *const aip_session_options) -> Result<Option<Sessi
         defaults: RequestDefaults {
             limits: args::limits!(&options),
             persistence: PersistenceOverrides {
-                retries: args::times("max_retries", options.max_retries, 10)?,
-                redirects: args::times("max_redirects", options.max_redirects, 30)?,
+                retries: args::times("max_retries", options.max_retries, MOST_RETRIES)?,
+                redirects: args::times("max_redirects", options.max_redirects, MOST_REDIRECTS)?,
             },
             headers: request::packed_headers("headers", headers)?,
         },
@@ -321,7 +321,7 @@ unsafe fn network(options: &aip_session_options) -> Result<NetworkOptions> {
         keepalive: match args::time_limit("keepalive_ms", options.keepalive_ms)? {
             None => Keepalive::default(),
             Some(None) => Keepalive::Off,
-            Some(Some(after)) => Keepalive::After(after.max(Duration::from_secs(1))),
+            Some(Some(silence)) => Keepalive::after(silence),
         },
     })
 }
@@ -361,12 +361,12 @@ fn overrides(text: &str) -> Result<Vec<Override>> {
 }
 
 fn stream_window(bytes: i64) -> Result<u32> {
-    const LEAST: i64 = 1024;
-    const MOST: i64 = 16 << 20;
     match bytes {
         0 => Ok(ConnectionConfig::default().stream_window),
-        AIP_UNLIMITED | AIP_OFF => Ok(MOST as u32),
-        LEAST..=MOST => Ok(bytes.unsigned_abs() as u32),
-        _ => Err(args::out_of_range("stream_window_bytes", bytes, "1024 to 16777216")),
+        AIP_UNLIMITED | AIP_OFF => Ok(*STREAM_WINDOWS.end()),
+        _ => u32::try_from(bytes)
+            .ok()
+            .filter(|bytes| STREAM_WINDOWS.contains(bytes))
+            .ok_or_else(|| args::out_of_range("stream_window_bytes", bytes, "1024 to 16777216")),
     }
 }

@@ -1,4 +1,4 @@
-//! The brief's four short names: one-line twins. Weak in the static library, so that a host may own these names.
+//! Four short names: one-line twins. Weak in the static library, so that a host may own these names.
 
 use std::ffi::c_char;
 

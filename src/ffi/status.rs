@@ -123,7 +123,7 @@ pub enum aip_phase {
 /// Whether the server can have seen the request: an AI service may have billed it.
 #[repr(i32)]
 pub enum aip_delivery {
-    /// Not one byte of it left.
+    /// Not one byte of it left, or by the protocol the server did not work on it.
     AIP_NOT_SENT = 0,
     /// It may have arrived.
     AIP_MAYBE_SENT = 1,

@@ -52,7 +52,7 @@ impl Attempts<'_> {
                 admission.await?;
             }
             let sent = engine::send(&group, &address, &outgoing, self.limits, self.journey).await;
-            let (head, mut body) = match sent {
+            let (head, body) = match sent {
                 Ok(sent) => {
                     self.pace.learn(sent.0.status, &sent.0.headers);
                     sent
@@ -63,17 +63,18 @@ impl Attempts<'_> {
                 }
             };
             if let Some((next, there)) = self.redirect(&address, &mut outgoing, &head)? {
-                drain(&mut body).await;
+                drain(body).await;
                 (address, group) = (next, there);
                 continue;
             }
-            match &mut retries {
+            let kept = match &mut retries {
                 Some(retries) if !head.status.is_success() => {
-                    if !self.wait_after_answer(retries, &head, &mut body, &group).await? {
-                        return Ok((head, body));
-                    }
+                    self.wait_after_answer(retries, &head, body, &group).await?
                 }
-                _ => return Ok((head, body)),
+                _ => Some(body),
+            };
+            if let Some(body) = kept {
+                return Ok((head, body));
             }
         }
     }
@@ -97,14 +98,14 @@ impl Attempts<'_> {
         }
     }
 
-    /// Waits where the answer asks for another attempt: true then. Otherwise the body is whole again.
+    /// Waits where the answer asks for another attempt. Otherwise gives the body back, whole again.
     async fn wait_after_answer(
         &self,
         retries: &mut Retries,
         head: &Head,
-        body: &mut EngineBody,
+        mut body: EngineBody,
         group: &Group,
-    ) -> Result<bool> {
+    ) -> Result<Option<EngineBody>> {
         let mut begun = BytesMut::new();
         while begun.len() < retry::MOST_BODY {
             match body.next(retry::MOST_BODY - begun.len()).await? {
@@ -117,11 +118,11 @@ impl Attempts<'_> {
             Decision::After(wait, reason) => {
                 drain(body).await;
                 self.pause(group, retries, wait, reason).await;
-                Ok(true)
+                Ok(None)
             }
             Decision::Stop(_) => {
                 body.put_back(begun.freeze());
-                Ok(false)
+                Ok(Some(body))
             }
         }
     }
@@ -159,8 +160,8 @@ impl Attempts<'_> {
     }
 }
 
-/// A failure here is the connection's, not the request's.
-async fn drain(body: &mut EngineBody) {
+/// Gives the connection back, read to the end or not. A failure here is its own, not the request's.
+async fn drain(mut body: EngineBody) {
     let mut drained = 0;
     while drained < MOST_DRAINED {
         match body.next(MOST_DRAINED).await {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use tokio::time::Instant;
 
@@ -20,7 +21,8 @@ use crate::transport::http::{Inflow, NoResponse, Payload, Taken};
 use crate::transport::link::Via;
 use crate::transport::{Head, Outgoing};
 
-/// How often a request that the server has not seen goes out again.
+/// How often a request goes out in all when nobody asked for retries: only ever again where the server has not worked on it, or where
+/// it may be repeated.
 const MOST_ATTEMPTS: u32 = 4;
 /// A server that closes silent connections after less than this gets a margin in proportion.
 const SHORT_KEEP: Duration = Duration::from_secs(10);
@@ -48,7 +50,7 @@ pub async fn send(
         let mut lease = checkout(group, limits, journey).await?;
         let request = match again.take() {
             Some(request) if same_form(&request, lease.connection()) => request,
-            _ => request(address, lease.connection(), outgoing),
+            _ => request(address, lease.connection(), outgoing)?,
         };
         let taken = request.body().taken();
         journey.goes_over(&lease, taken.clone());
@@ -144,10 +146,10 @@ fn with_standard_headers(own: &HeaderMap) -> HeaderMap {
 }
 
 /// The request as this connection wants it.
-fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Request<Payload> {
+fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Result<Request<Payload>> {
     let mut headers = with_standard_headers(&outgoing.headers);
     let uri = if over.http2 {
-        http2_uri(address, &mut headers)
+        http2_uri(address, &mut headers)?
     } else {
         if !headers.contains_key(HOST) {
             headers.insert(HOST, address.host.clone());
@@ -167,15 +169,16 @@ fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Request
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     *request.version_mut() = if over.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-    request
+    Ok(request)
 }
 
 /// A `Host` of the caller's own becomes the authority.
-fn http2_uri(address: &Address, headers: &mut HeaderMap) -> Uri {
-    let Some(host) = headers.remove(HOST) else { return address.whole.clone() };
+fn http2_uri(address: &Address, headers: &mut HeaderMap) -> Result<Uri> {
+    let Some(host) = headers.remove(HOST) else { return Ok(address.whole.clone()) };
+    let bad = || Error::invalid("headers", "host is no host name with or without a port, as HTTP/2 wants it");
     let mut parts = address.whole.clone().into_parts();
-    parts.authority = http::uri::Authority::try_from(host.as_bytes()).ok().or(parts.authority);
-    Uri::from_parts(parts).unwrap_or_else(|_| address.whole.clone())
+    parts.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| bad())?);
+    Uri::from_parts(parts).map_err(|_| bad())
 }
 
 /// Whether a request that was given back can go over this connection as it is.
@@ -185,10 +188,11 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
 
 fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {
     let (mut parts, inflow) = response.into_parts();
-    // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
     let connection = parts.headers.get(CONNECTION);
-    let keep = connection.and_then(|_| parts.headers.get(KEEP_ALIVE)).and_then(keep_alive);
-    if parts.version == Version::HTTP_10 || connection.is_some_and(says_close) {
+    // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
+    let keep = connection.filter(|connection| names(connection, KEEP_ALIVE.as_str()));
+    let keep = keep.and_then(|_| parts.headers.get(KEEP_ALIVE)).and_then(keep_alive);
+    if parts.version == Version::HTTP_10 || connection.is_some_and(|connection| names(connection, "close")) {
         // Not lent again, however soon its end is noticed.
         lease.closes();
     }
@@ -210,8 +214,8 @@ fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Ta
     Ok((head, body))
 }
 
-fn says_close(value: &HeaderValue) -> bool {
-    value.to_str().is_ok_and(|value| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")))
+fn names(connection: &HeaderValue, option: &str) -> bool {
+    connection.to_str().is_ok_and(|named| named.split(',').any(|one| one.trim().eq_ignore_ascii_case(option)))
 }
 
 /// The server closes after so long: be gone before.

@@ -1,4 +1,4 @@
-//! Whether a request is sent again, and when. Raw sessions do not (`max_retries` 0); the clients do, and who asks for it.
+//! Whether a request is sent again, and when. Raw sessions do not (`max_retries` 0) unless asked.
 //!
 //! A server that refused a request for load (429, 503, 529) has not worked on it. Other failures of a server may have
 //! cost money, so they are tried again only when the server says so itself (`x-should-retry: true`).

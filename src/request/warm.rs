@@ -29,6 +29,6 @@ pub async fn warm(group: &Arc<Group>, wanted: usize, limits: &Limits, timeout: D
         let (standing, millis) = (group.occupancy().standing, timeout.as_millis());
         let message =
             format!("timeout_ms: {millis} ms ran out with {standing} connections; raise it or check the host");
-        Err(Error::new(Status::Timeout, message).detail(Detail::ConnectLimit).phase(Phase::Connect).retryable())
+        Err(Error::new(Status::Timeout, message).detail(Detail::TotalLimit).phase(Phase::Connect).retryable())
     })
 }

@@ -102,12 +102,14 @@ impl Way {
         Error { phase, delivery, http_status, retryable, ..error }
     }
 
-    /// As `given_up`; and where the server was silent, its connection is under suspicion.
+    /// As `given_up`; and where the server had the request, or a part of it, its connection is under suspicion.
     pub fn timed_out(&self, error: Error) -> Error {
         let error = self.given_up(error);
         if let Way::Engine { journey, group, .. } = self {
             let silent = matches!(error.phase, Phase::Send | Phase::FirstByte | Phase::Body);
-            if let (true, Some(connection)) = (silent, journey.connection()) {
+            // An HTTP/1.1 connection ends with its request anyhow.
+            let shared = journey.connection().filter(|connection| silent && connection.http2);
+            if let Some(connection) = shared {
                 group.suspect(&connection);
             }
         }

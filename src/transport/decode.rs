@@ -281,8 +281,8 @@ impl Layer {
 
 fn bomb() -> Error {
     let message = format!(
-        "body: decodes to over {BOMB_RATIO} times what was sent and over 1 MiB, which is how bombs are made; if it is none, set \
-         decode to AIP_OFF and decode it within your own limits (max_body_bytes bounds what is kept)"
+        "body: decodes to over {BOMB_RATIO} times what was sent and over 1 MiB, which is how bombs are made; if it is none, \
+         ask for it without compression (accept-encoding: identity)"
     );
     in_body(Status::TooLarge, message).detail(Detail::Bomb)
 }
@@ -469,7 +469,7 @@ mod tests {
             assert_eq!((error.status, error.detail), (Status::TooLarge, Detail::Bomb), "{name}");
             assert_eq!((error.phase, error.delivery), (Phase::Body, Delivery::ResponseStarted));
             assert!(out.len() < 2 << 20, "{name}: {} bytes", out.len());
-            assert!(error.message.contains("max_body_bytes") && error.message.contains("decode"));
+            assert!(error.message.contains("accept-encoding: identity"));
         }
     }
 

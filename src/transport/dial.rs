@@ -71,7 +71,7 @@ impl Dialer {
             return Err(Error::new(Status::Unsupported, "unix_socket: this system has none; leave it empty"));
         }
         if network.overrides.iter().any(|given| given.addresses.is_empty()) {
-            return Err(Error::invalid("overrides", "a host has no address; give it one or leave it out"));
+            return Err(Error::invalid("resolve", "a host has no address; give it one or leave it out"));
         }
         let proxies = Proxies::new(&network.proxy)?;
         let tcp = Tcp::new(&network);

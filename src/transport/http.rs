@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::failure;
@@ -24,7 +25,7 @@ use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
 const MOST_HEAD: usize = 64 << 10;
-/// Most headers of an HTTP/1.1 response; the byte limit above is met first.
+/// Most headers of an HTTP/1.1 response.
 const MOST_HEADERS: usize = 1000;
 /// A body goes out in pieces of this size, so that its progress can be seen.
 const PIECE: usize = 64 << 10;
@@ -213,6 +214,7 @@ pub struct News {
     moved: Notify,
     ended: Notify,
     has_ended: AtomicBool,
+    task: OnceLock<AbortHandle>,
 }
 
 impl News {
@@ -222,6 +224,7 @@ impl News {
             moved: Notify::new(),
             ended: Notify::new(),
             has_ended: AtomicBool::new(false),
+            task: OnceLock::new(),
         })
     }
 
@@ -231,6 +234,13 @@ impl News {
         ended.as_mut().enable();
         if !self.has_ended.load(Ordering::SeqCst) {
             ended.await;
+        }
+    }
+
+    /// Closes the socket without its last words, which a peer that reads nothing would hold up for ever.
+    pub fn cut(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
         }
     }
 }
@@ -332,7 +342,7 @@ where
             return;
         }
         let ending = Ending(self.news.clone());
-        tokio::spawn(async move {
+        let inner = tokio::spawn(async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
                 let polled = task.as_mut().poll(cx);
@@ -343,6 +353,7 @@ where
             })
             .await;
         });
+        let _ = self.news.task.set(inner.abort_handle());
     }
 }
 

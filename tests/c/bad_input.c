@@ -129,17 +129,6 @@ static void bad_keys(void)
     CHECK_STATUS(get_with_key(pool, NULL, 0), AIP_OK);
 }
 
-static void check_request_refused(aip_session *session, const aip_request *request, int32_t status, const char *said)
-{
-    aip_response *response = (aip_response *)1;
-    CHECK_STATUS(aip_session_request(session, request, &response, &error), status);
-    CHECK(response == NULL);
-    CHECK_EQ(error.status, status);
-    CHECK_EQ(error.delivery, AIP_NOT_SENT);
-    CHECK_CONTAINS(error.message, said);
-    CHECK(strstr(error.message, "secret") == NULL);
-}
-
 static void bad_urls_and_methods(void)
 {
     static const struct {
@@ -158,7 +147,8 @@ static void bad_urls_and_methods(void)
         check_request_refused(session, &request, AIP_INVALID_ARGUMENT, bad[i].said);
     }
     aip_request request = get_of("/relative");
-    check_request_refused(session_of(new_pool(), "opaque"), &request, AIP_INVALID_ARGUMENT, "use an absolute URL");
+    check_request_refused(session_of(new_pool(), "opaque"), &request, AIP_INVALID_ARGUMENT, "url: is relative");
+    CHECK_CONTAINS(error.message, "use an absolute URL");
     request.method_len = AIP_NUL_TERMINATED;
     static const char *methods[] = {"GE T", "\xff", "CONNECT", NULL};
     for (size_t i = 0; i < 4; i++) {
@@ -191,7 +181,7 @@ static void bad_headers(void)
         CHECK_CONTAINS(error.message, bad[i].said);
     }
     header = (aip_header){"x", 1, "a\0b", 3, {0, 0}};
-    check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "control character");
+    check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "headers[0]: value of x has a control character");
     header = (aip_header){"x", 1, "a", 1, {0, 7}};
     check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "headers[0]: reserved is not 0");
     request.headers = NULL;
@@ -257,14 +247,6 @@ static void unknown_bits(void)
     check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "request.reserved: is not 0");
 }
 
-static void check_pool_refused(const void *options, int32_t status, const char *said)
-{
-    aip_pool *pool = (aip_pool *)1;
-    CHECK_STATUS(aip_pool_new(options, &pool, &error), status);
-    CHECK(pool == NULL);
-    CHECK_CONTAINS(error.message, said);
-}
-
 static void wrong_sizes(void)
 {
     static const size_t sizes[] = {0, 1, sizeof(aip_pool_options) - 1, 4097, SIZE_MAX};
@@ -281,7 +263,8 @@ static void wrong_sizes(void)
         CHECK_CONTAINS(error.message, "call aip_session_options_init()");
         aip_request request = get_of("/echo");
         request.size = sizes[i];
-        check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "call aip_request_init()");
+        check_request_refused(session, &request, AIP_INVALID_ARGUMENT, "request.size: is ");
+        CHECK_CONTAINS(error.message, "call aip_request_init()");
     }
     aip_library_stats stats;
     CHECK_STATUS(aip_stats(&stats, 0), AIP_INVALID_ARGUMENT);
@@ -297,7 +280,8 @@ static void tails_of_newer_callers(void)
     options.known.size = sizeof options;
     aip_pool *pool = new_pool_with(&options.known);
     options.more = 1;
-    check_pool_refused(&options, AIP_UNSUPPORTED, "load a newer libaipool or leave them 0");
+    check_pool_refused(&options.known, AIP_UNSUPPORTED, "options: uses fields that");
+    CHECK_CONTAINS(error.message, "load a newer libaipool or leave them 0");
     struct {
         aip_request known;
         uint64_t more;
@@ -349,15 +333,6 @@ static void absurd_limits(void)
     aip_request request = get_of("/echo");
     request.timeout_ms = -3;
     check_request_refused(session_of(new_pool(), ""), &request, AIP_INVALID_ARGUMENT, "timeout_ms: is -3");
-}
-
-static void check_session_refused(const aip_session_options *options, int32_t status, const char *said)
-{
-    aip_session *session = (aip_session *)1;
-    aip_pool *pool = new_pool();
-    CHECK_STATUS(aip_pool_get_session(pool, "https://a", AIP_NUL_TERMINATED, options, &session, &error), status);
-    CHECK(session == NULL);
-    CHECK_CONTAINS(error.message, said);
 }
 
 static void bad_session_options(void)

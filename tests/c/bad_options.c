@@ -25,32 +25,6 @@ static void put(void *options, size_t at, int64_t number)
     memcpy((char *)options + at, &number, sizeof number);
 }
 
-static void check_pool_refused(const aip_pool_options *options, const char *name, const char *said)
-{
-    aip_pool *pool = (aip_pool *)1;
-    CHECK_STATUS(aip_pool_new(options, &pool, &error), AIP_INVALID_ARGUMENT);
-    CHECK(pool == NULL);
-    CHECK_STARTS(error.message, name);
-    CHECK_CONTAINS(error.message, said);
-}
-
-static void check_request_refused(aip_session *session, const aip_request *request, int32_t status, const char *name)
-{
-    CHECK_STATUS(try_with(session, request), status);
-    CHECK_EQ(error.delivery, AIP_NOT_SENT);
-    CHECK_STARTS(error.message, name);
-}
-
-static void check_session_refused(const aip_session_options *options, int32_t status, const char *name)
-{
-    aip_session *session = (aip_session *)1;
-    aip_pool *pool = new_pool();
-    CHECK_STATUS(aip_pool_get_session(pool, "https://a", AIP_NUL_TERMINATED, options, &session, &error), status);
-    CHECK(session == NULL);
-    CHECK_STARTS(error.message, name);
-    CHECK(strstr(error.message, "secret") == NULL);
-}
-
 static void absurd_limits_of_pools(void)
 {
     static const field times[] = {
@@ -71,14 +45,16 @@ static void absurd_limits_of_pools(void)
     for (size_t i = 0; i < sizeof times / sizeof times[0] * 4; i++) {
         options = pool_options();
         put(&options, times[i / 4].at, absurd_times[i % 4]);
-        check_pool_refused(&options, times[i / 4].name, "is ");
+        check_pool_refused(&options, AIP_INVALID_ARGUMENT, times[i / 4].name);
+        CHECK_CONTAINS(error.message, "is ");
     }
     for (size_t i = 0; i < 3; i++) {
         const int64_t absurd[] = {-3, counts[i].most + 1, INT64_MAX};
         for (size_t j = 0; j < 3; j++) {
             options = pool_options();
             put(&options, counts[i].field.at, absurd[j]);
-            check_pool_refused(&options, counts[i].field.name, "use 1 to ");
+            check_pool_refused(&options, AIP_INVALID_ARGUMENT, counts[i].field.name);
+            CHECK_CONTAINS(error.message, "use 1 to ");
         }
         options = pool_options();
         put(&options, counts[i].field.at, counts[i].most);
@@ -195,7 +171,7 @@ static void nonsense_of_sessions(void)
         memcpy((char *)&options + bad[i].field.at, &text, sizeof text);
         put(&options, bad[i].field.at + sizeof(void *), (int64_t)strlen(bad[i].text));
         check_session_refused(&options, bad[i].status, bad[i].field.name);
-        }
+    }
     aip_session_options options = session_options();
     static const uint8_t pins[33] = {0};
     options.pins = pins;

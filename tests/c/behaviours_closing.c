@@ -16,14 +16,6 @@ static void hold(flight *flight, aip_session *session, const char *url, const ch
     wait_held(name, 1);
 }
 
-static void check_finishes(flight *flight, const char *name)
-{
-    release(name);
-    land(flight);
-    CHECK_STATUS(flight->status, AIP_OK);
-    CHECK_EQ(flight->http_status, 200);
-}
-
 void close_session_lets_in_flight_finish(void)
 {
     aip_session *session = session_of(new_pool(), sandbox_http());
@@ -33,7 +25,8 @@ void close_session_lets_in_flight_finish(void)
     CHECK_STATUS(aip_session_close(session, &error), AIP_OK);
     CHECK_STATUS(try_to(session, "/echo"), AIP_CLOSED);
     CHECK_EQ(error.detail, AIP_DETAIL_SESSION_CLOSED);
-    check_finishes(&held, "closed");
+    release("closed");
+    check_finishes(&held);
 }
 
 static void *close_patiently(void *argument)
@@ -53,7 +46,8 @@ void close_all_lets_in_flight_finish(void)
     CHECK_EQ(pthread_create(&closer, NULL, close_patiently, pool), 0);
     while (!aip_session_is_closed(session))
         sched_yield();
-    check_finishes(&held, "drained");
+    release("drained");
+    check_finishes(&held);
     void *status;
     CHECK_EQ(pthread_join(closer, &status), 0);
     CHECK_STATUS(*(int32_t *)status, AIP_OK);
@@ -112,7 +106,8 @@ void pool_free_closes_sessions(void)
     CHECK_EQ(aip_session_is_closed(session), 1);
     CHECK_STATUS(try_to(session, "/echo"), AIP_CLOSED);
     CHECK_EQ(error.detail, AIP_DETAIL_POOL_CLOSED);
-    check_finishes(&held, "freed");
+    release("freed");
+    check_finishes(&held);
 }
 
 static aip_pool *global_pool(void)

@@ -44,13 +44,6 @@ static aip_pool *narrow_pool(void)
     return new_pool_with(&options);
 }
 
-static void check_finishes(flight *flight)
-{
-    land(flight);
-    CHECK_STATUS(flight->status, AIP_OK);
-    CHECK_EQ(flight->http_status, 200);
-}
-
 void queue_full_is_limit_with_occupancy(void)
 {
     aip_pool *pool = narrow_pool();

@@ -129,6 +129,39 @@ int32_t try_with(aip_session *session, const aip_request *request)
     return status;
 }
 
+static void check_said(int32_t status, const char *said)
+{
+    CHECK_EQ(error.status, status);
+    CHECK_EQ(error.delivery, AIP_NOT_SENT);
+    CHECK_STARTS(error.message, said);
+    CHECK(strstr(error.message, "secret") == NULL);
+}
+
+void check_pool_refused(const aip_pool_options *options, int32_t status, const char *said)
+{
+    aip_pool *pool = (aip_pool *)1;
+    CHECK_STATUS(aip_pool_new(options, &pool, &error), status);
+    CHECK(pool == NULL);
+    check_said(status, said);
+}
+
+void check_session_refused(const aip_session_options *options, int32_t status, const char *said)
+{
+    aip_session *session = (aip_session *)1;
+    aip_pool *pool = new_pool();
+    CHECK_STATUS(aip_pool_get_session(pool, "https://a", AIP_NUL_TERMINATED, options, &session, &error), status);
+    CHECK(session == NULL);
+    check_said(status, said);
+}
+
+void check_request_refused(aip_session *session, const aip_request *request, int32_t status, const char *said)
+{
+    aip_response *response = (aip_response *)1;
+    CHECK_STATUS(aip_session_request(session, request, &response, &error), status);
+    CHECK(response == NULL);
+    check_said(status, said);
+}
+
 const char *body_of(aip_response *response)
 {
     size_t length = info_of(response).body_bytes;
@@ -210,4 +243,11 @@ void wait_asleep(flight *flight)
 void land(flight *flight)
 {
     CHECK_EQ(pthread_join(flight->thread, NULL), 0);
+}
+
+void check_finishes(flight *flight)
+{
+    land(flight);
+    CHECK_STATUS(flight->status, AIP_OK);
+    CHECK_EQ(flight->http_status, 200);
 }

@@ -36,6 +36,11 @@ aip_response *ask_with(aip_session *session, const aip_request *request);
 int32_t try_to(aip_session *session, const char *url);
 int32_t try_with(aip_session *session, const aip_request *request);
 
+/* Checks that it is refused with nothing sent, that the message starts with `said`, and that it tells no secret. */
+void check_pool_refused(const aip_pool_options *options, int32_t status, const char *said);
+void check_session_refused(const aip_session_options *options, int32_t status, const char *said);
+void check_request_refused(aip_session *session, const aip_request *request, int32_t status, const char *said);
+
 /* The body as text. */
 const char *body_of(aip_response *response);
 aip_response_info info_of(aip_response *response);
@@ -62,5 +67,7 @@ void take_off(flight *flight, aip_session *session, const aip_request *request);
 void wait_asleep(flight *flight);
 /* Waits for its end. */
 void land(flight *flight);
+/* Waits for its end, which must be an answer. */
+void check_finishes(flight *flight);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "belongings.h"
 #include "calls.h"
@@ -16,6 +17,8 @@ enum kind { POOL, SESSION, RESPONSE, CANCEL, KINDS };
 
 static unsigned long calls_wanted = 1000000, seed = 20240607;
 static char refused[64], sandbox_echo[128];
+/* Never cut short at random: what it says is made. */
+static char key_log[] = "/tmp/aipool-keys-XXXXXX";
 /* Handles that were made; a displaced one is freed, so that none is lost. */
 static _Atomic(void *) slots[KINDS][SLOTS];
 /* How many of each kind were made, to show that not every call is refused. */
@@ -174,8 +177,10 @@ static void random_identity(aip_session_options *options)
         options->client_cert_file = text("/no/such/file", &options->client_cert_file_len);
     if (one_in(4))
         options->client_key_file = text("/no/such/file", &options->client_key_file_len);
-    if (one_in(4))
-        options->key_log_file = text("/no/such/directory/keys", &options->key_log_file_len);
+    if (one_in(4)) {
+        options->key_log_file = key_log;
+        options->key_log_file_len = AIP_NUL_TERMINATED;
+    }
     options->pins = (const uint8_t *)"0123456789abcdef0123456789abcdef";
     options->pins_len = one_in(4) ? below(33) : 0;
 }
@@ -482,5 +487,13 @@ int main(int argc, char **argv)
         calls_wanted = strtoul(argv[1], NULL, 10);
     if (argc > 2)
         seed = strtoul(argv[2], NULL, 10);
-    return run_tests(TESTS_IN(tests), 1, argv);
+    int file = mkstemp(key_log);
+    if (file < 0) {
+        perror(key_log);
+        return 1;
+    }
+    close(file);
+    int ended = run_tests(TESTS_IN(tests), 1, argv);
+    unlink(key_log);
+    return ended;
 }

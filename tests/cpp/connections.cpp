@@ -3,9 +3,9 @@
 #include "sandbox.hpp"
 
 #include <numeric>
-#include <thread>
 
 using namespace std::chrono_literals;
+using aipool::close_reason;
 using aipool::delivery;
 using aipool::status;
 using sandbox::held_request;
@@ -53,7 +53,7 @@ BEHAVIOUR(queue_full_is_limit_with_occupancy)
         CHECK_EQUAL(held.release().value().status(), 200);
         return;
     }
-    while (pool.stats().value().waiting < 1) std::this_thread::yield();
+    eventually("one waits", [&] { return pool.stats().value().waiting == 1; });
     const auto outcome = session.get("/echo");
     CHECK_EQUAL(status_of(outcome), status::limit);
     CHECK_EQUAL(outcome.error().detail, aipool::detail::queue_full);
@@ -122,7 +122,7 @@ BEHAVIOUR(reload_tls_replaces_connections)
     CHECK_EQUAL(session.get("/echo").value().info().reused, over_reqwest());
     if (over_reqwest()) return;
     CHECK_EQUAL(listener.count("tls_handshakes"), 2U);
-    while (pool.stats().value().closed[AIP_CLOSED_RELOADED] < 1) std::this_thread::yield();
+    eventually("the old one is closed", [&] { return closed_for(close_reason::reloaded, pool) == 1; });
 }
 
 BEHAVIOUR(info_names_connection_and_attempts)
@@ -211,7 +211,7 @@ BEHAVIOUR(stats_reconcile)
     closing.close().value();
     sandbox::control("GET", "wait-connections-open?id=" + plain.id);
     const std::uint64_t shown = over_reqwest() ? 0 : 1;
-    while (pool.stats().value().closed[AIP_CLOSED_NO_SESSION] < shown) std::this_thread::yield();
+    eventually("the connection is closed", [&] { return closed_for(close_reason::no_session, pool) == shown; });
     const aipool::pool_stats stats = pool.stats().value();
     const auto counted = [&](const char* name) { return plain.count(name) + secure.count(name); };
     const auto closed = std::accumulate(std::begin(stats.closed), std::end(stats.closed), std::uint64_t{0});

@@ -3,9 +3,11 @@
 
 #include <aipool.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -52,6 +54,17 @@ inline void check_starts(const char* where, std::string_view text, std::string_v
 #define CHECK_CONTAINS(text, part) check_contains(HERE, text, part)
 #define CHECK_STARTS(text, part) check_starts(HERE, text, part)
 
+/// Waits for a state that nothing announces.
+template <class Reached>
+void eventually(const char* what, Reached reached)
+{
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!reached()) {
+        if (std::chrono::steady_clock::now() > deadline) fail(std::string("never: ") + what);
+        std::this_thread::yield();
+    }
+}
+
 /// The status of a failure, or ok.
 template <class T>
 aipool::status status_of(const aipool::result<T>& outcome)
@@ -92,9 +105,11 @@ public:
     }
     aipool::result<aipool::response> request(std::string_view key, const aipool::request& what) const
     {
-        // The pool's request takes the session that exists.
-        const auto session = get_session(key);
-        if (!session) return session.error();
+        if (over_reqwest()) {
+            // A session that the pool's request makes has default options: the transport has to be there before.
+            const auto session = get_session(key);
+            if (!session) return session.error();
+        }
         return aipool::pool::request(key, what);
     }
 
@@ -105,6 +120,12 @@ private:
         return options;
     }
 };
+
+/// How many connections the pool closed for a reason.
+inline std::uint64_t closed_for(aipool::close_reason reason, const aipool::pool& pool)
+{
+    return pool.stats().value().closed[static_cast<std::size_t>(reason)];
+}
 
 /// A registered test.
 struct test {

@@ -109,33 +109,80 @@ CPP_TEST(codes_map_to_conditions_where_they_are_the_same)
     CHECK(!std::error_code(status::ok));
 }
 
-CPP_TEST(zero_is_literal_and_unlimited_is_a_word)
+/// Beyond the longest limit that C takes.
+constexpr auto too_long = 24h * 31;
+
+template <class T>
+static void check_invalid(const aipool::result<T>& outcome, std::string_view named)
 {
-    const auto open = [](auto change) {
-        aipool::pool_options changed = options();
-        change(changed);
-        return aipool::pool::open(changed);
+    CHECK_EQUAL(status_of(outcome), status::invalid_argument);
+    CHECK_STARTS(outcome.error().message, named);
+}
+
+/// The time limits that pools, sessions and requests have in common. Each reaches its own field: C refuses what is out of
+/// range by that field's name. Zero, which C takes for the default, is refused by the binding.
+template <class Options, class Try>
+static void check_time_limits(Try attempt)
+{
+    using limit_of = std::optional<std::chrono::milliseconds> Options::*;
+    const std::pair<limit_of, std::string> limits[] = {
+        {&Options::timeout, "timeout"},
+        {&Options::connect_timeout, "connect_timeout"},
+        {&Options::queue_timeout, "queue_timeout"},
+        {&Options::dns_timeout, "dns_timeout"},
+        {&Options::tls_timeout, "tls_timeout"},
+        {&Options::send_timeout, "send_timeout"},
+        {&Options::first_byte_timeout, "first_byte_timeout"},
+        {&Options::between_bytes_timeout, "between_bytes_timeout"},
     };
-    CHECK_CONTAINS(open([](auto& o) { o.timeout = 0ms; }).error().message, "timeout");
-    CHECK_CONTAINS(open([](auto& o) { o.timeout = -1ms; }).error().message, "timeout");
-    CHECK_CONTAINS(open([](auto& o) { o.connect_timeout = 0s; }).error().message, "connect_timeout");
-    CHECK_CONTAINS(open([](auto& o) { o.max_body = 0; }).error().message, "max_body");
-    CHECK_STARTS(open([](auto& o) { o.queue_timeout = 0ms; }).error().message, "queue_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.dns_timeout = 0ms; }).error().message, "dns_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.tls_timeout = 0ms; }).error().message, "tls_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.send_timeout = 0ms; }).error().message, "send_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.first_byte_timeout = 0ms; }).error().message, "first_byte_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.between_bytes_timeout = 0ms; }).error().message, "between_bytes_timeout: ");
-    CHECK_STARTS(open([](auto& o) { o.max_connections = 0; }).error().message, "max_connections: ");
-    CHECK_STARTS(open([](auto& o) { o.max_connections = 1'000'001; }).error().message, "max_connections: ");
-    CHECK_STARTS(open([](auto& o) { o.max_connections_per_origin = 100'001; }).error().message,
-                 "max_connections_per_origin: ");
-    CHECK_STARTS(open([](auto& o) { o.max_queue = 1'000'001; }).error().message, "max_queue: ");
-    CHECK_STARTS(open([](auto& o) { o.idle_timeout = 24h * 31; }).error().message, "idle_timeout_ms: ");
-    CHECK_STARTS(open([](auto& o) { o.max_lifetime = 24h * 31; }).error().message, "max_lifetime_ms: ");
-    CHECK_CONTAINS(open([](auto& o) { o.max_size = 1'000'001; }).error().message, "max_size");
-    CHECK_CONTAINS(open([](auto& o) { o.threads = 1000; }).error().message, "threads");
-    const auto pool = open([](auto& o) {
+    for (const auto& [limit, name] : limits) {
+        Options wrong;
+        wrong.*limit = too_long;
+        check_invalid(attempt(wrong), name + "_ms: ");
+        wrong.*limit = 0ms;
+        check_invalid(attempt(wrong), name + ": ");
+        wrong.*limit = -1ms;
+        check_invalid(attempt(wrong), name + ": ");
+    }
+}
+
+CPP_TEST(wrong_time_limits_are_named)
+{
+    const listener listener;
+    const auto pool = open_pool();
+    const auto session = pool.get_session(listener.http).value();
+    check_time_limits<aipool::pool_options>([](const auto& wrong) { return aipool::pool::open(wrong); });
+    check_time_limits<aipool::session_options>([&](const auto& wrong) { return pool.get_session("http://a", wrong); });
+    check_time_limits<aipool::request>([&](const auto& wrong) { return session.request(wrong); });
+}
+
+/// A pool of options() that are changed.
+template <class Change>
+static aipool::result<aipool::pool> try_open(Change change)
+{
+    aipool::pool_options changed = options();
+    change(changed);
+    return aipool::pool::open(changed);
+}
+
+CPP_TEST(wrong_pool_options_are_named)
+{
+    check_invalid(try_open([](auto& o) { o.max_size = 1'000'001; }), "max_size: ");
+    check_invalid(try_open([](auto& o) { o.eviction = static_cast<aipool::eviction>(9); }), "eviction: ");
+    check_invalid(try_open([](auto& o) { o.threads = 1000; }), "threads: ");
+    check_invalid(try_open([](auto& o) { o.max_connections_per_origin = 100'001; }), "max_connections_per_origin: ");
+    check_invalid(try_open([](auto& o) { o.max_connections = 1'000'001; }), "max_connections: ");
+    check_invalid(try_open([](auto& o) { o.max_queue = 1'000'001; }), "max_queue: ");
+    check_invalid(try_open([](auto& o) { o.idle_timeout = too_long; }), "idle_timeout_ms: ");
+    check_invalid(try_open([](auto& o) { o.max_lifetime = too_long; }), "max_lifetime_ms: ");
+    // The binding's own: C takes zero for the default.
+    check_invalid(try_open([](auto& o) { o.max_body = 0; }), "max_body: ");
+    check_invalid(try_open([](auto& o) { o.max_connections = 0; }), "max_connections: ");
+}
+
+CPP_TEST(unlimited_is_a_word)
+{
+    const auto pool = try_open([](auto& o) {
         o.max_size = aipool::unlimited;
         o.timeout = aipool::unlimited;
         o.connect_timeout = aipool::unlimited;
@@ -160,11 +207,12 @@ CPP_TEST(wrong_session_options_are_named)
     const auto check = [&](const char* named, auto change) {
         options wrong;
         change(wrong);
-        const auto refused = pool.get_session("https://host", wrong);
-        CHECK_EQUAL(status_of(refused), status::invalid_argument);
-        CHECK_STARTS(refused.error().message, named);
+        check_invalid(pool.get_session("https://host", wrong), named);
     };
+    check("partition: ", [](options& o) { o.partition = "\xff"; });
     check("ca_file: ", [](options& o) { o.ca_file = "\xff"; });
+    check("ca_bytes: ", [](options& o) { o.ca_bytes = "junk"; });
+    check("http_version: ", [](options& o) { o.http_version = static_cast<aipool::http_version>(9); });
     check("client_cert_file: ", [](options& o) { o.client_cert_file = "\xff"; });
     check("client_cert_bytes: ", [](options& o) { o.client_cert_bytes = o.client_key_bytes = "junk"; });
     check("client_key_file: ", [](options& o) { o.client_key_file = "\xff"; });
@@ -175,7 +223,7 @@ CPP_TEST(wrong_session_options_are_named)
     check("unix_socket: ", [](options& o) { o.unix_socket = "\xff"; });
     check("resolve: ", [](options& o) { o.resolve = "host"; });
     check("local_address: ", [](options& o) { o.local_address = "nowhere"; });
-    check("keepalive: ", [](options& o) { o.keepalive = 0ms; });
+    check("keepalive_ms: ", [](options& o) { o.keepalive = too_long; });
     check("stream_window_bytes: ", [](options& o) { o.stream_window = 1; });
     check("max_redirects: ", [](options& o) { o.max_redirects = 31; });
     check("max_retries: ", [](options& o) { o.max_retries = 11; });
@@ -183,7 +231,8 @@ CPP_TEST(wrong_session_options_are_named)
     check("min_tls: ", [](options& o) { o.min_tls = static_cast<aipool::tls_version>(9); });
     check("proxy_mode: ", [](options& o) { o.proxy_mode = static_cast<aipool::proxy_mode>(9); });
     check("transport: ", [](options& o) { o.transport = static_cast<aipool::transport>(9); });
-    check("queue_timeout: ", [](options& o) { o.queue_timeout = -1ms; });
+    // The binding's own: C takes zero for the default.
+    check("keepalive: ", [](options& o) { o.keepalive = 0ms; });
 }
 
 CPP_TEST(wrong_pins_are_seen)

@@ -37,8 +37,6 @@ pub struct Toxics {
     pub limit: Option<u64>,
     /// Passes pieces of so many bytes, and waits so long after each; (0, _) for whole ones.
     pub slices: (usize, Duration),
-    /// Passes nothing on and closes nothing.
-    pub stall: bool,
 }
 
 type Weathers = watch::Receiver<Weather>;
@@ -66,9 +64,10 @@ impl Weather {
 
 /// The proxy; it ends, and its connections are cut, when this is dropped.
 pub struct Chaos {
-    runtime: Option<Runtime>,
     weather: watch::Sender<Weather>,
     address: SocketAddr,
+    /// Whose end is every connection's.
+    _runtime: Runtime,
     pub counts: Counts,
 }
 
@@ -78,8 +77,6 @@ pub struct Counts {
     pub accepted: Counter,
     /// Connections of clients that are open.
     pub open: Counter,
-    pub bytes_up: Counter,
-    pub bytes_down: Counter,
 }
 
 impl Chaos {
@@ -92,7 +89,7 @@ impl Chaos {
         let (weather, seen) = watch::channel(Weather::default());
         let counts = Counts::default();
         runtime.spawn(accept(listener, target, seen, counts.clone()));
-        Chaos { runtime: Some(runtime), weather, address, counts }
+        Chaos { weather, address, _runtime: runtime, counts }
     }
 
     pub fn http(&self) -> String {
@@ -137,28 +134,20 @@ impl Chaos {
     }
 }
 
-impl Drop for Chaos {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 async fn accept(listener: TcpListener, target: String, weather: Weathers, counts: Counts) {
     while let Ok((client, _)) = listener.accept().await {
         let serial = counts.accepted.add(1) as u64;
         counts.open.add(1);
         let (target, weather, counts) = (target.clone(), weather.clone(), counts.clone());
         tokio::spawn(async move {
-            serve(client, &target, weather, serial, &counts).await;
+            serve(client, &target, weather, serial).await;
             counts.open.sub(1);
         });
     }
 }
 
 /// One connection to its end: both ways ended, a reset by toxic, or a cut.
-async fn serve(mut client: TcpStream, target: &str, weather: Weathers, serial: u64, counts: &Counts) {
+async fn serve(mut client: TcpStream, target: &str, weather: Weathers, serial: u64) {
     let mut sky = weather.clone();
     let cut = sky.wait_for(|weather| weather.cut >= serial);
     if weather.borrow().black_hole {
@@ -173,8 +162,8 @@ async fn serve(mut client: TcpStream, target: &str, weather: Weathers, serial: u
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let up = pump(Way::Up, from_client, to_server, (serial, weather.clone()), &counts.bytes_up);
-    let down = pump(Way::Down, from_server, to_client, (serial, weather), &counts.bytes_down);
+    let up = pump(Way::Up, from_client, to_server, (serial, weather.clone()));
+    let down = pump(Way::Down, from_server, to_client, (serial, weather));
     let ended = tokio::select! {
         ended = async { tokio::try_join!(up, down) } => ended.is_ok(),
         _ = cut => false,
@@ -191,7 +180,6 @@ async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     (serial, mut weather): (u64, Weathers),
-    bytes: &Counter,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut passed = 0;
@@ -215,7 +203,6 @@ async fn pump(
             let slice = if toxics.slices.0 == 0 { left.len() } else { left.len().min(toxics.slices.0) };
             let slice = slice.min(usize::try_from(room).unwrap_or(usize::MAX));
             to.write_all(&left[..slice]).await?;
-            bytes.add(slice);
             passed += slice as u64;
             left = &left[slice..];
             if toxics.reset_at.is_some_and(|at| passed >= at) {
@@ -238,7 +225,7 @@ fn after(toxics: &Toxics, slice: usize) -> Duration {
 
 /// What `way` does now that it is not stalled.
 async fn wait_calm(way: Way, serial: u64, weather: &mut Weathers) -> Toxics {
-    match weather.wait_for(|weather| !weather.of(way).stall && serial > weather.stalled).await {
+    match weather.wait_for(|weather| serial > weather.stalled).await {
         Ok(weather) => weather.of(way).clone(),
         Err(_) => Toxics::default(),
     }

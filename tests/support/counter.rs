@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::server::PATIENCE;
+use super::PATIENCE;
 
 /// A count, shared by its clones.
 #[derive(Clone, Default)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::port::Port;
 use super::server::{self, Server};
 
 pub struct Dante {
@@ -14,7 +15,8 @@ impl Dante {
     /// Starts danted on loopback, open to whoever is there.
     pub fn start() -> Dante {
         let folder = server::folder("dante");
-        let [port] = server::free_ports();
+        let reserved = Port::reserve();
+        let port = reserved.number;
         let config = format!(
             "logoutput: stderr
 internal: 127.0.0.1 port = {port}
@@ -25,10 +27,10 @@ client pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}
 socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect }}
 "
         );
-        fs::write(folder.join("danted.conf"), config).unwrap();
+        fs::write(folder.path().join("danted.conf"), config).unwrap();
         let mut command = server::command("dante-server", "usr/sbin/danted");
-        command.arg("-f").arg(folder.join("danted.conf")).arg("-p").arg(folder.join("danted.pid"));
-        Dante { server: Server::start(command, folder, port), authority: format!("127.0.0.1:{port}") }
+        command.arg("-f").arg(folder.path().join("danted.conf")).arg("-p").arg(folder.path().join("danted.pid"));
+        Dante { server: Server::start(command, folder, [reserved]), authority: format!("127.0.0.1:{port}") }
     }
 
     /// How many connections it passed on.

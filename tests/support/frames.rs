@@ -21,7 +21,6 @@ pub const END_HEADERS: u8 = 4;
 pub const NO_ERROR: u32 = 0;
 pub const INTERNAL_ERROR: u32 = 2;
 pub const REFUSED_STREAM: u32 = 7;
-pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -44,10 +43,7 @@ pub fn h2_server(script: impl Fn(&mut H2<'_>) -> io::Result<()> + Send + Sync + 
 pub fn polite_server(most: u32) -> RawServer {
     h2_server(move |h2| {
         h2.settings(most)?;
-        loop {
-            let stream = h2.next_request()?;
-            h2.respond(stream, "ok")?;
-        }
+        h2.answer_all()
     })
 }
 
@@ -65,10 +61,6 @@ pub struct H2<'a> {
 }
 
 impl H2<'_> {
-    pub fn serial(&self) -> usize {
-        self.conn.serial
-    }
-
     /// Another hand that writes, for a thread that answers later.
     pub fn writer(&self) -> io::Result<Writer> {
         Ok(Writer { stream: self.writer.stream.try_clone()? })
@@ -106,6 +98,14 @@ impl H2<'_> {
                 _ if wanted(&frame) => return Ok(frame.stream),
                 _ => {}
             }
+        }
+    }
+
+    /// Answers `ok` to whatever comes, until the client is gone.
+    pub fn answer_all(&mut self) -> io::Result<()> {
+        loop {
+            let stream = self.next_request()?;
+            self.respond(stream, "ok")?;
         }
     }
 

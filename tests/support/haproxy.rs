@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::port::Port;
 use super::server::{self, Server};
 
 pub struct Haproxy {
@@ -14,11 +15,12 @@ impl Haproxy {
     /// Starts haproxy in front of `backend`, an http URL.
     pub fn start(backend: &str) -> Haproxy {
         let folder = server::folder("haproxy");
-        let [http, https] = server::free_ports();
+        let ports = [(); 2].map(|()| Port::reserve());
+        let [http, https] = ports.each_ref().map(|port| port.number);
         // haproxy wants chain and key in one file.
         let [chain, key] =
             ["server.pem", "server.key"].map(|name| fs::read_to_string(server::certificates().join(name)).unwrap());
-        let pem = folder.join("both.pem");
+        let pem = folder.path().join("both.pem");
         fs::write(&pem, format!("{chain}{key}")).unwrap();
         let backend = backend.strip_prefix("http://").unwrap();
         let pem = pem.display();
@@ -40,22 +42,15 @@ backend servers
     server only {backend}
 "
         );
-        fs::write(folder.join("haproxy.cfg"), config).unwrap();
+        fs::write(folder.path().join("haproxy.cfg"), config).unwrap();
         let mut command = server::command("haproxy", "usr/sbin/haproxy");
-        command.arg("-db").arg("-f").arg(folder.join("haproxy.cfg"));
-        Haproxy {
-            server: Server::start(command, folder, https),
-            http: format!("http://127.0.0.1:{http}"),
-            https: format!("https://localhost:{https}"),
-        }
+        command.arg("-db").arg("-f").arg(folder.path().join("haproxy.cfg"));
+        let [http, https] = [ports[0].http(), ports[1].https()];
+        Haproxy { server: Server::start(command, folder, ports), http, https }
     }
 
-    /// Asks for a soft stop: no new connections, GOAWAY or `connection: close` on those there are.
-    pub fn stop(&self) {
-        self.server.signal("USR1");
-    }
-
-    pub fn wait_ended(&mut self) {
-        self.server.wait_ended();
+    /// A soft stop, to its end: no new connections, GOAWAY or `connection: close` on those there are.
+    pub fn stop(&mut self) {
+        self.server.stop("USR1");
     }
 }

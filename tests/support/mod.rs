@@ -8,24 +8,62 @@ pub mod counter;
 pub mod dante;
 pub mod expect;
 pub mod frames;
+pub mod full;
 pub mod haproxy;
 pub mod nghttpx;
 pub mod nginx;
+pub mod port;
 pub mod raw;
 pub mod server;
 pub mod tinyproxy;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use aipool::config::{ConnectionConfig, LimitOverrides, PersistenceOverrides, SessionConfig, TlsOptions};
+use aipool::config::{ConnectionConfig, HttpVersion, LimitOverrides, PersistenceOverrides, SessionConfig, TlsOptions};
 use aipool::pool::PoolHandle;
 use aipool::request::{Failure, Request};
 use aipool::response::Response;
 use aipool::session::SessionHandle;
+
+/// How long any wait may take before it fails its test.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for what only other threads or processes can bring about; fails the test when that takes too long.
+pub fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Runs `one` on `count` threads, which begin together.
+pub fn at_once<T: Send + 'static>(
+    count: usize,
+    one: impl Fn(usize) -> T + Send + Sync + 'static,
+) -> Vec<JoinHandle<T>> {
+    let shared = Arc::new((Barrier::new(count), one));
+    let begin = |n| {
+        let shared = shared.clone();
+        std::thread::spawn(move || {
+            let (barrier, one) = &*shared;
+            barrier.wait();
+            one(n)
+        })
+    };
+    (0..count).map(begin).collect()
+}
+
+/// What each of the threads came to.
+pub fn joined<T>(threads: Vec<JoinHandle<T>>) -> Vec<T> {
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
 
 /// The sandbox of this test process; it ends with it, as its stdin does.
 pub struct Sandbox {
@@ -118,12 +156,6 @@ fn field<'a>(text: &'a str, name: &str) -> &'a str {
     text.lines().find_map(value).unwrap_or_else(|| panic!("{name} in {text}"))
 }
 
-/// A port where nobody listens.
-pub fn refused_url() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("http://127.0.0.1:{port}")
-}
-
 pub fn get(url: &str) -> Request {
     Request {
         method: http::Method::GET,
@@ -161,10 +193,16 @@ pub fn trusting() -> SessionConfig {
     }
 }
 
+/// Options of a session that speaks HTTP/2 by prior knowledge, also without TLS.
+pub fn http2() -> SessionConfig {
+    let connection = ConnectionConfig { http_version: HttpVersion::Http2, ..ConnectionConfig::default() };
+    SessionConfig { connection, ..SessionConfig::default() }
+}
+
 /// A request to `/hold/NAME` on a thread of its own, held when this returns.
 pub struct Held {
     name: String,
-    answer: std::thread::JoinHandle<Result<Response, Failure>>,
+    answer: JoinHandle<Result<Response, Failure>>,
 }
 
 impl Held {

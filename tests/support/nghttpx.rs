@@ -1,5 +1,6 @@
 //! A real nghttpx in front of a plain HTTP server: its own HTTP/2 is another than nginx's and haproxy's.
 
+use super::port::Port;
 use super::server::{self, Server};
 
 pub struct Nghttpx {
@@ -12,7 +13,8 @@ impl Nghttpx {
     /// Starts nghttpx in front of `backend`, an http URL.
     pub fn start(backend: &str) -> Nghttpx {
         let folder = server::folder("nghttpx");
-        let [http, https] = server::free_ports();
+        let ports = [(); 2].map(|()| Port::reserve());
+        let [http, https] = ports.each_ref().map(|port| port.number);
         let certificates = server::certificates();
         let mut command = server::command("nghttp2-proxy", "usr/sbin/nghttpx");
         command
@@ -22,19 +24,12 @@ impl Nghttpx {
             .arg(format!("--backend={}", backend.strip_prefix("http://").unwrap().replace(':', ",")))
             .arg("--workers=1")
             .args([certificates.join("server.key"), certificates.join("server.pem")]);
-        Nghttpx {
-            server: Server::start(command, folder, https),
-            http: format!("http://127.0.0.1:{http}"),
-            https: format!("https://localhost:{https}"),
-        }
+        let [http, https] = [ports[0].http(), ports[1].https()];
+        Nghttpx { server: Server::start(command, folder, ports), http, https }
     }
 
-    /// Asks for a graceful shutdown: GOAWAY on each connection, which closes when its answers are out.
-    pub fn stop(&self) {
-        self.server.signal("QUIT");
-    }
-
-    pub fn wait_ended(&mut self) {
-        self.server.wait_ended();
+    /// A graceful shutdown, to its end: GOAWAY on each connection, which closes when its answers are out.
+    pub fn stop(&mut self) {
+        self.server.stop("QUIT");
     }
 }

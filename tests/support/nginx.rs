@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
-use super::server::{self, PATIENCE, Server};
+use super::port::Port;
+use super::server::{self, Server};
 
 pub struct Nginx {
     server: Server,
@@ -15,44 +15,29 @@ pub struct Nginx {
 impl Nginx {
     /// Starts nginx; `extra` goes into its http block.
     pub fn start(extra: &str) -> Nginx {
-        Nginx::start_with(extra, "")
-    }
-
-    /// Starts nginx; `http_block` and `server_block` go into the blocks of that name.
-    pub fn start_with(http_block: &str, server_block: &str) -> Nginx {
         let folder = server::folder("nginx");
-        fs::create_dir_all(folder.join("html")).unwrap();
-        fs::create_dir_all(folder.join("tmp")).unwrap();
-        fs::write(folder.join("html/hello.txt"), "hello from nginx\n").unwrap();
-        let ports = server::free_ports();
-        fs::write(folder.join("nginx.conf"), config(&folder, ports, http_block, server_block)).unwrap();
+        let path = folder.path();
+        fs::create_dir_all(path.join("html")).unwrap();
+        fs::create_dir_all(path.join("tmp")).unwrap();
+        fs::write(path.join("html/hello.txt"), "hello from nginx\n").unwrap();
+        let [http, https] = [(); 2].map(|()| Port::reserve());
+        fs::write(path.join("nginx.conf"), config(path, [http.number, https.number], extra)).unwrap();
         let mut command = server::command("nginx", "usr/sbin/nginx");
-        command.arg("-p").arg(&folder).args(["-c", "nginx.conf", "-e", "error.log"]);
-        let [http, https] = ports;
-        Nginx {
-            server: Server::start(command, folder, https),
-            http: format!("http://127.0.0.1:{http}"),
-            https: format!("https://localhost:{https}"),
-        }
+        command.arg("-p").arg(path).args(["-c", "nginx.conf", "-e", "error.log"]);
+        Nginx { http: http.http(), https: https.https(), server: Server::start(command, folder, [http, https]) }
     }
 
-    /// The first `count` requests it answered, a line each: connection serial number, requests on it, protocol, status.
-    /// Waits for them: nginx writes the line after the answer.
-    pub fn access_log(&self, count: usize) -> Vec<String> {
-        let begun = Instant::now();
-        loop {
-            let log = fs::read_to_string(self.server.folder.join("access.log")).unwrap_or_default();
-            if log.lines().count() >= count {
-                return log.lines().map(str::to_owned).collect();
-            }
-            assert!(begun.elapsed() < PATIENCE, "{count} lines: {log}");
-            std::thread::yield_now();
-        }
+    /// The requests it answered in its life, a line each: connection serial number, requests on it, protocol, status.
+    pub fn access_log(mut self) -> Vec<String> {
+        // nginx writes a line after its answer: only at its end they are all there.
+        self.server.stop("QUIT");
+        let log = fs::read_to_string(self.server.folder.path().join("access.log")).unwrap();
+        log.lines().map(str::to_owned).collect()
     }
 }
 
 /// `/hello.txt` is a file, for POST too. `/sink` reads a POST's body whole, which mirroring forces, and answers 200.
-fn config(folder: &Path, [http, https]: [u16; 2], http_block: &str, server_block: &str) -> String {
+fn config(folder: &Path, [http, https]: [u16; 2], extra: &str) -> String {
     let prefix = folder.display();
     let certificates = server::certificates();
     let certificates = certificates.display();
@@ -66,7 +51,7 @@ http {{
     client_body_temp_path {prefix}/tmp; proxy_temp_path {prefix}/tmp; fastcgi_temp_path {prefix}/tmp;
     uwsgi_temp_path {prefix}/tmp; scgi_temp_path {prefix}/tmp;
     gzip on; gzip_types text/plain; gzip_min_length 1;
-    {http_block}
+    {extra}
     server {{
         listen 127.0.0.1:{http};
         listen 127.0.0.1:{https} ssl http2;
@@ -77,7 +62,6 @@ http {{
         location = /sink {{ alias {prefix}/html/hello.txt; mirror /unused; error_page 405 =200 @sunk; }}
         location = /unused {{ internal; return 204; }}
         location @sunk {{ return 200 "read\n"; }}
-        {server_block}
     }}
 }}
 "#

@@ -2,14 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::PATIENCE;
 use super::counter::Counter;
-use super::server::PATIENCE;
 
-/// A server whose every connection is a run of its script on a thread of its own.
+/// A server whose every connection is a run of its script on a thread of its own. A test in which one broke fails.
 pub struct RawServer {
     pub http: String,
     pub counts: Counts,
@@ -22,10 +23,10 @@ pub struct Counts {
     pub accepted: Counter,
     /// Connections whose script ended, in whatever way.
     pub ended: Counter,
-    /// Requests read, by the helpers below.
+    /// Of these, whose script panicked or waited in vain for its client.
+    pub broken: Counter,
+    /// Requests read whole, by the helpers that say so.
     pub requests: Counter,
-    /// Connections that the client closed, seen by `wait_closed`.
-    pub closed: Counter,
 }
 
 /// One accepted connection in the hands of its script.
@@ -34,12 +35,6 @@ pub struct Conn {
     /// 1 for the server's first connection.
     pub serial: usize,
     pub counts: Counts,
-}
-
-/// A request as it came.
-pub struct Seen {
-    pub head: String,
-    pub body: Vec<u8>,
 }
 
 impl RawServer {
@@ -53,14 +48,19 @@ impl RawServer {
         server
     }
 
-    /// Answers every request with 200 and its own number, on connections that it keeps.
+    /// Answers every request with 200 and `ok`, on connections that it keeps.
     pub fn answering() -> RawServer {
-        RawServer::start(|conn| {
-            loop {
-                conn.read_request()?;
-                conn.answer("ok")?;
-            }
-        })
+        RawServer::start(Conn::answer_all)
+    }
+
+    /// Waits until `count` scripts have ended, each as it should.
+    pub fn wait_ended(&self, count: usize) {
+        self.counts.ended.wait(count);
+        self.assert_none_broke();
+    }
+
+    fn assert_none_broke(&self) {
+        assert_eq!(self.counts.broken.get(), 0, "scripts panicked, or waited for their client in vain");
     }
 }
 
@@ -69,6 +69,9 @@ impl Drop for RawServer {
         self.ended.store(true, Ordering::SeqCst);
         // Wakes the accepting thread, which ends.
         let _ = TcpStream::connect(self.http.strip_prefix("http://").unwrap());
+        if !std::thread::panicking() {
+            self.assert_none_broke();
+        }
     }
 }
 
@@ -92,12 +95,20 @@ fn serve(
         let (script, counts): (Arc<Script>, _) = (script.clone(), counts.clone());
         std::thread::spawn(move || {
             let mut conn = Conn { stream, serial, counts };
-            let _ = script(&mut conn);
-            let ended = conn.counts.ended.clone();
+            let outcome = catch_unwind(AssertUnwindSafe(|| script(&mut conn)));
+            let counts = conn.counts.clone();
             drop(conn);
-            ended.add(1);
+            if outcome.map_or(true, |ended| ended.is_err_and(|error| is_timeout(&error))) {
+                counts.broken.add(1);
+            }
+            counts.ended.add(1);
         });
     }
+}
+
+/// Whether a read or write met the socket's limit; each system has its own word for it.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 impl Conn {
@@ -113,18 +124,26 @@ impl Conn {
     }
 
     /// Reads a request with its body, if that has a length, and counts it.
-    pub fn read_request(&mut self) -> io::Result<Seen> {
+    pub fn read_request(&mut self) -> io::Result<()> {
         let head = self.read_head()?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.stream.read_exact(&mut body)?;
         self.counts.requests.add(1);
-        Ok(Seen { head, body })
+        Ok(())
     }
 
     /// A whole answer, 200, that keeps the connection.
     pub fn answer(&mut self, body: &str) -> io::Result<()> {
         self.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+    }
+
+    /// Answers `ok` to whatever comes, until the client is gone.
+    pub fn answer_all(&mut self) -> io::Result<()> {
+        loop {
+            self.read_request()?;
+            self.answer("ok")?;
+        }
     }
 
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -142,18 +161,15 @@ impl Conn {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Reads, whatever comes, until the client closed, and counts that.
+    /// Reads, whatever comes, until the client closed.
     pub fn wait_closed(&mut self) -> io::Result<()> {
-        let mut waste = [0; 16 << 10];
-        loop {
-            match self.stream.read(&mut waste) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
-                Err(error) => return Err(error),
-            }
-        }
-        self.counts.closed.add(1);
-        Ok(())
+        io::copy(&mut self.stream, &mut io::sink()).map(|_| ())
+    }
+
+    /// Closes with FIN, then reads until the client closed: with bytes unread the kernel would reset the connection, which
+    /// takes back what was said.
+    pub fn finish_and_wait(&mut self) -> io::Result<()> {
+        self.finish()?;
+        self.wait_closed()
     }
 }

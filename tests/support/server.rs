@@ -1,33 +1,27 @@
 //! A server of Debian's, unpacked under target/ and run with a folder of its own on free loopback ports.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError, mpsc};
 
-/// How long any wait of the tests' servers may take before it fails its test.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use tempfile::TempDir;
+
+use super::port::Port;
+use super::{PATIENCE, until};
 
 /// A server under way; it ends, and its folder goes, when this does.
 pub struct Server {
     child: Child,
     /// Its folder, for configuration and logs.
-    pub folder: PathBuf,
+    pub folder: TempDir,
+    _ports: Vec<Port>,
 }
 
 /// An empty folder that no other server uses.
-pub fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(super::unique(&format!("aipool-{name}")));
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-/// Ports where nobody listens just now.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+pub fn folder(name: &str) -> TempDir {
+    tempfile::Builder::new().prefix(&format!("aipool-{name}-")).tempdir().unwrap()
 }
 
 /// The folder of the sandbox's certificates: server.pem and server.key.
@@ -59,60 +53,60 @@ fn libraries(unpacked: &Path) -> Vec<PathBuf> {
 }
 
 impl Server {
-    /// Starts `command` and waits until `port` listens. Its words go to `output.log` in `folder`.
-    pub fn start(mut command: Command, folder: PathBuf, port: u16) -> Server {
-        let log = fs::File::create(folder.join("output.log")).unwrap();
+    /// Starts `command` and waits until each of `ports` listens. Its words go to `output.log` in `folder`.
+    pub fn start(mut command: Command, folder: TempDir, ports: impl Into<Vec<Port>>) -> Server {
+        let log = fs::File::create(folder.path().join("output.log")).unwrap();
         let (out, err) = (log.try_clone().unwrap(), log);
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
-        let mut server = Server { child, folder };
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{command:?} {ended:?}: {}", server.output());
-            std::thread::yield_now();
+        let ports = ports.into();
+        let numbers: Vec<_> = ports.iter().map(|port| port.number).collect();
+        let mut server = Server { child, folder, _ports: ports };
+        for port in numbers {
+            until(&format!("{command:?} listens on {port}"), || {
+                let ended = server.child.try_wait().unwrap();
+                assert!(ended.is_none(), "{command:?} {ended:?}: {}", server.output());
+                TcpStream::connect(("127.0.0.1", port)).is_ok()
+            });
         }
         server
     }
 
     /// What it said so far.
     pub fn output(&self) -> String {
-        fs::read_to_string(self.folder.join("output.log")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("output.log")).unwrap_or_default()
     }
 
-    /// Sends it a signal by its shell name, as an operator does.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "kill -s {name}");
+    /// Asks it to end, by a signal's shell name as an operator does, and waits for that.
+    pub fn stop(&mut self, signal_name: &str) {
+        signal(self.child.id(), signal_name);
+        assert!(self.ends(), "had to be killed: {}", self.output());
     }
 
-    /// Waits for its end, after a signal that asks for it.
-    pub fn wait_ended(&mut self) {
-        assert!(self.ends(), "still runs: {}", self.output());
-    }
-
+    /// Waits for its end; false where it had to be killed.
     fn ends(&mut self) -> bool {
-        let begun = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
-            if begun.elapsed() >= PATIENCE {
-                return false;
+        let (id, (tell, told)) = (self.child.id(), mpsc::channel());
+        std::thread::scope(|scope| {
+            scope.spawn(|| tell.send(self.child.wait()));
+            let ended = told.recv_timeout(PATIENCE).is_ok();
+            if !ended {
+                signal(id, "KILL");
             }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        true
+            ended
+        })
     }
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -s {name}");
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Those of several processes end the others only when they are asked.
-        let running = self.child.try_wait().is_ok_and(|ended| ended.is_none());
-        if running {
-            self.signal("TERM");
+        // Asked first: those of several processes end the others only then.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal(self.child.id(), "TERM");
+            self.ends();
         }
-        if !running || !self.ends() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }

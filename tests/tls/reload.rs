@@ -48,7 +48,7 @@ fn a_reload_takes_the_files_as_they_are_now() {
 }
 
 #[test]
-fn a_reload_round_keeps_what_the_system_trusts() {
+fn a_round_of_reloads_serves_given_only_and_added_roots() {
     let ca = authority("given");
     let leaf = ca.leaf(&["localhost"]);
     let round = ReloadRound::default();
@@ -61,7 +61,7 @@ fn a_reload_round_keeps_what_the_system_trusts() {
 }
 
 #[test]
-fn a_reload_before_use_reads_files_but_prepares_nothing() {
+fn a_reload_before_the_first_use_counts() {
     let identity = TlsIdentity::of(&trusting(&authority("unused"))).unwrap();
     identity.reload().unwrap();
     assert_eq!(identity.generation(), 1);

@@ -1,8 +1,9 @@
 //! The bench's server: answers every request with the same 1 kB, over http and over https (HTTP/1.1 or HTTP/2 by ALPN).
 //!
 //! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT far=PORT`, and ends when its
-//! standard input does. The far port's handshakes take as long as a server's elsewhere. Each line of it is answered with what came over TLS since the one before, once those connections are closed:
-//! `connections=N handshakes=N`. Two threads serve; connections go to them in turn.
+//! standard input does. Each line of standard input is answered with what came over TLS since the line before, once those
+//! connections are closed: `connections=N handshakes=N`. On the far port a handshake begins 50 ms after its connection is
+//! accepted; nothing else there is late. Two threads serve each port; connections go to them in turn.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -27,7 +28,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
 const WORKERS: usize = 2;
-/// One way and back.
+/// Between accept and handshake on the far port: about one round trip to a server elsewhere.
 const FAR: Duration = Duration::from_millis(50);
 /// For how long the connections of a client that has ended may stay open.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
@@ -57,7 +58,7 @@ fn main() -> Result<()> {
 #[derive(Clone)]
 struct Tls {
     acceptor: TlsAcceptor,
-    /// A handshake begins so much later.
+    /// A handshake begins so long after its connection is accepted.
     away: Duration,
     tally: Arc<Tally>,
 }

@@ -13,7 +13,8 @@ namespace aipool {
 inline namespace v0 {
 
 /// Reads this process's events: connections opened, failed and closed, requests ended, retries and more. A new reader begins
-/// with the oldest event that is kept; the library keeps the last 1024. For one thread at a time. Since 0.1.
+/// with the oldest event that is kept; the library keeps the last 1024. Sessions over reqwest make none.
+/// For one thread at a time. Since 0.1.
 class event_reader {
 public:
     /// The events since the last call: a line of JSON each, oldest first, without paths, headers or bodies. Since 0.1.

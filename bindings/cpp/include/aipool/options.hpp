@@ -106,14 +106,15 @@ struct pool_options {
     std::optional<std::uint64_t> max_connections;
     /// Requests that may wait for a connection to one origin, by default 10000. Zero is refused.
     std::optional<std::uint64_t> max_queue;
-    /// After what time an idle connection closes, by default 50 seconds. Zero is refused.
+    /// After what time an idle connection closes, by default 50 seconds; unlimited is 30 days. Servers that say less are
+    /// believed. Zero is refused.
     std::optional<std::chrono::milliseconds> idle_timeout;
     /// After what time a connection is replaced, give or take 15 %, by default ten minutes. Zero is refused.
     std::optional<std::chrono::milliseconds> max_lifetime;
 };
 
-/// What a session is asked for with. ca_*, http_version and all from transport on are the session's identity; the rest
-/// belongs to the handle that is asked for. Since 0.1.
+/// What a session is asked for with. ca_*, http_version, transport and all from trust on shape connections: they are the
+/// session's identity. Another partition is another session. All else belongs to the handle that is asked for. Since 0.1.
 struct session_options {
     /// Another partition is another session under the same key.
     std::string partition;
@@ -145,8 +146,9 @@ struct session_options {
     std::optional<std::chrono::milliseconds> between_bytes_timeout;
     /// Redirects followed, up to 30, by default none. Credentials never cross an origin.
     std::optional<std::uint32_t> max_redirects;
-    /// Further attempts, up to 10, by default none: after failures where nothing was sent, and after 429, 503 and 529 as
-    /// the server's Retry-After says. All within the timeout.
+    /// Further attempts, up to 10, by default none: after failures where nothing was sent, after a broken connection where
+    /// the request may be sent twice (idempotent, Idempotency-Key, may_repeat), and after 429, 503, 529 or what the server
+    /// marks with x-should-retry, waiting as its Retry-After says. All within the timeout.
     std::optional<std::uint32_t> max_retries;
     /// What carries the requests.
     aipool::transport transport = aipool::transport::engine;
@@ -180,9 +182,11 @@ struct session_options {
     std::string resolve;
     /// The address connections come from.
     std::string local_address;
-    /// Silence before TCP keep-alive probes, by default 30 seconds; unlimited: no probes. Zero is refused.
+    /// Silence before TCP keep-alive probes, a second at the least, by default 30 seconds; unlimited: no probes. Zero is
+    /// refused.
     std::optional<std::chrono::milliseconds> keepalive;
-    /// Bytes of one HTTP/2 stream that may wait unread, up to 16 MiB, by default 64 KiB. Zero is refused.
+    /// Bytes of one HTTP/2 stream that may wait unread, 1024 to 16 MiB, by default 64 KiB; unlimited is 16 MiB. Zero is
+    /// refused.
     std::optional<std::uint64_t> stream_window;
 };
 
@@ -208,6 +212,13 @@ inline std::int64_t to_c(std::optional<std::uint32_t> times)
 {
     if (!times) return 0;
     return *times == 0 ? std::int64_t{AIP_OFF} : std::int64_t{*times};
+}
+
+/// As C counts it in 32 bits: 49 days at most.
+inline std::uint32_t to_c32(std::chrono::milliseconds time, std::int64_t least = 0)
+{
+    constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.count(), least, most));
 }
 
 /// Limits on their way to C. What C would misread, zero and less, is an error: the first is kept.

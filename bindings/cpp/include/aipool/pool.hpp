@@ -4,10 +4,8 @@
 #include <aipool/options.hpp>
 #include <aipool/session.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,7 +13,8 @@
 namespace aipool {
 inline namespace v0 {
 
-/// A pool's state and counters; the fields are documented at aip_pool_stats in aipool.h. Since 0.1.
+/// A pool's state and counters; the fields are documented at aip_pool_stats in aipool.h. The places of `closed` are those
+/// of close_reason. Since 0.1.
 using pool_stats = aip_pool_stats;
 
 /// A pool of sessions keyed by base URL. Move-only; its destructor never blocks: sessions become status::closed,
@@ -37,7 +36,7 @@ public:
     /// one. Since 0.1.
     static result<void> close_global(std::chrono::milliseconds drain)
     {
-        return impl::run([&](auto error) { return aip_pool_close_global(to_c(drain), error); });
+        return impl::run([&](auto error) { return aip_pool_close_global(impl::to_c32(drain), error); });
     }
 
     /// The session of a base URL, made when there is none or when it is closed. Keys are compared normalised; one that
@@ -48,7 +47,8 @@ public:
     }
 
     /// The same with options; connection options must be those of the session that exists, or status::invalid_argument
-    /// says which is not. Since 0.1.
+    /// says which is not. A file among them that cannot be read is status::system, what reqwest lacks is
+    /// status::unsupported. Since 0.1.
     result<session> get_session(std::string_view key, const session_options& options) const
     {
         return get<session>(&aip_pool_get_session, key, &options);
@@ -63,7 +63,8 @@ public:
         return get<lease>(&aip_pool_acquire, key, &options);
     }
 
-    /// Sends a request over the session of `key`, again on a fresh one when that was just closed. Since 0.1.
+    /// Sends a request over the session of `key`, again on a fresh one when that was just closed. A session it has to make
+    /// anew after an eviction or close_session() has default options; one that was only closed keeps its own. Since 0.1.
     result<response> request(std::string_view key, const aipool::request& what) const
     {
         return send(key, impl::c_request(what));
@@ -81,7 +82,7 @@ public:
     /// status::timeout. The pool stays usable. Since 0.1.
     result<void> close_all(std::chrono::milliseconds drain) const
     {
-        return impl::run([&](auto error) { return aip_pool_close_all(handle_.get(), to_c(drain), error); });
+        return impl::run([&](auto error) { return aip_pool_close_all(handle_.get(), impl::to_c32(drain), error); });
     }
 
     /// The pool's state and counters. Since 0.1.
@@ -164,13 +165,6 @@ private:
         return impl::answer(what, [&](auto request, auto out, auto error) {
             return aip_pool_request(handle_.get(), key.data(), key.size(), request, out, error);
         });
-    }
-
-    /// C counts drain time in 32 bits: 49 days at most, and less than nothing is nothing.
-    static std::uint32_t to_c(std::chrono::milliseconds drain)
-    {
-        constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
-        return static_cast<std::uint32_t>(std::clamp<std::int64_t>(drain.count(), 0, most));
     }
 
     impl::handle<aip_pool> handle_;

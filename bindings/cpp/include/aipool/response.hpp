@@ -33,7 +33,7 @@ enum class tls_handshake : std::uint32_t {
 /// How a response came. Since 0.1.
 struct response_info {
     std::uint32_t http_version = 0;           ///< 10, 11 or 20: HTTP/1.0, 1.1, 2.
-    bool reused = false;                      ///< Over a connection that was open before the request.
+    bool reused = false;                      ///< Another request, or warm(), used the connection before.
     std::uint64_t body_bytes = 0;             ///< Bytes of the decoded body.
     std::chrono::microseconds first_byte{0};  ///< From the call to the response's head.
     std::chrono::microseconds total{0};       ///< From the call to the end of the body.

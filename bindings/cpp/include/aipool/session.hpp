@@ -1,12 +1,12 @@
 /// A handle to a shared session: a base URL and warm connections.
 #pragma once
 
+#include <aipool/options.hpp>
 #include <aipool/response.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -36,16 +36,16 @@ public:
     }
 
     /// Opens connections to the base URL before requests need them, until as many stand as can take that many requests at
-    /// once, 1 to 64: HTTP/2 needs one for many. How many stand then. Blocks for `limit` at most and fails as a request
-    /// would; nothing was sent. Over reqwest it is status::unsupported. Since 0.1.
+    /// once, 1 to 64: HTTP/2 needs one for many. How many stand then. Blocks for `limit` at most, by default ten seconds,
+    /// and fails as a request would; nothing was sent. Over reqwest it is status::unsupported. Since 0.1.
     result<std::uint32_t> warm(std::uint32_t connections,
-                               std::chrono::milliseconds limit = std::chrono::seconds(10)) const
+                               std::optional<std::chrono::milliseconds> limit = std::nullopt) const
     {
-        constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
-        const auto bounded = static_cast<std::uint32_t>(std::clamp<std::int64_t>(limit.count(), 1, most));
+        // C takes 0 for its default, so a limit that is given is 1 at the least.
+        const std::uint32_t limit_ms = limit ? impl::to_c32(*limit, 1) : 0;
         std::uint32_t standing = 0;
         auto warmed = impl::run(
-            [&](auto error) { return aip_session_warm(handle_.get(), connections, bounded, &standing, error); });
+            [&](auto error) { return aip_session_warm(handle_.get(), connections, limit_ms, &standing, error); });
         if (!warmed) return std::move(warmed).error();
         return standing;
     }

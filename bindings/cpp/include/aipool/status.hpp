@@ -7,6 +7,7 @@
 #endif
 #include <aipool.h>
 
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -85,9 +86,26 @@ enum class phase : int {
 
 /// Whether the server can have seen the request: an AI service may have billed it. Since 0.1.
 enum class delivery : int {
-    not_sent = AIP_NOT_SENT,                  ///< Not one byte of it left.
+    not_sent = AIP_NOT_SENT,                  ///< No byte of it left, or by the protocol the server did not work on it.
     maybe_sent = AIP_MAYBE_SENT,              ///< It may have arrived.
     response_started = AIP_RESPONSE_STARTED,  ///< The response had begun.
+};
+
+/// Why a connection closed: a place in pool_stats::closed, which is an array. Since 0.1.
+enum class close_reason : std::uint32_t {
+    idle = AIP_CLOSED_IDLE,                  ///< Unused for too long.
+    lifetime = AIP_CLOSED_LIFETIME,          ///< As old as max_lifetime allows.
+    by_server = AIP_CLOSED_BY_SERVER,        ///< The server closed it.
+    goaway = AIP_CLOSED_GOAWAY,              ///< The server wanted no more requests on it (HTTP/2).
+    error = AIP_CLOSED_ERROR,                ///< It broke, or somebody broke the protocol.
+    cancelled = AIP_CLOSED_CANCELLED,        ///< Its request was given up midway (HTTP/1.1).
+    no_session = AIP_CLOSED_NO_SESSION,      ///< No session refers to its server any more.
+    pool = AIP_CLOSED_POOL,                  ///< The pool was closed.
+    stale = AIP_CLOSED_STALE,                ///< Found dead when it was wanted.
+    limit = AIP_CLOSED_LIMIT,                ///< Its place was needed by another.
+    suspect = AIP_CLOSED_SUSPECT,            ///< It did not answer in time.
+    not_reusable = AIP_CLOSED_NOT_REUSABLE,  ///< Its response left it unfit for another request.
+    reloaded = AIP_CLOSED_RELOADED,          ///< Made before reload_tls().
 };
 
 namespace impl {
