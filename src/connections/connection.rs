@@ -13,7 +13,7 @@ use super::group::Group;
 use super::permit::Permit;
 use crate::events::{self, CloseReason};
 use crate::lock::lock;
-use crate::transport::http::{Driver, Sender, Turn};
+use crate::transport::http::{Driver, End, Sender, Turn};
 use crate::transport::link::{DialTimes, TlsFacts, Via};
 use crate::transport::wire::Wire;
 
@@ -22,7 +22,7 @@ const STREAMS_UNTOLD: usize = 1;
 /// The longest life of a connection that was prolonged, and in how many of its lifetimes.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 const MOST_LIVES: u32 = 6;
-/// For an HTTP/2 connection's goodbye, behind its last stream.
+/// For a connection's goodbye, behind its last request.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a peer may keep its settings to itself.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
@@ -66,6 +66,14 @@ struct Clock {
     idle_since: Instant,
     idle_limit: Duration,
     expires: Option<Instant>,
+    left: Option<Instant>,
+}
+
+impl Clock {
+    /// Where it is on its way out and unused: how long its last words may take.
+    fn cut_at(&self) -> Option<Instant> {
+        self.left.map(|left| left.max(self.idle_since) + LAST_WORDS)
+    }
 }
 
 impl Connection {
@@ -96,6 +104,7 @@ impl Connection {
                 idle_since: born,
                 idle_limit,
                 expires: lifetime.map(|lifetime| born + lifetime),
+                left: None,
             }),
             clock_changed: Notify::new(),
         }
@@ -132,7 +141,10 @@ impl Connection {
 
     /// Takes no more requests from here on; what is under way goes on. The first reason stays.
     pub fn leave(&self, why: CloseReason) {
-        let _ = self.leaving.compare_exchange(0, why.number(), Ordering::Relaxed, Ordering::Relaxed);
+        if self.leaving.compare_exchange(0, why.number(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            lock(&self.clock).left = Some(Instant::now());
+            self.clock_changed.notify_one();
+        }
         drop(lock(&self.way_in).take());
     }
 
@@ -236,6 +248,10 @@ impl Connection {
     /// When there may be something to do without anybody's asking.
     fn next_check(&self) -> Instant {
         let clock = *lock(&self.clock);
+        if let Some(cut) = clock.cut_at() {
+            // In use it cannot end before that.
+            return if self.streams() == 0 { cut } else { Instant::now() + LAST_WORDS };
+        }
         let settling = if self.is_settled() { None } else { Some(self.born + SETTINGS_LIMIT) };
         // In use it cannot idle out before it has idled for the whole limit.
         let idle_from = if self.streams() == 0 { clock.idle_since } else { Instant::now() };
@@ -244,6 +260,11 @@ impl Connection {
             .into_iter()
             .flatten()
             .fold(idle, Instant::min)
+    }
+
+    /// Behind its last request there was time enough to say goodbye.
+    fn is_overdue_to_end(&self) -> bool {
+        self.streams() == 0 && lock(&self.clock).cut_at().is_some_and(|cut| cut <= Instant::now())
     }
 
     fn is_overdue_to_settle(&self) -> bool {
@@ -255,48 +276,35 @@ impl Connection {
 pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: Driver, permit: Permit) {
     let standing = Standing { connection, group, _permit: permit };
     let Standing { connection, group, .. } = &standing;
-    let news = driver.news();
-    let mut told = None;
     let mut check = pin!(tokio::time::sleep_until(connection.next_check()));
-    let over = loop {
+    loop {
         tokio::select! {
             biased;
-            turn = driver.turn(told) => match turn {
-                Turn::Over(over) => break over,
-                Turn::Streams(streams) => {
-                    told = Some(streams);
-                    group.settle(connection, streams);
+            turn = driver.turn() => match turn {
+                Turn::Streams(streams) => group.settle(connection, streams),
+                // Streams under way go on; behind the last the socket closes.
+                Turn::Leaving(end) => standing.retire(&end),
+                Turn::Over(end) => {
+                    standing.retire(&end);
+                    break;
                 }
             },
             () = check.as_mut() => {
+                if connection.is_overdue_to_end() {
+                    // A peer that reads nothing would hold its last words up for ever.
+                    break;
+                }
                 if connection.is_overdue_to_settle() {
                     group.retire(connection, CloseReason::Error);
-                } else {
+                } else if !connection.is_leaving() {
                     group.look_after(connection);
                 }
                 check.as_mut().reset(connection.next_check());
             }
             () = connection.clock_changed.notified() => check.as_mut().reset(connection.next_check()),
         }
-    };
-    let by_itself = match over {
-        Err(_) => CloseReason::Error,
-        Ok(()) if connection.http2 && connection.streams() > 0 => {
-            events::record(group.shared.id, connection.id, events::Kind::GoAway);
-            CloseReason::GoAway
-        }
-        Ok(()) => CloseReason::ServerClosed,
-    };
-    group.retire(connection, by_itself);
-    drop(driver);
-    if connection.http2 {
-        // Streams under way go on; behind the last the socket closes, if need be without the peer's help.
-        while tokio::time::timeout(LAST_WORDS, news.ended()).await.is_err() {
-            if connection.streams() == 0 && connection.idle_for() >= LAST_WORDS {
-                news.cut();
-            }
-        }
     }
+    drop(driver);
 }
 
 /// A connection's place in its group: ends with the task that drives it.
@@ -304,6 +312,26 @@ struct Standing {
     connection: Arc<Connection>,
     group: Arc<Group>,
     _permit: Permit,
+}
+
+impl Standing {
+    /// It takes no more requests, by its own doing or the server's.
+    fn retire(&self, end: &End) {
+        let Standing { connection, group, .. } = self;
+        let under_way = connection.http2 && connection.streams() > 0;
+        let why = match end {
+            End::GoAway if under_way => {
+                if !connection.is_leaving() {
+                    events::record(group.shared.id, connection.id, events::Kind::GoAway);
+                }
+                CloseReason::GoAway
+            }
+            End::Closed if under_way => CloseReason::Error,
+            End::GoAway | End::Closed => CloseReason::ServerClosed,
+            End::Broken => CloseReason::Error,
+        };
+        group.retire(connection, why);
+    }
 }
 
 impl Drop for Standing {

@@ -75,7 +75,7 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
     };
     let connection = Arc::new(group.shared.connection(facts, link.wire, http2));
     let started = http::handshake(link.stream, http2, group.stream_window).await;
-    let (sender, driver) = started.map_err(|error| failure::starting(&error))?;
+    let (sender, driver) = started.map_err(|cause| failure::starting(&cause))?;
     group.shared.opened(group, &connection);
     Ok((connection, sender, driver))
 }

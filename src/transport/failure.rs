@@ -6,9 +6,37 @@ use std::io::{self, ErrorKind};
 use super::tls;
 use crate::error::{Delivery, Error, Phase, Status};
 
+/// What an exchange failed by.
+#[derive(Debug)]
+pub enum Cause {
+    Http1(hyper::Error),
+    Http2(h2::Error),
+    /// The connection under HTTP/2.
+    Io(io::Error),
+}
+
+impl From<h2::Error> for Cause {
+    fn from(error: h2::Error) -> Cause {
+        if !error.is_io() {
+            return Cause::Http2(error);
+        }
+        Cause::Io(error.into_io().unwrap_or_else(|| ErrorKind::BrokenPipe.into()))
+    }
+}
+
+impl Cause {
+    fn chain(&self) -> Chain<'_> {
+        match self {
+            Cause::Http1(error) => Chain(error),
+            Cause::Http2(error) => Chain(error),
+            Cause::Io(error) => Chain(error),
+        }
+    }
+}
+
 /// A request got no response; what the server can have seen of it is for others to say.
-pub fn without_response(error: &hyper::Error) -> Error {
-    exchanging(&Chain(error))
+pub fn without_response(cause: &Cause) -> Error {
+    exchanging(&cause.chain())
 }
 
 /// A connection was found dead before the request went in.
@@ -17,36 +45,38 @@ pub fn dead() -> Error {
 }
 
 /// HTTP could not be started on a new connection.
-pub fn starting(error: &hyper::Error) -> Error {
-    let chain = Chain(error);
+pub fn starting(cause: &Cause) -> Error {
+    let chain = cause.chain();
     let message = format!("url: the connection broke at once ({}); check host and port", chain.root());
     Error::new(Status::Connect, message).os_error(chain.io()).phase(Phase::Connect).retryable()
 }
 
 /// The body of a response ended early.
-pub fn in_body(error: &hyper::Error) -> Error {
-    let root = Chain(error).root();
+pub fn in_body(cause: &Cause) -> Error {
+    let root = cause.chain().root();
     Error::new(Status::Truncated, format!("body: ended early ({root}); the response holds what came"))
         .phase(Phase::Body)
         .delivery(Delivery::ResponseStarted)
 }
 
 /// By the protocol the server has not looked at the request: a stream beyond GOAWAY's last (RFC 9113, 6.8), or refused (8.7).
-pub fn was_never_processed(error: &hyper::Error) -> bool {
-    let Some(h2) = Chain(error).find::<h2::Error>() else { return false };
+pub fn was_never_processed(cause: &Cause) -> bool {
+    let Cause::Http2(h2) = cause else { return false };
     h2.is_remote() && (h2.is_go_away() || h2.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// Only the stream was reset; its connection goes on.
-pub fn is_stream_reset(error: &hyper::Error) -> bool {
-    Chain(error).find::<h2::Error>().is_some_and(h2::Error::is_reset)
+pub fn is_stream_reset(cause: &Cause) -> bool {
+    matches!(cause, Cause::Http2(h2) if h2.is_reset())
 }
 
 /// The connection ended, and not because somebody broke the protocol.
-pub fn is_broken(error: &hyper::Error) -> bool {
-    let chain = Chain(error);
-    chain.io().map_or_else(|| is_incomplete(error), is_broken_io)
-        && chain.find::<h2::Error>().is_none_or(h2::Error::is_io)
+pub fn is_broken(cause: &Cause) -> bool {
+    match cause {
+        Cause::Http1(error) => Chain(error).io().map_or_else(|| is_incomplete(error), is_broken_io),
+        Cause::Http2(_) => false,
+        Cause::Io(error) => is_broken_io(Chain(error).io().unwrap_or(error)),
+    }
 }
 
 fn is_incomplete(error: &hyper::Error) -> bool {
@@ -64,7 +94,7 @@ pub fn exchanging(chain: &Chain<'_>) -> Error {
         return Error::new(Status::Reset, message);
     }
     let hyper = chain.find::<hyper::Error>();
-    let broke = hyper.is_none_or(is_incomplete);
+    let broke = hyper.map_or_else(|| chain.find::<h2::Error>().is_none(), is_incomplete);
     let failure = if chain.io().is_some_and(is_broken_io) || (broke && chain.io().is_none()) {
         let message =
             format!("connection: broke before a response ({}); the server may have seen the request", chain.root());

@@ -1,42 +1,34 @@
-//! HTTP on a link: the handshake, one request, its response's body, and who keeps the connection moving.
+//! HTTP on a link: the handshake, one request, its response's body, and who keeps the connection moving. HTTP/1.1 is hyper's,
+//! HTTP/2 is `http2`'s.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use super::failure;
-use super::late::{End, Late};
+use super::failure::{self, Cause};
+use super::http2;
+use super::late::{self, Late};
 use super::link::Stream;
 use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
-const MOST_HEAD: usize = 64 << 10;
+pub(super) const MOST_HEAD: usize = 64 << 10;
 /// Most headers of an HTTP/1.1 response.
 const MOST_HEADERS: usize = 1000;
 /// A body goes out in pieces of this size, so that its progress can be seen.
 const PIECE: usize = 64 << 10;
 /// A larger body may meet a server that does not read.
 const WATCHED: usize = 16 << 10;
-/// Never the bottleneck of another stream: each stream's own window bounds what it holds.
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-/// As the most streams before the peer said how many it takes: no peer says this.
-const UNTOLD: usize = 0x7fff_fff1;
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_ANSWER: Duration = Duration::from_secs(10);
 
 /// A request's body: bytes that can be sent again.
 pub struct Payload {
@@ -86,49 +78,60 @@ impl Body for Payload {
     }
 }
 
-/// Where requests go in; `None` once it was given up.
+/// Where requests go in; for HTTP/1.1 `None` once it was given up.
 pub enum Sender {
     Http1(Option<http1::SendRequest<Payload>>, Late),
-    Http2(Option<http2::SendRequest<Payload>>),
+    Http2(Arc<http2::Way>),
 }
 
 /// A request that got no response.
-pub struct NoResponse {
+pub struct NoResponse<B = Payload> {
     /// `None` where the connection was found dead before the request went in.
-    error: Option<hyper::Error>,
+    cause: Option<Cause>,
+    /// It never became a stream.
+    never_opened: bool,
     /// Given back: not one byte of it was written.
-    pub unsent: Option<Request<Payload>>,
+    pub unsent: Option<Request<B>>,
 }
 
-impl NoResponse {
+impl<B> NoResponse<B> {
     /// The connection was found dead: the request is untouched.
-    pub fn dead(request: Request<Payload>) -> NoResponse {
-        NoResponse { error: None, unsent: Some(request) }
+    pub fn dead(request: Request<B>) -> Self {
+        NoResponse { cause: None, never_opened: true, unsent: Some(request) }
+    }
+
+    /// The connection did not take it.
+    pub(super) fn unsent(cause: Cause, request: Request<B>) -> Self {
+        NoResponse { cause: Some(cause), never_opened: true, unsent: Some(request) }
+    }
+
+    pub(super) fn failed(cause: Cause, never_opened: bool) -> Self {
+        NoResponse { cause: Some(cause), never_opened, unsent: None }
     }
 
     /// Not tried at all.
     pub fn was_dead(&self) -> bool {
-        self.error.is_none()
+        self.cause.is_none()
     }
 
     /// In our terms; what the server can have seen of it is for others to say.
     pub fn error(&self) -> Error {
-        self.error.as_ref().map_or_else(failure::dead, failure::without_response)
+        self.cause.as_ref().map_or_else(failure::dead, failure::without_response)
     }
 
     /// By the protocol the server has not looked at the request.
     pub fn was_never_processed(&self) -> bool {
-        self.error.as_ref().is_some_and(failure::was_never_processed)
+        self.never_opened || self.cause.as_ref().is_some_and(failure::was_never_processed)
     }
 
     /// Only the stream was reset; its connection goes on.
     pub fn is_stream_reset(&self) -> bool {
-        self.error.as_ref().is_some_and(failure::is_stream_reset)
+        self.cause.as_ref().is_some_and(failure::is_stream_reset)
     }
 
     /// The connection ended, and not because somebody broke the protocol.
     pub fn is_broken(&self) -> bool {
-        self.error.as_ref().is_none_or(failure::is_broken)
+        self.cause.as_ref().is_none_or(failure::is_broken)
     }
 }
 
@@ -136,7 +139,7 @@ impl Sender {
     pub fn is_closed(&self) -> bool {
         match self {
             Sender::Http1(sender, _) => sender.as_ref().is_none_or(http1::SendRequest::is_closed),
-            Sender::Http2(sender) => sender.as_ref().is_none_or(http2::SendRequest::is_closed),
+            Sender::Http2(way) => way.is_closed(),
         }
     }
 
@@ -144,301 +147,173 @@ impl Sender {
     pub async fn ready(&mut self) -> bool {
         match self {
             Sender::Http1(Some(sender), _) => sender.ready().await.is_ok(),
-            Sender::Http2(Some(sender)) => sender.ready().await.is_ok(),
-            Sender::Http1(None, _) | Sender::Http2(None) => false,
+            Sender::Http1(None, _) => false,
+            Sender::Http2(way) => !way.is_closed(),
         }
     }
 
     /// Sends a request; the future ends with its response's head. Dropped, it gives the request up: HTTP/1.1 closes the
     /// connection, HTTP/2 resets the stream.
-    ///
-    /// A request that goes in just as the connection ends can be left in the channel between them, where nobody finds it
-    /// until the last way in is gone. So an HTTP/2 way in, one of many, is given up as soon as the request is in, and an
-    /// HTTP/1.1 one when its connection is gone.
     pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
-        let (sent, late) = match self {
-            Sender::Http1(way_in, late) => {
-                let Some(sender) = way_in else { return Err(NoResponse::dead(request)) };
-                // The last bytes of the response before may still be in the parser; an end is told by sending.
-                if !sender.is_ready() {
-                    let _ = late.wait(sender.ready()).await;
-                }
-                let mut sending = pin!(sender.try_send_request(request));
-                let sent = if let Some(sent) = late.wait_to_the_end(sending.as_mut()).await {
-                    sent
-                } else {
-                    drop(way_in.take());
-                    sending.await
-                };
-                (sent, Some(late.clone()))
-            }
-            Sender::Http2(way_in) => {
-                let Some(mut sender) = way_in.take() else { return Err(NoResponse::dead(request)) };
-                let sending = sender.try_send_request(request);
-                drop(sender);
-                (sending.await, None)
-            }
-        };
-        sent.map(|response| response.map(|body| Inflow { body, late })).map_err(|mut failed| {
-            let unsent = failed.take_message();
-            NoResponse { error: Some(failed.into_error()), unsent }
-        })
+        match self {
+            Sender::Http1(way_in, late) => send_http1(way_in, late, request).await,
+            Sender::Http2(way) => Ok(way.send(request).await?.map(Inflow::Http2)),
+        }
     }
 
     /// A second way in, for HTTP/2 only.
     pub fn share(&self) -> Option<Sender> {
         match self {
             Sender::Http1(..) => None,
-            Sender::Http2(sender) => Some(Sender::Http2(sender.clone())),
+            Sender::Http2(way) => Some(Sender::Http2(way.clone())),
         }
+    }
+}
+
+/// A request that goes in just as the connection ends can be left in the channel between them, where nobody finds it until the
+/// last way in is gone. So the way in is given up when its connection is gone.
+async fn send_http1(
+    way_in: &mut Option<http1::SendRequest<Payload>>,
+    late: &Late,
+    request: Request<Payload>,
+) -> std::result::Result<Response<Inflow>, NoResponse> {
+    let Some(sender) = way_in else { return Err(NoResponse::dead(request)) };
+    // The last bytes of the response before may still be in the parser; an end is told by sending.
+    if !sender.is_ready() {
+        let _ = late.wait(sender.ready()).await;
+    }
+    let mut sending = pin!(sender.try_send_request(request));
+    let sent = if let Some(sent) = late.wait_to_the_end(sending.as_mut()).await {
+        sent
+    } else {
+        drop(way_in.take());
+        sending.await
+    };
+    match sent {
+        Ok(response) => Ok(response.map(|body| Inflow::Http1 { body, late: late.clone(), trailers: None })),
+        Err(mut failed) => Err(match failed.take_message() {
+            Some(request) => NoResponse::unsent(Cause::Http1(failed.into_error()), request),
+            None => NoResponse::failed(Cause::Http1(failed.into_error()), false),
+        }),
     }
 }
 
 /// Keeps a connection moving; polled by a task of its own until it ends.
-pub struct Driver {
-    half: Half,
-    news: Arc<News>,
-}
-
-enum Half {
-    Http1(Box<http1::Connection<Io, Payload>>, End),
-    Http2(Box<http2::Connection<Io, Payload, Executor>>),
+pub enum Driver {
+    Http1(Box<http1::Connection<Io, Payload>>, late::End),
+    Http2(Box<http2::Driver>),
 }
 
 type Io = TokioIo<Box<dyn Stream>>;
-
-/// What an HTTP/2 connection's inner task tells.
-pub struct News {
-    /// The peer's settings are waited for: look after each move of the connection.
-    watched: AtomicBool,
-    moved: Notify,
-    ended: Notify,
-    has_ended: AtomicBool,
-    task: OnceLock<AbortHandle>,
-}
-
-impl News {
-    fn new() -> Arc<News> {
-        Arc::new(News {
-            watched: AtomicBool::new(true),
-            moved: Notify::new(),
-            ended: Notify::new(),
-            has_ended: AtomicBool::new(false),
-            task: OnceLock::new(),
-        })
-    }
-
-    /// Ends when the socket was let go of.
-    pub async fn ended(&self) {
-        let mut ended = pin!(self.ended.notified());
-        ended.as_mut().enable();
-        if !self.has_ended.load(Ordering::SeqCst) {
-            ended.await;
-        }
-    }
-
-    /// Closes the socket without its last words, which a peer that reads nothing would hold up for ever.
-    pub fn cut(&self) {
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
-    }
-}
 
 /// What a driver has to tell.
 pub enum Turn {
     /// The peer takes so many streams.
     Streams(usize),
-    /// No more requests are taken. Over HTTP/2 those under way may go on.
-    Over(std::result::Result<(), Broken>),
+    /// No more requests are taken; those under way go on.
+    Leaving(End),
+    /// All is over.
+    Over(End),
 }
 
-/// The connection ended with an error, which its requests have heard of.
-pub struct Broken;
+/// How a connection ends.
+pub enum End {
+    Closed,
+    /// By a GOAWAY that complains of nothing.
+    GoAway,
+    /// By an error, which its requests have heard of.
+    Broken,
+}
 
 /// Starts HTTP on a stream.
 pub async fn handshake(
     stream: Box<dyn Stream>,
     http2: bool,
     stream_window: u32,
-) -> std::result::Result<(Sender, Driver), hyper::Error> {
-    let io = TokioIo::new(stream);
-    let news = News::new();
-    if !http2 {
-        let mut builder = http1::Builder::new();
-        builder.max_headers(MOST_HEADERS).max_header_size(MOST_HEAD);
-        let (sender, connection) = builder.handshake(io).await?;
-        let late = Late::default();
-        return Ok((
-            Sender::Http1(Some(sender), late.clone()),
-            Driver { half: Half::Http1(Box::new(connection), End(late)), news },
-        ));
+) -> std::result::Result<(Sender, Driver), Cause> {
+    if http2 {
+        let (way, driver) = http2::handshake(stream, stream_window).await?;
+        return Ok((Sender::Http2(way), Driver::Http2(Box::new(driver))));
     }
-    let executor = Executor { news: news.clone(), begun: Arc::default() };
-    let mut builder = http2::Builder::new(executor);
-    builder
-        .timer(TokioTimer::new())
-        .initial_max_send_streams(UNTOLD)
-        .initial_stream_window_size(stream_window)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(MOST_HEAD as u32)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_ANSWER);
-    let (sender, connection) = builder.handshake(io).await?;
-    Ok((Sender::Http2(Some(sender)), Driver { half: Half::Http2(Box::new(connection)), news }))
+    let mut builder = http1::Builder::new();
+    builder.max_headers(MOST_HEADERS).max_header_size(MOST_HEAD);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Cause::Http1)?;
+    let late = Late::default();
+    Ok((Sender::Http1(Some(sender), late.clone()), Driver::Http1(Box::new(connection), late::End(late))))
 }
 
 impl Driver {
-    pub fn news(&self) -> Arc<News> {
-        self.news.clone()
-    }
-
-    /// Moves the connection on until there is something to tell. `told` is what `Turn::Streams` said last.
-    pub async fn turn(&mut self, told: Option<usize>) -> Turn {
-        let News { watched, moved, .. } = &*self.news;
-        let mut moves = pin!(moved.notified());
-        poll_fn(|cx| {
-            let connection = match &mut self.half {
-                Half::Http1(connection, End(late)) => {
-                    let _turn = late.turn();
-                    return Pin::new(connection).poll(cx).map(|over| Turn::Over(over.map_err(|_| Broken)));
-                }
-                Half::Http2(connection) => connection,
-            };
-            if let Poll::Ready(over) = Pin::new(&mut *connection).poll(cx) {
-                return Poll::Ready(Turn::Over(over.map_err(|_| Broken)));
+    /// Moves the connection on until there is something to tell.
+    pub async fn turn(&mut self) -> Turn {
+        poll_fn(|cx| match self {
+            Driver::Http1(connection, late::End(late)) => {
+                let _turn = late.turn();
+                let over = Pin::new(connection).poll(cx);
+                over.map(|over| Turn::Over(if over.is_ok() { End::Closed } else { End::Broken }))
             }
-            loop {
-                let streams = connection.current_max_send_streams();
-                if streams != UNTOLD && told != Some(streams) {
-                    watched.store(false, Ordering::SeqCst);
-                    return Poll::Ready(Turn::Streams(streams));
-                }
-                if !watched.load(Ordering::SeqCst) {
-                    return Poll::Pending;
-                }
-                ready!(moves.as_mut().poll(cx));
-                moves.set(moved.notified());
-            }
+            Driver::Http2(driver) => driver.poll(cx),
         })
         .await
     }
 }
 
-/// Spawns HTTP/2's inner tasks, and watches the first: the one that holds the socket.
-#[derive(Clone)]
-struct Executor {
-    news: Arc<News>,
-    begun: Arc<AtomicBool>,
-}
-
-impl<F> hyper::rt::Executor<F> for Executor
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, task: F) {
-        if self.begun.swap(true, Ordering::Relaxed) {
-            tokio::spawn(task);
-            return;
-        }
-        let ending = Ending(self.news.clone());
-        let inner = tokio::spawn(async move {
-            let mut task = pin!(task);
-            poll_fn(|cx| {
-                let polled = task.as_mut().poll(cx);
-                if ending.0.watched.load(Ordering::SeqCst) {
-                    ending.0.moved.notify_one();
-                }
-                polled
-            })
-            .await;
-        });
-        let _ = self.news.task.set(inner.abort_handle());
-    }
-}
-
-/// However the inner task ends, done or dropped, it is told.
-struct Ending(Arc<News>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.has_ended.store(true, Ordering::SeqCst);
-        self.0.ended.notify_waiters();
-    }
-}
-
 /// The rest of a response as it comes.
-pub struct Inflow {
-    body: Incoming,
-    late: Option<Late>,
+pub enum Inflow {
+    Http1 { body: Incoming, late: Late, trailers: Option<HeaderMap> },
+    Http2(http2::Inflow),
 }
 
 impl Inflow {
     /// How many bytes are to come, where the server said so.
     pub fn length(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+        match self {
+            Inflow::Http1 { body, .. } => body.size_hint().exact(),
+            Inflow::Http2(inflow) => inflow.length(),
+        }
     }
 
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let (body, late, trailers) = match self {
+            Inflow::Http1 { body, late, trailers } => (body, late, trailers),
+            Inflow::Http2(inflow) => return inflow.next().await,
+        };
         loop {
-            let Inflow { body, late } = self;
-            let mut poll = |cx: &mut Context<'_>| Pin::new(&mut *body).poll_frame(cx);
-            let frame = poll_fn(|cx| match late {
-                Some(late) => late.poll(cx, &mut poll),
-                None => poll(cx),
-            })
-            .await;
+            let frame = poll_fn(|cx| late.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
             match frame {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(failure::in_body(&error)),
+                Some(Err(error)) => return Err(failure::in_body(&Cause::Http1(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.is_empty() => {}
                     Ok(data) => return Ok(Some(data)),
-                    // Trailers have no user yet.
-                    Err(_) => {}
+                    Err(frame) => *trailers = frame.into_trailers().ok(),
                 },
             }
         }
     }
 
+    /// For a reader that is paused: takes what arrives over HTTP/2 out of its many frames, so that it costs no more than the
+    /// stream's window. It comes with the next bytes; until then the peer may send no more. Over HTTP/1.1 it waits unread.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
+        match self {
+            Inflow::Http1 { .. } => Poll::Pending,
+            Inflow::Http2(inflow) => inflow.poll_drain(cx),
+        }
+    }
+
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
-        self.body.is_end_stream()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An HTTP/2 server that takes a request and from then on neither reads nor writes.
-    async fn falls_silent(stream: tokio::io::DuplexStream) {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
-        let _taken = connection.accept().await.unwrap().unwrap();
-        std::future::pending::<()>().await;
+        match self {
+            Inflow::Http1 { body, .. } => body.is_end_stream(),
+            Inflow::Http2(inflow) => inflow.is_at_end(),
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_answers_no_ping_is_dead() {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        tokio::spawn(falls_silent(theirs));
-        let (mut sender, mut driver) = handshake(Box::new(ours), true, 1 << 16).await.unwrap();
-        let moving = tokio::spawn(async move {
-            let mut told = None;
-            while let Turn::Streams(streams) = driver.turn(told).await {
-                told = Some(streams);
-            }
-        });
-        // As a connection that takes more requests has it; without one hyper takes a last stream for none and pings no more.
-        let _way_in = sender.share();
-        let begun = Instant::now();
-        let request = Request::builder().uri("http://silent.example/").body(Payload::new(Bytes::new())).unwrap();
-        let failed = sender.send(request).await.err().unwrap();
-        // The clock is the test's: it jumps to whatever is due next.
-        let waited = begun.elapsed();
-        assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
-        assert!(failed.unsent.is_none() && !failed.was_never_processed());
-        moving.await.unwrap();
+    /// What came behind the body, once, when that is at its end.
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        match self {
+            Inflow::Http1 { trailers, .. } => trailers.take(),
+            Inflow::Http2(inflow) => inflow.take_trailers(),
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod dial;
 pub mod dns;
 pub mod failure;
 pub mod http;
+pub mod http2;
 pub mod late;
 pub mod link;
 pub mod network;

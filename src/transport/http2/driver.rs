@@ -1,0 +1,203 @@
+//! Who keeps an HTTP/2 connection moving: what the peer says of it, and whether the peer is there at all.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::Connection;
+use h2::{Ping, PingPong, Reason};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::{Pulse, UNTOLD, Way};
+use crate::transport::http::{End, Turn};
+use crate::transport::link::Stream;
+
+pub(super) const PING_EVERY: Duration = Duration::from_secs(30);
+pub(super) const PING_ANSWER: Duration = Duration::from_secs(10);
+
+/// Keeps a connection moving; polled by a task of its own until it ends.
+pub struct Driver {
+    connection: Connection<Heard, Bytes>,
+    /// Not a reference: with the last of them the connection closes.
+    way: Weak<Way>,
+    pings: Option<Pings>,
+    pulse: Arc<Pulse>,
+    /// How many streams the peer was last said to take.
+    told: usize,
+    leaving: bool,
+}
+
+impl Driver {
+    pub(super) fn new(mut connection: Connection<Heard, Bytes>, way: Weak<Way>, pulse: Arc<Pulse>) -> Driver {
+        let pings = connection.ping_pong().map(Pings::new);
+        Driver { connection, way, pings, pulse, told: UNTOLD, leaving: false }
+    }
+
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        loop {
+            let over = Pin::new(&mut self.connection).poll(cx);
+            let heard = self.pulse.heard.swap(false, Ordering::Relaxed);
+            if let Poll::Ready(over) = over {
+                let goaway = self.way.upgrade().and_then(|way| way.end()).is_some_and(|end| end.is_go_away());
+                return Poll::Ready(Turn::Over(match over {
+                    Err(_) => End::Broken,
+                    Ok(()) if goaway => End::GoAway,
+                    Ok(()) => End::Closed,
+                }));
+            }
+            // All that changes comes from the peer.
+            if let Some(turn) = heard.then(|| self.news()).flatten() {
+                // What else this turn brought is for the next.
+                self.pulse.heard.store(true, Ordering::Relaxed);
+                return Poll::Ready(turn);
+            }
+            let open = self.pulse.streams.load(Ordering::Relaxed) > 0;
+            match self.pings.as_mut().map_or(Health::Fine, |pings| pings.poll(cx, heard, open)) {
+                Health::Fine => return Poll::Pending,
+                // It goes out with the connection's next move.
+                Health::Asked => {}
+                Health::Dead => {
+                    self.pulse.dead.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Turn::Over(End::Broken));
+                }
+            }
+        }
+    }
+
+    fn news(&mut self) -> Option<Turn> {
+        let streams = self.connection.max_concurrent_send_streams();
+        if streams != self.told {
+            self.told = streams;
+            return Some(Turn::Streams(streams));
+        }
+        if self.leaving {
+            return None;
+        }
+        let end = self.way.upgrade()?.end()?;
+        self.leaving = true;
+        Some(Turn::Leaving(if end.reason() == Some(Reason::NO_ERROR) { End::GoAway } else { End::Broken }))
+    }
+}
+
+/// Asks a silent peer whether it is there, while something is expected of it.
+struct Pings {
+    pings: PingPong,
+    timer: Pin<Box<Sleep>>,
+    state: Asking,
+    heard_at: Instant,
+}
+
+enum Asking {
+    Resting,
+    /// The timer is set to the end of the silence that is borne.
+    Listening,
+    /// The timer is set to when the answer is due.
+    Asked,
+}
+
+enum Health {
+    Fine,
+    Asked,
+    Dead,
+}
+
+impl Pings {
+    fn new(pings: PingPong) -> Pings {
+        let heard_at = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(heard_at + PING_EVERY));
+        Pings { pings, timer, state: Asking::Resting, heard_at }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, heard: bool, open: bool) -> Health {
+        if heard {
+            self.heard_at = Instant::now();
+        }
+        loop {
+            match self.state {
+                Asking::Resting if !open => return Health::Fine,
+                Asking::Resting => {
+                    self.timer.as_mut().reset(self.heard_at + PING_EVERY);
+                    self.state = Asking::Listening;
+                }
+                Asking::Listening => {
+                    if self.timer.as_mut().poll(cx).is_pending() {
+                        return Health::Fine;
+                    }
+                    let now = Instant::now();
+                    self.state = Asking::Resting;
+                    if !open || now < self.heard_at + PING_EVERY {
+                        continue;
+                    }
+                    if self.pings.send_ping(Ping::opaque()).is_err() {
+                        return Health::Fine;
+                    }
+                    self.timer.as_mut().reset(now + PING_ANSWER);
+                    self.state = Asking::Asked;
+                    return Health::Asked;
+                }
+                Asking::Asked => {
+                    if self.pings.poll_pong(cx).is_ready() {
+                        self.state = Asking::Resting;
+                        continue;
+                    }
+                    return if self.timer.as_mut().poll(cx).is_ready() { Health::Dead } else { Health::Fine };
+                }
+            }
+        }
+    }
+}
+
+/// The bytes underneath, and whether any came.
+pub(super) struct Heard {
+    stream: Box<dyn Stream>,
+    pulse: Arc<Pulse>,
+}
+
+impl Heard {
+    pub(super) fn new(stream: Box<dyn Stream>, pulse: Arc<Pulse>) -> Heard {
+        Heard { stream, pulse }
+    }
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.pulse.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,186 @@
+//! A response's body over HTTP/2: what arrives is joined, and the peer's window opens again as it is read.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use tokio::sync::oneshot;
+
+use super::Open;
+use crate::error::Result;
+use crate::transport::failure::{self, Cause};
+
+/// The rest of a response as it comes.
+pub struct Inflow {
+    /// Until its end, or its failure.
+    stream: Option<(RecvStream, Open)>,
+    arrived: Arrived,
+    /// What the peer may send again once the reader has it.
+    held: usize,
+    failure: Option<Cause>,
+    trailers: Option<HeaderMap>,
+    /// How many bytes are to come, where the server said so.
+    left: Option<u64>,
+    /// The request is still going out, and wants to know how this ends.
+    rest: Option<oneshot::Sender<()>>,
+}
+
+impl Inflow {
+    pub(super) fn new(
+        headers: &HeaderMap,
+        stream: RecvStream,
+        open: Open,
+        rest: Option<oneshot::Sender<()>>,
+        window: usize,
+    ) -> Inflow {
+        let ended = stream.is_end_stream();
+        let left = content_length(headers).or(ended.then_some(0));
+        let stream = if ended { None } else { Some((stream, open)) };
+        let arrived = Arrived { one: Bytes::new(), joined: Vec::new(), window };
+        let mut inflow = Inflow { stream, arrived, held: 0, failure: None, trailers: None, left, rest };
+        if ended {
+            inflow.end(Ok(None));
+        }
+        inflow
+    }
+
+    /// How many bytes are to come, where the server said so.
+    pub fn length(&self) -> Option<u64> {
+        self.left
+    }
+
+    /// All that has arrived, or `None` at a proper end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        self.gather(cx, false);
+        if let Some(bytes) = self.arrived.take() {
+            let held = std::mem::take(&mut self.held);
+            if let Some((stream, _)) = &mut self.stream {
+                let _ = stream.flow_control().release_capacity(held);
+            }
+            return Poll::Ready(Ok(Some(bytes)));
+        }
+        if self.stream.is_some() {
+            return Poll::Pending;
+        }
+        Poll::Ready(match self.failure.take() {
+            Some(cause) => Err(failure::in_body(&cause)),
+            None => Ok(None),
+        })
+    }
+
+    /// Takes what arrives for a reader that is paused. The peer may send no more for it.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
+        self.gather(cx, true);
+        Poll::Pending
+    }
+
+    /// Whether all has been read.
+    pub fn is_at_end(&self) -> bool {
+        self.stream.is_none() && self.arrived.is_empty() && self.failure.is_none()
+    }
+
+    /// What came behind the body, once.
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    /// Takes all frames that are there; `keep` when nobody takes them soon.
+    fn gather(&mut self, cx: &mut Context<'_>, keep: bool) {
+        let Some((stream, _)) = &mut self.stream else { return };
+        let end = loop {
+            match stream.poll_data(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(data))) => {
+                    self.held += data.len();
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    self.arrived.push(data, keep);
+                }
+                Poll::Ready(Some(Err(error))) => break Err(error),
+                Poll::Ready(None) => match stream.poll_trailers(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(trailers) => break trailers,
+                },
+            }
+        };
+        self.end(end);
+    }
+
+    /// Nothing more comes. The stream is let go of, and with it what its window still owes.
+    fn end(&mut self, end: std::result::Result<Option<HeaderMap>, h2::Error>) {
+        let open = self.stream.take();
+        match end {
+            Ok(trailers) => self.trailers = trailers,
+            // An early answer is whole, unless it said that more would come (RFC 9113, 8.1).
+            Err(error) if error.reason() == Some(Reason::NO_ERROR) && self.left.is_none_or(|left| left == 0) => {}
+            Err(error) => self.failure = open.as_ref().map(|(_, open)| open.0.cause(error)),
+        }
+        if self.failure.is_none() {
+            if let Some(rest) = self.rest.take() {
+                let _ = rest.send(());
+            }
+        }
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let mut told = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for digits in value.to_str().ok()?.split(',') {
+            let digits = digits.trim();
+            let length = digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())??;
+            if told.is_some_and(|told| told != length) {
+                return None;
+            }
+            told = Some(length);
+        }
+    }
+    told
+}
+
+/// What came and was not taken: one frame as it is, or several in one buffer.
+struct Arrived {
+    one: Bytes,
+    joined: Vec<u8>,
+    window: usize,
+}
+
+impl Arrived {
+    /// A frame shares its memory with others that came with it, so what is to stay is copied.
+    fn push(&mut self, data: Bytes, keep: bool) {
+        if self.is_empty() && !keep {
+            self.one = data;
+            return;
+        }
+        let one = std::mem::take(&mut self.one);
+        let needed = self.joined.len() + one.len() + data.len();
+        if needed > self.joined.capacity() {
+            // Doubled, as vectors are, but not beyond what can come.
+            let room = (self.joined.capacity() * 2).min(self.window).max(needed);
+            self.joined.reserve_exact(room - self.joined.len());
+        }
+        self.joined.extend_from_slice(&one);
+        self.joined.extend_from_slice(&data);
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        if !self.one.is_empty() {
+            Some(std::mem::take(&mut self.one))
+        } else if self.joined.is_empty() {
+            None
+        } else {
+            Some(std::mem::take(&mut self.joined).into())
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.one.is_empty() && self.joined.is_empty()
+    }
+}

@@ -1,0 +1,187 @@
+//! HTTP/2 over the h2 crate: requests as streams, their bodies, and the future that keeps a connection moving.
+//!
+//! What arrives on a stream is taken out of h2 at once and joined, because h2 keeps every frame by itself, at many times the
+//! size of a small one. The peer may send more only when the reader has taken it: an unread stream costs its window, no more.
+
+mod driver;
+mod inflow;
+mod outflow;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body::Body;
+use tokio::sync::oneshot;
+
+pub use self::driver::Driver;
+use self::driver::Heard;
+pub use self::inflow::Inflow;
+use self::outflow::Outflow;
+use super::failure::Cause;
+use super::http::{MOST_HEAD, NoResponse};
+use super::link::Stream;
+
+/// Never the bottleneck of another stream: each stream's own window bounds what it holds.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+/// As the most streams before the peer said how many it takes: no peer says this.
+const UNTOLD: usize = 0x7fff_fff1;
+const FRAME: u32 = 16 << 10;
+/// What h2 holds of a body that is on its way out.
+const SEND_BUFFER: usize = 1 << 20;
+/// Streams that we reset because the peer broke the protocol on them, before the connection ends.
+const LOCAL_RESETS: usize = 1024;
+
+/// Of one hop, so not for HTTP/2 (RFC 9113, 8.2.2).
+const ONE_HOP: [HeaderName; 4] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Starts HTTP/2 on a stream.
+pub async fn handshake(
+    stream: Box<dyn Stream>,
+    stream_window: u32,
+) -> Result<(Arc<Way>, Driver), h2::Error> {
+    let pulse = Arc::new(Pulse::default());
+    let mut builder = Builder::new();
+    builder
+        .initial_max_send_streams(UNTOLD)
+        .initial_window_size(stream_window)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .max_header_list_size(MOST_HEAD as u32)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(LOCAL_RESETS))
+        .enable_push(false);
+    let (requests, connection) = builder.handshake(Heard::new(stream, pulse.clone())).await?;
+    let way = Arc::new(Way { requests, window: stream_window as usize, pulse: pulse.clone() });
+    let driver = Driver::new(connection, Arc::downgrade(&way), pulse);
+    Ok((way, driver))
+}
+
+/// What the parts of a connection know of each other.
+#[derive(Default)]
+struct Pulse {
+    /// A byte was read since the last look.
+    heard: AtomicBool,
+    /// A PING was not answered.
+    dead: AtomicBool,
+    streams: AtomicUsize,
+}
+
+impl Pulse {
+    fn cause(&self, error: h2::Error) -> Cause {
+        if self.dead.load(Ordering::Relaxed) {
+            return Cause::Io(io::Error::new(io::ErrorKind::TimedOut, "a PING was not answered"));
+        }
+        error.into()
+    }
+}
+
+/// A stream that is counted, for as long as something may come.
+struct Open(Arc<Pulse>);
+
+impl Open {
+    fn new(pulse: &Arc<Pulse>) -> Open {
+        pulse.streams.fetch_add(1, Ordering::Relaxed);
+        Open(pulse.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The way in. With the last reference and the last stream the connection says goodbye and closes.
+pub struct Way {
+    requests: SendRequest<Bytes>,
+    window: usize,
+    pulse: Arc<Pulse>,
+}
+
+impl Way {
+    /// No more requests are taken.
+    pub fn is_closed(&self) -> bool {
+        self.end().is_some()
+    }
+
+    fn end(&self) -> Option<h2::Error> {
+        // A clone waits for no stream, so this is never pending.
+        match self.requests.clone().poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Sends a request; the future ends with its response's head. Dropped, it resets the stream.
+    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<Inflow>, NoResponse<B>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let mut requests = self.requests.clone();
+        if let Err(error) = poll_fn(|cx| requests.poll_ready(cx)).await {
+            return Err(NoResponse::unsent(self.pulse.cause(error), request));
+        }
+        let open = Open::new(&self.pulse);
+        let (request, body) = prepare(request);
+        let ends = body.is_end_stream();
+        let (mut head, stream) = requests.send_request(request, ends).map_err(|error| {
+            // The connection ended since it was asked.
+            let never_opened = error.is_io() || error.is_go_away();
+            NoResponse::failed(self.pulse.cause(error), never_opened)
+        })?;
+        drop(requests);
+        let mut outflow = if ends { None } else { Some(Outflow::new(body, stream)) };
+        let came = poll_fn(|cx| {
+            if outflow.as_mut().is_some_and(|outflow| outflow.poll(cx).is_ready()) {
+                outflow = None;
+            }
+            Pin::new(&mut head).poll(cx)
+        });
+        let response = came.await.map_err(|error| NoResponse::failed(self.pulse.cause(error), false))?;
+        let rest = outflow.map(|outflow| {
+            let (reader, reading) = oneshot::channel();
+            tokio::spawn(outflow.go_on(reading));
+            reader
+        });
+        let (head, stream) = response.into_parts();
+        let inflow = Inflow::new(&head.headers, stream, open, rest, self.window);
+        Ok(Response::from_parts(head, inflow))
+    }
+}
+
+/// The request as HTTP/2 wants it, without its body.
+fn prepare<B: Body>(request: Request<B>) -> (Request<()>, B) {
+    let (mut head, body) = request.into_parts();
+    let headers = &mut head.headers;
+    for name in &ONE_HOP {
+        headers.remove(name);
+    }
+    if headers.get(TE).is_some_and(|te| te != "trailers") {
+        headers.remove(TE);
+    }
+    if let Some(connection) = headers.remove(CONNECTION) {
+        for name in connection.to_str().unwrap_or_default().split(',') {
+            headers.remove(name.trim());
+        }
+    }
+    if let Some(length) = body.size_hint().exact() {
+        let bare = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE | Method::CONNECT);
+        if length != 0 || !bare {
+            headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        }
+    }
+    (Request::from_parts(head, ()), body)
+}
