@@ -88,7 +88,7 @@ impl Polls {
 
 async fn one(origin: &Origin, tally: &Tally) {
     let large = fastrand::u8(0..4) == 0;
-    let exchange = origin.exchange("/", if large { fastrand::usize(17_000..60_000) } else { 0 }, limits());
+    let exchange = origin.exchange("/", if large { fastrand::usize(17_000..300_000) } else { 0 }, limits());
     let polls = Polls::random();
     let count = |of: &AtomicUsize| {
         of.fetch_add(1, Ordering::Relaxed);

@@ -201,3 +201,91 @@ impl AsyncWrite for Heard {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::handshake;
+    use super::super::rig::{drive, request};
+    use super::*;
+
+    /// An HTTP/2 server that takes a request and from then on neither reads nor writes.
+    async fn falls_silent(stream: tokio::io::DuplexStream) {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let _taken = connection.accept().await.unwrap().unwrap();
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_no_ping_is_dead() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(falls_silent(theirs));
+        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let moving = tokio::spawn(drive(driver));
+        let begun = Instant::now();
+        let failed = way.send(request("/", "")).await.err().unwrap();
+        // The clock is the test's: it jumps to whatever is due next.
+        let waited = begun.elapsed();
+        assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
+        assert!(failed.unsent.is_none() && !failed.was_never_processed() && failed.is_broken());
+        assert!(failed.error().message.contains("PING"), "{}", failed.error());
+        moving.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_pings_is_waited_for_and_an_idle_one_is_asked_nothing() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            tokio::select! {
+                _ = connection.accept() => return,
+                () = tokio::time::sleep(Duration::from_secs(600)) => {}
+            }
+            let _ = respond.send_response(http::Response::new(()), true);
+            // Moves on until this is said, then falls silent for good.
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection.accept()).await;
+            std::future::pending::<()>().await;
+        });
+        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        tokio::spawn(drive(driver));
+        assert!(way.send(request("/", "")).await.is_ok());
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(!way.is_closed());
+    }
+
+    #[tokio::test]
+    async fn goaway_takes_nothing_new_while_its_streams_go_on() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let goes = Arc::new(tokio::sync::Notify::new());
+        let going = goes.clone();
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            connection.graceful_shutdown();
+            tokio::spawn(async move {
+                going.notified().await;
+                let mut sending = respond.send_response(http::Response::new(()), false).unwrap();
+                sending.send_data("last".into(), true).unwrap();
+            });
+            while connection.accept().await.is_some() {}
+        });
+        let (way, mut driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let under_way = way.clone();
+        let answer = tokio::spawn(async move { under_way.send(request("/", "")).await.ok().unwrap().into_body() });
+        let mut turn = async || std::future::poll_fn(|cx| driver.poll(cx)).await;
+        let left = loop {
+            match turn().await {
+                Turn::Streams(_) => {}
+                other => break other,
+            }
+        };
+        assert!(matches!(left, Turn::Leaving(End::GoAway)));
+        assert!(way.is_closed());
+        let failed = way.send(request("/", "")).await.err().unwrap();
+        assert!(failed.unsent.is_some());
+        drop(way);
+        goes.notify_one();
+        assert!(matches!(turn().await, Turn::Over(End::Closed | End::GoAway)));
+        assert_eq!(answer.await.unwrap().next().await.unwrap().unwrap(), "last");
+    }
+}

@@ -184,3 +184,135 @@ impl Arrived {
         self.one.is_empty() && self.joined.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use h2::server::SendResponse;
+    use http::{HeaderValue, Response};
+
+    use super::super::rig::{WINDOW, answer, request, served};
+    use super::*;
+
+    /// A model's tokens, for as long as the reader takes them.
+    async fn tokens(mut respond: SendResponse<Bytes>, sent: Arc<AtomicUsize>) {
+        let mut sending = respond.send_response(Response::new(()), false).unwrap();
+        loop {
+            sending.reserve_capacity(4);
+            while sending.capacity() < 4 {
+                if poll_fn(|cx| sending.poll_capacity(cx)).await.is_none() {
+                    return;
+                }
+            }
+            sending.send_data(Bytes::from_static(b"word"), false).unwrap();
+            sent.fetch_add(4, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Until the peer can send no more for all that others do.
+    async fn drain(inflow: &mut Inflow, sent: &AtomicUsize) {
+        let jammed = async {
+            let mut before = usize::MAX;
+            while before != sent.load(Ordering::SeqCst) {
+                before = sent.load(Ordering::SeqCst);
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            never = poll_fn(|cx| inflow.poll_drain(cx)) => match never {},
+            () = jammed => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_stream_costs_its_window_and_holds_up_nobody() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counting = sent.clone();
+        let way = served(move |request, mut respond| {
+            let sent = counting.clone();
+            async move {
+                if request.uri().path() == "/tokens" {
+                    tokens(respond, sent).await;
+                } else {
+                    answer(&mut respond, "ok");
+                }
+            }
+        })
+        .await;
+        let mut paused = way.send(request("/tokens", "x")).await.ok().unwrap().into_body();
+        for round in 1..=3 {
+            drain(&mut paused, &sent).await;
+            assert_eq!(sent.load(Ordering::SeqCst), round * WINDOW);
+            assert_eq!(paused.arrived.joined.len(), WINDOW);
+            assert!(paused.arrived.one.is_empty() && paused.arrived.joined.capacity() <= WINDOW);
+            let mut sibling = way.send(request("/", "x")).await.ok().unwrap().into_body();
+            assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
+            assert!(sibling.is_at_end() && sibling.next().await.unwrap().is_none());
+            let all = paused.next().await.unwrap().unwrap();
+            assert_eq!((all.len(), &all[..8]), (WINDOW, &b"wordword"[..]));
+        }
+        assert!(!paused.is_at_end());
+    }
+
+    #[tokio::test]
+    async fn what_arrives_together_comes_together_and_trailers_behind_it() {
+        let way = served(|_, mut respond| async move {
+            let mut sending = respond.send_response(Response::new(()), false).unwrap();
+            for word in ["one ", "", "two ", "three"] {
+                sending.send_data(word.into(), false).unwrap();
+            }
+            let mut trailers = HeaderMap::new();
+            trailers.insert("x-usage", HeaderValue::from_static("3"));
+            sending.send_trailers(trailers).unwrap();
+        })
+        .await;
+        let mut inflow = way.send(request("/", "x")).await.ok().unwrap().into_body();
+        let mut came = Vec::new();
+        while let Some(bytes) = inflow.next().await.unwrap() {
+            came.extend_from_slice(&bytes);
+        }
+        assert_eq!(came, b"one two three");
+        assert!(inflow.is_at_end());
+        assert_eq!(inflow.take_trailers().unwrap()["x-usage"], "3");
+        assert!(inflow.take_trailers().is_none() && inflow.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_reset_is_given_before_its_failure() {
+        for (reason, length, whole) in
+            [(Reason::INTERNAL_ERROR, None, false), (Reason::NO_ERROR, None, true), (Reason::NO_ERROR, Some(9), false)]
+        {
+            let way = served(move |_, mut respond| async move {
+                let mut head = Response::builder();
+                if let Some(length) = length {
+                    head = head.header(CONTENT_LENGTH, length);
+                }
+                let mut sending = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                sending.send_data("hello".into(), false).unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                sending.send_reset(reason);
+            })
+            .await;
+            let mut inflow = way.send(request("/", "x")).await.ok().unwrap().into_body();
+            assert_eq!(inflow.next().await.unwrap().unwrap(), "hello");
+            assert_eq!(inflow.next().await.is_ok(), whole, "{reason:?} {length:?}");
+            assert!(inflow.is_at_end());
+        }
+    }
+
+    #[test]
+    fn lengths_that_disagree_are_none() {
+        for (told, wanted) in
+            [(&["5"][..], Some(5)), (&["5", "5"], Some(5)), (&["5, 5"], Some(5)), (&["5", "6"], None), (&["+5"], None)]
+        {
+            let mut headers = HeaderMap::new();
+            for value in told {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(value));
+            }
+            assert_eq!(content_length(&headers), wanted, "{told:?}");
+        }
+    }
+}

@@ -40,18 +40,11 @@ const SEND_BUFFER: usize = 1 << 20;
 const LOCAL_RESETS: usize = 1024;
 
 /// Of one hop, so not for HTTP/2 (RFC 9113, 8.2.2).
-const ONE_HOP: [HeaderName; 4] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const ONE_HOP: [HeaderName; 4] =
+    [HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection"), TRANSFER_ENCODING, UPGRADE];
 
 /// Starts HTTP/2 on a stream.
-pub async fn handshake(
-    stream: Box<dyn Stream>,
-    stream_window: u32,
-) -> Result<(Arc<Way>, Driver), h2::Error> {
+pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(Arc<Way>, Driver), h2::Error> {
     let pulse = Arc::new(Pulse::default());
     let mut builder = Builder::new();
     builder
@@ -184,4 +177,50 @@ fn prepare<B: Body>(request: Request<B>) -> (Request<()>, B) {
         }
     }
     (Request::from_parts(head, ()), body)
+}
+
+#[cfg(test)]
+mod rig;
+
+#[cfg(test)]
+mod tests {
+    use super::rig::{answer, request, served};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_of_one_hop_stays_behind() {
+        let way = served(|request, mut respond| async move {
+            let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["content-length", "x-kept"]);
+            answer(&mut respond, "ok");
+        })
+        .await;
+        let mut request = request("/", "x");
+        for (name, value) in [
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "close"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("x-kept", "1"),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let mut inflow = way.send(request).await.ok().unwrap().into_body();
+        assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
+    }
+
+    #[tokio::test]
+    async fn a_request_to_a_connection_that_ended_comes_back() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        assert!(!way.is_closed());
+        drop(theirs);
+        rig::drive(driver).await;
+        assert!(way.is_closed());
+        let failed = way.send(request("/", "x")).await.err().unwrap();
+        assert!(failed.unsent.is_some() && failed.was_never_processed() && failed.is_broken());
+    }
 }

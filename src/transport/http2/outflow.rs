@@ -84,3 +84,86 @@ impl<B: Body<Data = Bytes> + Unpin> Outflow<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::Response;
+    use tokio::sync::Notify;
+
+    use super::super::rig::{answer, request, served};
+    use super::*;
+
+    const BIG: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn a_big_body_goes_on_behind_an_early_head_and_arrives_whole() {
+        let way = served(|request, mut respond| async move {
+            let mut sending = respond.send_response(Response::new(()), false).unwrap();
+            assert_eq!(request.headers()["content-length"], BIG.to_string());
+            let (mut incoming, mut length) = (request.into_body(), 0);
+            while let Some(data) = incoming.data().await {
+                let data = data.unwrap();
+                length += data.len();
+                incoming.flow_control().release_capacity(data.len()).unwrap();
+            }
+            sending.send_data(length.to_string().into(), true).unwrap();
+        })
+        .await;
+        let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+        assert_eq!(inflow.next().await.unwrap().unwrap(), BIG.to_string());
+        assert!(inflow.is_at_end());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_still_goes_out_behind_a_whole_answer_ends_soon_and_at_once_where_it_is_given_up() {
+        for given_up in [false, true] {
+            let reset = Arc::new(Notify::new());
+            let telling = reset.clone();
+            let way = served(move |request, mut respond| {
+                let telling = telling.clone();
+                async move {
+                    if given_up {
+                        let _sending = respond.send_response(Response::new(()), false).unwrap();
+                        ends(request.into_body(), &telling).await;
+                    } else {
+                        answer(&mut respond, "enough");
+                        ends(request.into_body(), &telling).await;
+                    }
+                }
+            })
+            .await;
+            let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+            let begun = tokio::time::Instant::now();
+            if !given_up {
+                assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
+            }
+            drop(inflow);
+            reset.notified().await;
+            let wanted = if given_up { Duration::ZERO } else { SETTLES };
+            assert_eq!(begun.elapsed().as_secs(), wanted.as_secs());
+        }
+    }
+
+    /// Takes no bytes, and tells when the body is cut off.
+    async fn ends(mut body: h2::RecvStream, telling: &Notify) {
+        while let Some(data) = body.data().await {
+            if let Err(error) = data {
+                assert_eq!(error.reason(), Some(Reason::CANCEL));
+                return telling.notify_one();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_without_error_behind_a_whole_answer_ends_the_body_quietly() {
+        // A server of h2's that lets go of a request it has answered resets the rest of it like this.
+        let way = served(|_, mut respond| async move { answer(&mut respond, "enough") }).await;
+        for _ in 0..3 {
+            let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+            assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
+            assert!(inflow.next().await.unwrap().is_none());
+        }
+    }
+}
