@@ -259,7 +259,7 @@ impl Driver {
 
 /// The rest of a response as it comes.
 pub enum Inflow {
-    Http1 { body: Incoming, late: Late, trailers: Option<HeaderMap> },
+    Http1 { body: Incoming, late: Late, trailers: Option<Box<HeaderMap>> },
     Http2(http2::Inflow),
 }
 
@@ -286,7 +286,7 @@ impl Inflow {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.is_empty() => {}
                     Ok(data) => return Ok(Some(data)),
-                    Err(frame) => *trailers = frame.into_trailers().ok(),
+                    Err(frame) => *trailers = frame.into_trailers().ok().map(Box::new),
                 },
             }
         }
@@ -312,7 +312,7 @@ impl Inflow {
     /// What came behind the body, once, when that is at its end.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
         match self {
-            Inflow::Http1 { trailers, .. } => trailers.take(),
+            Inflow::Http1 { trailers, .. } => trailers.take().map(|trailers| *trailers),
             Inflow::Http2(inflow) => inflow.take_trailers(),
         }
     }

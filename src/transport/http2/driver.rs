@@ -87,7 +87,7 @@ impl Driver {
 
 /// Asks a silent peer whether it is there, while something is expected of it.
 struct Pings {
-    pings: PingPong,
+    peer: PingPong,
     timer: Pin<Box<Sleep>>,
     state: Asking,
     heard_at: Instant,
@@ -108,10 +108,10 @@ enum Health {
 }
 
 impl Pings {
-    fn new(pings: PingPong) -> Pings {
+    fn new(peer: PingPong) -> Pings {
         let heard_at = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(heard_at + PING_EVERY));
-        Pings { pings, timer, state: Asking::Resting, heard_at }
+        Pings { peer, timer, state: Asking::Resting, heard_at }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, heard: bool, open: bool) -> Health {
@@ -134,7 +134,7 @@ impl Pings {
                     if !open || now < self.heard_at + PING_EVERY {
                         continue;
                     }
-                    if self.pings.send_ping(Ping::opaque()).is_err() {
+                    if self.peer.send_ping(Ping::opaque()).is_err() {
                         return Health::Fine;
                     }
                     self.timer.as_mut().reset(now + PING_ANSWER);
@@ -142,7 +142,7 @@ impl Pings {
                     return Health::Asked;
                 }
                 Asking::Asked => {
-                    if self.pings.poll_pong(cx).is_ready() {
+                    if self.peer.poll_pong(cx).is_ready() {
                         self.state = Asking::Resting;
                         continue;
                     }

@@ -14,15 +14,21 @@ use super::Open;
 use crate::error::Result;
 use crate::transport::failure::{self, Cause};
 
+/// What is still to come. With its end a stream is let go of, and so is what its window owes.
+enum Flow {
+    Open(RecvStream, Open),
+    Failed(Box<Cause>),
+    /// With its trailers.
+    Ended(Option<Box<HeaderMap>>),
+}
+
 /// The rest of a response as it comes.
 pub struct Inflow {
-    /// Until its end, or its failure.
-    stream: Option<(RecvStream, Open)>,
+    flow: Flow,
     arrived: Arrived,
     /// What the peer may send again once the reader has it.
-    held: usize,
-    failure: Option<Cause>,
-    trailers: Option<HeaderMap>,
+    held: u32,
+    window: u32,
     /// How many bytes are to come, where the server said so.
     left: Option<u64>,
     /// The request is still going out, and wants to know how this ends.
@@ -35,13 +41,12 @@ impl Inflow {
         stream: RecvStream,
         open: Open,
         rest: Option<oneshot::Sender<()>>,
-        window: usize,
+        window: u32,
     ) -> Inflow {
         let ended = stream.is_end_stream();
         let left = content_length(headers).or(ended.then_some(0));
-        let stream = if ended { None } else { Some((stream, open)) };
-        let arrived = Arrived { one: Bytes::new(), joined: Vec::new(), window };
-        let mut inflow = Inflow { stream, arrived, held: 0, failure: None, trailers: None, left, rest };
+        let mut inflow =
+            Inflow { flow: Flow::Open(stream, open), arrived: Arrived::NOTHING, held: 0, window, left, rest };
         if ended {
             inflow.end(Ok(None));
         }
@@ -62,18 +67,20 @@ impl Inflow {
         self.gather(cx, false);
         if let Some(bytes) = self.arrived.take() {
             let held = std::mem::take(&mut self.held);
-            if let Some((stream, _)) = &mut self.stream {
-                let _ = stream.flow_control().release_capacity(held);
+            if let Flow::Open(stream, _) = &mut self.flow {
+                let _ = stream.flow_control().release_capacity(held as usize);
             }
             return Poll::Ready(Ok(Some(bytes)));
         }
-        if self.stream.is_some() {
-            return Poll::Pending;
+        match &self.flow {
+            Flow::Open(..) => Poll::Pending,
+            Flow::Ended(_) => Poll::Ready(Ok(None)),
+            Flow::Failed(cause) => {
+                let failure = failure::in_body(cause);
+                self.flow = Flow::Ended(None);
+                Poll::Ready(Err(failure))
+            }
         }
-        Poll::Ready(match self.failure.take() {
-            Some(cause) => Err(failure::in_body(&cause)),
-            None => Ok(None),
-        })
     }
 
     /// Takes what arrives for a reader that is paused. The peer may send no more for it.
@@ -84,24 +91,27 @@ impl Inflow {
 
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
-        self.stream.is_none() && self.arrived.is_empty() && self.failure.is_none()
+        matches!(self.flow, Flow::Ended(_)) && self.arrived.is_empty()
     }
 
     /// What came behind the body, once.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
-        self.trailers.take()
+        match &mut self.flow {
+            Flow::Ended(trailers) => trailers.take().map(|trailers| *trailers),
+            _ => None,
+        }
     }
 
     /// Takes all frames that are there; `keep` when nobody takes them soon.
     fn gather(&mut self, cx: &mut Context<'_>, keep: bool) {
-        let Some((stream, _)) = &mut self.stream else { return };
+        let Flow::Open(stream, _) = &mut self.flow else { return };
         let end = loop {
             match stream.poll_data(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(data))) => {
-                    self.held += data.len();
+                    self.held += data.len() as u32;
                     self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-                    self.arrived.push(data, keep);
+                    self.arrived.push(data, keep, self.window as usize);
                 }
                 Poll::Ready(Some(Err(error))) => break Err(error),
                 Poll::Ready(None) => match stream.poll_trailers(cx) {
@@ -113,19 +123,19 @@ impl Inflow {
         self.end(end);
     }
 
-    /// Nothing more comes. The stream is let go of, and with it what its window still owes.
+    /// Nothing more comes.
     fn end(&mut self, end: std::result::Result<Option<HeaderMap>, h2::Error>) {
-        let open = self.stream.take();
-        match end {
-            Ok(trailers) => self.trailers = trailers,
+        let Flow::Open(_, open) = &self.flow else { return };
+        self.flow = match end {
+            Ok(trailers) => Flow::Ended(trailers.map(Box::new)),
             // An early answer is whole, unless it said that more would come (RFC 9113, 8.1).
-            Err(error) if error.reason() == Some(Reason::NO_ERROR) && self.left.is_none_or(|left| left == 0) => {}
-            Err(error) => self.failure = open.as_ref().map(|(_, open)| open.0.cause(error)),
-        }
-        if self.failure.is_none() {
-            if let Some(rest) = self.rest.take() {
-                let _ = rest.send(());
+            Err(error) if error.reason() == Some(Reason::NO_ERROR) && self.left.is_none_or(|left| left == 0) => {
+                Flow::Ended(None)
             }
+            Err(error) => return self.flow = Flow::Failed(Box::new(open.0.cause(error))),
+        };
+        if let Some(rest) = self.rest.take() {
+            let _ = rest.send(());
         }
     }
 }
@@ -146,42 +156,45 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// What came and was not taken: one frame as it is, or several in one buffer.
-struct Arrived {
-    one: Bytes,
-    joined: Vec<u8>,
-    window: usize,
+enum Arrived {
+    Frame(Bytes),
+    Joined(Vec<u8>),
 }
 
 impl Arrived {
+    const NOTHING: Arrived = Arrived::Joined(Vec::new());
+
     /// A frame shares its memory with others that came with it, so what is to stay is copied.
-    fn push(&mut self, data: Bytes, keep: bool) {
-        if self.is_empty() && !keep {
-            self.one = data;
-            return;
-        }
-        let one = std::mem::take(&mut self.one);
-        let needed = self.joined.len() + one.len() + data.len();
-        if needed > self.joined.capacity() {
+    fn push(&mut self, data: Bytes, keep: bool, window: usize) {
+        let (frame, mut joined) = match std::mem::replace(self, Arrived::NOTHING) {
+            Arrived::Joined(joined) if joined.is_empty() && !keep => return *self = Arrived::Frame(data),
+            Arrived::Joined(joined) => (Bytes::new(), joined),
+            Arrived::Frame(frame) => (frame, Vec::new()),
+        };
+        let needed = joined.len() + frame.len() + data.len();
+        if needed > joined.capacity() {
             // Doubled, as vectors are, but not beyond what can come.
-            let room = (self.joined.capacity() * 2).min(self.window).max(needed);
-            self.joined.reserve_exact(room - self.joined.len());
+            let room = (joined.capacity() * 2).min(window).max(needed);
+            joined.reserve_exact(room - joined.len());
         }
-        self.joined.extend_from_slice(&one);
-        self.joined.extend_from_slice(&data);
+        joined.extend_from_slice(&frame);
+        joined.extend_from_slice(&data);
+        *self = Arrived::Joined(joined);
     }
 
     fn take(&mut self) -> Option<Bytes> {
-        if !self.one.is_empty() {
-            Some(std::mem::take(&mut self.one))
-        } else if self.joined.is_empty() {
-            None
-        } else {
-            Some(std::mem::take(&mut self.joined).into())
-        }
+        let bytes = match std::mem::replace(self, Arrived::NOTHING) {
+            Arrived::Frame(frame) => frame,
+            Arrived::Joined(joined) => joined.into(),
+        };
+        (!bytes.is_empty()).then_some(bytes)
     }
 
     fn is_empty(&self) -> bool {
-        self.one.is_empty() && self.joined.is_empty()
+        match self {
+            Arrived::Frame(frame) => frame.is_empty(),
+            Arrived::Joined(joined) => joined.is_empty(),
+        }
     }
 }
 
@@ -246,8 +259,8 @@ mod tests {
         for round in 1..=3 {
             drain(&mut paused, &sent).await;
             assert_eq!(sent.load(Ordering::SeqCst), round * WINDOW);
-            assert_eq!(paused.arrived.joined.len(), WINDOW);
-            assert!(paused.arrived.one.is_empty() && paused.arrived.joined.capacity() <= WINDOW);
+            let Arrived::Joined(joined) = &paused.arrived else { panic!("a frame stayed") };
+            assert_eq!((joined.len(), joined.capacity()), (WINDOW, WINDOW));
             let mut sibling = way.send(request("/", "x")).await.ok().unwrap().into_body();
             assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
             assert!(sibling.is_at_end() && sibling.next().await.unwrap().is_none());

@@ -57,7 +57,7 @@ pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(A
         .max_local_error_reset_streams(Some(LOCAL_RESETS))
         .enable_push(false);
     let (requests, connection) = builder.handshake(Heard::new(stream, pulse.clone())).await?;
-    let way = Arc::new(Way { requests, window: stream_window as usize, pulse: pulse.clone() });
+    let way = Arc::new(Way { requests, window: stream_window, pulse: pulse.clone() });
     let driver = Driver::new(connection, Arc::downgrade(&way), pulse);
     Ok((way, driver))
 }
@@ -100,7 +100,7 @@ impl Drop for Open {
 /// The way in. With the last reference and the last stream the connection says goodbye and closes.
 pub struct Way {
     requests: SendRequest<Bytes>,
-    window: usize,
+    window: u32,
     pulse: Arc<Pulse>,
 }
 
