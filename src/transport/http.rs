@@ -317,3 +317,29 @@ impl Inflow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn trailers_of_http1_are_kept() {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let mut head = [0; 1024];
+            theirs.read(&mut head).await.unwrap();
+            let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-usage: 3\r\n\r\n";
+            theirs.write_all(answer.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let (mut sender, mut driver) = handshake(Box::new(ours), false, 1 << 16).await.unwrap();
+        tokio::spawn(async move { driver.turn().await });
+        let request = Request::builder().uri("/").body(Payload::new(Bytes::new())).unwrap();
+        let mut inflow = sender.send(request).await.ok().unwrap().into_body();
+        assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
+        assert!(inflow.next().await.unwrap().is_none());
+        assert_eq!(inflow.take_trailers().unwrap()["x-usage"], "3");
+    }
+}
