@@ -293,7 +293,7 @@ mod tests {
         assert!(inflow.take_trailers().is_none() && inflow.next().await.unwrap().is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_came_before_a_reset_is_given_before_its_failure() {
         for (reason, length, whole) in
             [(Reason::INTERNAL_ERROR, None, false), (Reason::NO_ERROR, None, true), (Reason::NO_ERROR, Some(9), false)]
