@@ -1,13 +1,14 @@
 //! A warm, bounded, observable pool of HTTP sessions for AI clients, behind a C ABI.
 //!
 //! The modules, top to ground; none imports from above itself:
-//! `ffi` | `pool`, `pool_stats`, `session`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport` |
+//! `ffi` | `pool`, `pool_stats`, `session`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
 //! `runtime`, `cancel`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
 pub mod address;
 pub mod base_url;
+pub mod body;
 pub mod cancel;
 pub mod config;
 pub mod connections;

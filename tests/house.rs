@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["ffi"],
     &["pool", "pool_stats", "session", "route", "request", "response", "connections", "address", "base_url"],
-    &["transport"],
+    &["transport", "body"],
     &["runtime", "cancel", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "slots", "lock", "sys"],
