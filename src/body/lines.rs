@@ -1,7 +1,6 @@
 //! Cuts a body into lines, and holds what has to be held: what the event keeps so far, and the line whose end is to come.
 
 use std::mem;
-use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
@@ -111,14 +110,11 @@ impl Lines {
         self.kept
     }
 
-    /// Keeps a part of the line, and lets go of the rest.
-    pub fn keep(&mut self, line: Line<'_>, part: Range<usize>, room: usize) {
+    /// Keeps the line from `start` on.
+    pub fn keep(&mut self, line: Line<'_>, start: usize, room: usize) {
         match line {
-            Line::Input(bytes) => self.add(&bytes[part], room),
-            Line::Held => {
-                self.bytes.truncate(self.kept + part.end);
-                self.bytes.drain(self.kept..self.kept + part.start);
-            }
+            Line::Input(bytes) => self.add(&bytes[start..], room),
+            Line::Held => drop(self.bytes.drain(self.kept..self.kept + start)),
         }
         self.kept = self.bytes.len();
     }

@@ -44,7 +44,7 @@ impl Ndjson {
             return Ok(false);
         }
         let len = bytes.strip_suffix(b"\r").unwrap_or(bytes).len();
-        self.lines.keep(line, 0..len, self.most);
+        self.lines.keep(line, 0, self.most);
         self.lines.show(len, self.most)?;
         Ok(true)
     }

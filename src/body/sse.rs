@@ -72,8 +72,7 @@ impl Sse {
             Field::Blank => return self.dispatch(),
             Field::Data => {
                 // No more than the line had, so there is room for it.
-                let part = from..bytes.len();
-                self.lines.keep(line, part, self.room());
+                self.lines.keep(line, from, self.room());
                 self.lines.keep_newline();
             }
             Field::Name => set(&mut self.name, value, self.most - self.id.len() - kept)?,
