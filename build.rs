@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The boundary's files, in the order of the header's sections.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "library",
     "status",
     "args",
@@ -15,6 +15,8 @@ const SECTIONS: [&str; 11] = [
     "request",
     "response",
     "cancel",
+    "upload",
+    "queue",
     "events",
 ];
 /// The short names come last.

@@ -9,8 +9,12 @@ use std::time::Duration;
 #[repr(i32)]
 pub enum Status {
     Ok = 0,
+    End = 1,
+    WouldBlock = 2,
     InvalidArgument = 10,
     InvalidHandle = 11,
+    /// Another thread is inside a call that allows one at a time.
+    Busy = 12,
     Closed = 13,
     Timeout = 20,
     Cancelled = 21,
@@ -37,6 +41,7 @@ pub enum Detail {
     Evicted = 1,
     SessionClosed = 2,
     PoolClosed = 3,
+    QueueClosed = 4,
     TotalLimit = 10,
     ConnectLimit = 11,
     DrainLimit = 12,
@@ -46,6 +51,10 @@ pub enum Detail {
     SendLimit = 16,
     FirstByteLimit = 17,
     BetweenBytesLimit = 18,
+    FirstEventLimit = 19,
+    BetweenEventsLimit = 21,
+    /// The call's own patience; what it waited for goes on.
+    WaitLimit = 22,
     /// As many requests as allowed wait for a connection already.
     QueueFull = 20,
     /// It happened at the proxy, on the way to the server.

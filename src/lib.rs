@@ -1,8 +1,8 @@
 //! A warm, bounded, observable pool of HTTP sessions for AI clients, behind a C ABI.
 //!
 //! The modules, top to ground; none imports from above itself:
-//! `ffi` | `pool`, `pool_stats`, `session`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
-//! `runtime`, `cancel`, `workers` |
+//! `ffi` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
+//! `runtime`, `cancel`, `signal`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
@@ -19,11 +19,13 @@ pub mod lock;
 pub mod metrics;
 pub mod pool;
 pub mod pool_stats;
+pub mod queue;
 pub mod request;
 pub mod response;
 pub mod route;
 pub mod runtime;
 pub mod session;
+pub mod signal;
 pub mod slots;
 pub mod stats;
 pub mod sys;

@@ -9,18 +9,20 @@ use lru::LruCache;
 use once_cell::sync::OnceCell;
 
 use crate::base_url::BaseUrl;
+use crate::body::Budget;
 use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig, TransportKind};
 use crate::connections::{Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::pool_stats::PoolStats;
+use crate::queue::Queue;
 use crate::request::pace::Unpaced;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
-use crate::response::Response;
+use crate::response::{Answer, Response};
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
-use crate::session::{Lease, Registry, Session, SessionHandle};
+use crate::session::{Answered, Lease, Registry, Session, SessionHandle};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
@@ -40,6 +42,8 @@ pub struct ConnectionPool {
     driving: Arc<Driving>,
     budget: Arc<RetryBudget>,
     unpaced: Arc<Unpaced>,
+    /// What its streams hold unread.
+    unread: Arc<Budget>,
     /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
     reqwest_runtime: OnceCell<Runtime>,
     /// reqwest's connections are shared by sessions of one origin and identity.
@@ -79,6 +83,7 @@ impl ConnectionPool {
             driving,
             budget: Arc::default(),
             unpaced: Arc::new(Unpaced),
+            unread: Arc::default(),
             config,
             closed: AtomicBool::new(false),
             table: Mutex::new(LruCache::unbounded()),
@@ -132,6 +137,23 @@ impl ConnectionPool {
             }
         }
         self.get_session(key, None)?.request(request)
+    }
+
+    /// The same, for what the request asks for: a stream's head, perhaps.
+    pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Answer, Answered> {
+        let session = || self.get_session(key, None).map_err(|error| (error, None));
+        for _ in 1..FRESH_SESSIONS {
+            match session()?.answer(request.clone()) {
+                Err((error, _)) if is_stale(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        session()?.answer(request)
+    }
+
+    /// A queue for this pool's requests.
+    pub fn queue(&self) -> Arc<Queue> {
+        Queue::new(self.connections.pool_id(), self.runtime.clone())
     }
 
     /// Closes the session of this key in every partition.
@@ -205,6 +227,8 @@ impl ConnectionPool {
             pace: self.unpaced.clone(),
             defaults: config.map(|config| config.defaults).unwrap_or_default(),
             lease,
+            unread: self.unread.clone(),
+            pool: self.connections.pool_id(),
         })
     }
 

@@ -1,12 +1,20 @@
 //! What a caller holds after the exchange: status, headers, body, and how they came.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Version};
 
+use crate::body::events::{Event, Format};
+use crate::body::pipe::{Pipe, Pulled};
+use crate::body::reader::{Plan, Reader};
 use crate::connections::Connection;
+use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
+use crate::runtime::Runtime;
 use crate::transport::link::{DialTimes, TlsFacts};
 
 /// A whole response; its parts never change.
@@ -70,16 +78,128 @@ impl Response {
             _ => 10,
         }
     }
+}
 
-    /// All headers as name NUL value NUL: neither can hold a NUL.
-    pub fn packed_headers(&self) -> Vec<u8> {
-        let mut packed = Vec::new();
-        for (name, value) in &self.headers {
-            for part in [name.as_str().as_bytes(), value.as_bytes()] {
-                packed.extend_from_slice(part);
-                packed.push(0);
+/// A response in its caller's hands: whole, or a stream whose body is still to be read.
+pub struct Answer {
+    pub response: Response,
+    reader: Mutex<Reader>,
+    stream: Option<Arc<Pipe>>,
+    runtime: Runtime,
+}
+
+/// What a reading call came to.
+#[derive(Debug)]
+pub enum Read<T> {
+    Got(T),
+    /// Nothing now, and the caller would not wait.
+    Nothing,
+    End,
+}
+
+impl Answer {
+    pub fn whole(response: Response, plan: Plan, runtime: Runtime) -> Answer {
+        let reader = Reader::of_whole(response.body.clone(), plan.for_response(&response));
+        Answer { response, reader: Mutex::new(reader), stream: None, runtime }
+    }
+
+    pub fn streaming(response: Response, plan: Plan, pipe: Arc<Pipe>, runtime: Runtime) -> Answer {
+        let reader = Reader::of_stream(pipe.clone(), plan.for_response(&response));
+        Answer { response, reader: Mutex::new(reader), stream: Some(pipe), runtime }
+    }
+
+    /// The whole body; a stream has none.
+    pub fn body(&self) -> Result<&Bytes> {
+        match self.stream {
+            None => Ok(&self.response.body),
+            Some(_) => Err(Error::invalid("response", "is a stream; read it with aip_response_read() or next_event()")),
+        }
+    }
+
+    /// Bytes of the body that have come so far.
+    pub fn received(&self) -> u64 {
+        self.stream.as_ref().map_or(self.response.body.len() as u64, |pipe| pipe.progress().0)
+    }
+
+    /// What came behind the body; empty before its end.
+    pub fn trailers(&self) -> HeaderMap {
+        self.stream.as_ref().map(|pipe| pipe.trailers()).unwrap_or_default()
+    }
+
+    /// Copies the next bytes to `buf`; waits for `limit` at most where there are none yet.
+    pub fn read(&self, buf: &mut [u8], limit: Duration) -> Result<Read<usize>> {
+        if buf.is_empty() {
+            return Err(Error::invalid("cap", "is 0; give room for one byte at least"));
+        }
+        self.reading(limit, |reader| reader.read(buf))
+    }
+
+    /// Reads the next event and shows it to `see`; waits for `limit` at most where it has not come yet.
+    pub fn next_event<T>(&self, limit: Duration, mut see: impl FnMut(Event<'_>) -> T) -> Result<Read<T>> {
+        self.reading(limit, |reader| {
+            let read = reader.next_event()?;
+            Ok(match (read, reader.event()) {
+                (Pulled::Got(()), Some(event)) => Pulled::Got(see(event)),
+                (Pulled::Nothing, _) => Pulled::Nothing,
+                _ => Pulled::End,
+            })
+        })
+    }
+
+    /// Shows the event read last.
+    pub fn last_event<T>(&self, see: impl FnOnce(Event<'_>) -> T) -> Result<T> {
+        let none = || Error::invalid("response", "no event was read from it yet");
+        self.reader()?.event().map(see).ok_or_else(none)
+    }
+
+    fn reading<T>(&self, limit: Duration, mut step: impl FnMut(&mut Reader) -> Result<Pulled<T>>) -> Result<Read<T>> {
+        let mut reader = self.reader()?;
+        let deadline = Instant::now() + limit;
+        loop {
+            match step(&mut reader)? {
+                Pulled::Got(got) => return Ok(Read::Got(got)),
+                Pulled::End => return Ok(Read::End),
+                Pulled::Nothing if limit.is_zero() => return Ok(Read::Nothing),
+                Pulled::Nothing => self.wait_until(deadline, limit)?,
             }
         }
-        packed
+    }
+
+    /// Waits until the stream is worth reading.
+    fn wait_until(&self, deadline: Instant, limit: Duration) -> Result<()> {
+        let Some(pipe) = &self.stream else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let filled = self.runtime.wait_at_most(poll_fn(|cx| pipe.poll_filled(cx)), left)?;
+        filled.ok_or_else(|| {
+            let message = format!("timeout_ms: {} ms without anything to read; the stream goes on", limit.as_millis());
+            Error::new(Status::Timeout, message)
+                .detail(Detail::WaitLimit)
+                .phase(Phase::Body)
+                .delivery(Delivery::ResponseStarted)
+        })
+    }
+
+    fn reader(&self) -> Result<MutexGuard<'_, Reader>> {
+        match self.reader.try_lock() {
+            Ok(reader) => Ok(reader),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(Status::Busy, "response: another thread reads it; a response has one reader at a time"))
+            }
+        }
+    }
+
+    /// Its caller gave it up: nobody will read the rest, and who reads now is told.
+    pub fn give_up(&self) {
+        if let Some(pipe) = &self.stream {
+            pipe.abandon();
+        }
+    }
+}
+
+impl Plan {
+    fn for_response(self, response: &Response) -> Plan {
+        let format = self.format.or_else(|| Format::of(response.headers.get(CONTENT_TYPE)));
+        Plan { format, ..self }
     }
 }

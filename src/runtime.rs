@@ -1,15 +1,16 @@
 //! Who drives the I/O: the thread that waits, or the guard thread when nobody waits or too many do.
 //!
-//! The guard is in one of four modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
+//! The guard is in one of five modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
 //! drives; the guard looks in every five milliseconds and goes back to WATCH after ten quiet ones, so a serial loop of requests
 //! hands nothing over, even when its thread loses the processor for a while. PARKED: the same waiter was there at two looks; no timer runs, and the last waiter to leave wakes
-//! the guard. CROWD: many wait; handing the driver round would cost more than it saves, so the guard drives.
+//! the guard. ALERT: nobody waits, but an operation is on board, and the guard drives if that stays so for a moment. CROWD: many wait; handing the driver round would cost more than it saves, so the guard drives.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -24,8 +25,10 @@ const CROWD_BEGINS: u64 = 4;
 const CROWD_ENDS: u64 = 2;
 /// Shorter looks cost serial callers more tail latency than a crowd gains from being seen sooner.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long nobody may wait before the guard drives again. Operations on board do not wait for it: they wake the guard.
+/// How long nobody may wait before the guard drives again. An operation that comes on board meanwhile wakes the guard.
 const QUIET: Duration = Duration::from_millis(10);
+/// The same where an operation is on board: a host that submits and takes in one loop waits again before that.
+const GRACE: Duration = Duration::from_micros(150);
 
 const WATCH: u8 = 0;
 const STANDBY: u8 = 1;
@@ -33,6 +36,8 @@ const PARKED: u8 = 2;
 const CROWD: u8 = 3;
 /// A multi-thread runtime drives itself.
 const THREADS: u8 = 4;
+/// As STANDBY while nobody waits though something is on board: the guard looks again in a moment, unasked.
+const ALERT: u8 = 5;
 
 /// One pool's runtime. Clones share it; `stop` ends it once those who are inside have left.
 #[derive(Clone)]
@@ -106,6 +111,20 @@ impl Runtime {
         })
     }
 
+    /// As `wait`, for `limit` at most: `None` where that ran out. Also while the runtime ends: then the guard drives what is on
+    /// board, and this thread only sleeps.
+    pub fn wait_at_most<F: Future>(&self, future: F, limit: Duration) -> Result<Option<F::Output>> {
+        let mut future = std::pin::pin!(future);
+        let deadline = Instant::now() + limit;
+        let waited = self.wait(async { tokio::time::timeout(limit, future.as_mut()).await.ok() });
+        match waited {
+            Err(error) if error.status == Status::Closed => {
+                Ok(sleep_at_most(future, deadline.saturating_duration_since(Instant::now())))
+            }
+            waited => waited,
+        }
+    }
+
     /// Runs `future` on the runtime while this thread only sleeps, so that a signal handler of the host ends the wait:
     /// then `interrupt` is fired and the future, which must watch it, says how far it got.
     #[cfg(unix)]
@@ -158,6 +177,8 @@ impl Runtime {
     }
 
     fn spawn_boarded(&self, passenger: Passenger, operation: impl Future<Output = ()> + Send + 'static) {
+        // Boxed, or the task would have room for it twice: before it is begun, and after.
+        let operation = Box::pin(operation);
         self.0.handle.spawn(async move {
             let _passenger = passenger;
             operation.await;
@@ -186,6 +207,11 @@ impl Runtime {
         }
     }
 
+    /// Whether it takes nothing new: what is on board goes on.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping()
+    }
+
     /// Whether nobody waits now and the guard drives.
     pub fn guard_watches(&self) -> bool {
         self.0.mode() == WATCH
@@ -211,6 +237,26 @@ impl Runtime {
         let tokio = self.0.tokio.try_read().map_err(|_| closed())?;
         let tokio = tokio.as_ref().ok_or_else(closed)?;
         Ok(body(tokio))
+    }
+}
+
+/// Polls `future` whenever it is woken, for `limit` at most: drives nothing.
+pub fn sleep_at_most<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (mut future, deadline) = (std::pin::pin!(future), Instant::now() + limit);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        thread::park_timeout(left);
     }
 }
 
@@ -265,10 +311,7 @@ impl Shared {
     fn stand_by(&self) -> u64 {
         let mut seen = self.traffic();
         loop {
-            if waiters(seen) == 0 && self.passengers.load(Ordering::SeqCst) > 0 {
-                return seen;
-            }
-            thread::park_timeout(if waiters(seen) == 0 { QUIET } else { LOOK });
+            self.sleep_until_a_look(seen);
             self.driving.looks.fetch_add(1, Ordering::Relaxed);
             let now = self.traffic();
             let same = now == seen;
@@ -280,6 +323,19 @@ impl Shared {
                 _ if same => self.park_until_the_last_leaves(),
                 _ => {}
             }
+        }
+    }
+
+    fn sleep_until_a_look(&self, seen: u64) {
+        let on_board = self.passengers.load(Ordering::SeqCst) > 0;
+        match (waiters(seen), on_board) {
+            (0, true) => {
+                self.mode.store(ALERT, Ordering::SeqCst);
+                thread::park_timeout(GRACE);
+                self.mode.store(STANDBY, Ordering::SeqCst);
+            }
+            (0, false) => thread::park_timeout(QUIET),
+            _ => thread::park_timeout(LOOK),
         }
     }
 
@@ -371,7 +427,7 @@ impl Drop for Seat<'_> {
         let mode = shared.mode();
         if mode == CROWD && left < CROWD_ENDS {
             shared.recall.notify_one();
-        } else if left == 0 && (mode == PARKED || shared.passengers.load(Ordering::SeqCst) > 0) {
+        } else if left == 0 && mode == PARKED {
             shared.unpark_guard();
         }
     }

@@ -6,23 +6,29 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::base_url::BaseUrl;
-use crate::cancel::Cancel;
-use crate::config::{ConnectionConfig, LimitOverrides, Limits, MOST_HEADERS, Persistence, RequestDefaults};
-use crate::error::{Detail, Error, Result, Status};
+use crate::body::Budget;
+use crate::body::pipe::Pipe;
+use crate::cancel::{Cancel, Hold};
+use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, Persistence, RequestDefaults};
+use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::lock::lock;
+use crate::queue::Queue;
 use crate::request::pace::Pace;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
-use crate::request::{Exchange, Failure, Path, Request};
-use crate::response::Response;
+use crate::request::{Exchange, Failure, Path, Request, Sink, Stream, cut_off};
+use crate::response::{Answer, Response};
 use crate::route::Route;
 use crate::runtime::Runtime;
 use crate::stats::{PoolCounters, RequestCounters, add_one, read};
-use crate::transport::Outgoing;
+use crate::transport::{Outgoing, OutgoingBody};
+
+/// How much of a stream's body waits for its reader before it is read no further.
+const STREAM_BUFFER: usize = 1 << 20;
 
 /// Every session of a pool that is still alive, in the table or not.
 pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
@@ -132,12 +138,13 @@ impl Session {
         Some(Error::closed(detail))
     }
 
-    async fn cut_off(&self) {
+    async fn cut_off(&self) -> Error {
         let mut cut = std::pin::pin!(self.cut_now.notified());
         cut.as_mut().enable();
         if !self.cut.load(Ordering::SeqCst) {
             cut.await;
         }
+        cut_off()
     }
 
     fn count(&self, of: impl Fn(&RequestCounters) -> &AtomicU64) {
@@ -203,6 +210,10 @@ pub struct SessionHandle {
     /// Holds requests back: nobody does, but for clients that learn a provider's limits.
     pub pace: Arc<dyn Pace>,
     pub lease: Option<Lease>,
+    /// What the pool's streams hold unread.
+    pub unread: Arc<Budget>,
+    /// Names its pool.
+    pub pool: u64,
 }
 
 impl SessionHandle {
@@ -235,10 +246,9 @@ impl SessionHandle {
         let begun = InFlight::begin(&self.session)?;
         let interrupt = if request.interruptible { Some(Cancel::for_one_wait()?) } else { None };
         // Held to the end: a flag that is fired and freed at once still ends the request.
-        let held = request.cancel.map(|cancel| cancel.hold().ok_or_else(freed_cancel)).transpose()?;
+        let held = request.cancel.map(hold).transpose()?;
         let mut exchange = self.exchange(request)?;
-        let by_engine = matches!(exchange.path, Path::Engine(..));
-        self.session.count(|counters| &counters.requests);
+        let tally = self.tally(&exchange);
         if held.is_some() || interrupt.is_some() {
             self.runtime.watch_cancels();
         }
@@ -249,14 +259,119 @@ impl SessionHandle {
             self.runtime.wait(run(begun, exchange))
         };
         let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
-        match &outcome {
-            Ok(response) if response.report.reused => self.session.count(|counters| &counters.requests_reused),
-            // Its pool counts connections when they are opened.
-            Ok(_) if by_engine => add_one(&self.session.counters.connections_opened),
-            Ok(_) => {}
-            Err(_) => self.session.count(|counters| &counters.failures),
-        }
+        tally.ended(outcome.as_ref().map(|response| response.report.reused));
         outcome
+    }
+
+    /// Sends a request and waits for what its caller asked for: the whole response, or a stream's head.
+    pub fn answer(&self, mut request: Request) -> std::result::Result<Answer, Answered> {
+        let plan = std::mem::take(&mut request.plan);
+        if !request.stream {
+            let hand = |response| Answer::whole(response, plan.clone(), self.runtime.clone());
+            let outcome = self.request(request);
+            return outcome
+                .map(&hand)
+                .map_err(|Failure { error, response }| (error, response.map(|response| Box::new(hand(*response)))));
+        }
+        let interrupt = if request.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
+        if interrupt.is_some() {
+            self.runtime.watch_cancels();
+        }
+        let (tell, told) = oneshot::channel();
+        let pipe = self.new_pipe();
+        let stream =
+            Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadTold(Mutex::new(Some(tell)))) };
+        let launched = self.launch(request, Launch::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
+        launched.map_err(alone)?;
+        let headed = match &interrupt {
+            Some(interrupt) => self.runtime.wait_interruptibly(told, interrupt.cancel()),
+            None => self.runtime.wait(told),
+        };
+        let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
+        match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {
+            Ok(response) => Ok(Answer::streaming(response, plan, pipe, self.runtime.clone())),
+            Err(failure) => {
+                pipe.abandon();
+                Err(alone(failure.error))
+            }
+        }
+    }
+
+    /// Starts a request that a queue tells of.
+    pub fn submit(&self, mut request: Request, queue: &Arc<Queue>, tag: u64) -> Result<()> {
+        if queue.pool != self.pool {
+            return Err(Error::invalid("queue", "is another pool's; make one with aip_queue_new() for this one"));
+        }
+        let plan = std::mem::take(&mut request.plan);
+        let stream = request.stream.then(|| self.new_pipe());
+        let upload = match &request.body {
+            OutgoingBody::Upload(upload) => Some(upload.clone()),
+            OutgoingBody::Whole(_) => None,
+        };
+        let operation = queue.accept(tag, plan.clone(), stream.clone(), self.runtime.clone())?;
+        if let Some(upload) = upload {
+            upload.tell(operation.upload_side());
+        }
+        let launch = match stream {
+            Some(pipe) => {
+                pipe.tell(operation.body_side());
+                Launch::Stream(Stream { pipe, plan, sink: operation.clone() })
+            }
+            None => Launch::Whole(operation.clone()),
+        };
+        self.launch(request, launch, None, Some(queue.clone())).inspect_err(|_| operation.never_began())
+    }
+
+    fn new_pipe(&self) -> Arc<Pipe> {
+        Pipe::new(STREAM_BUFFER, self.unread.clone())
+    }
+
+    /// Starts a request in a task of its own.
+    fn launch(
+        &self,
+        request: Request,
+        launch: Launch,
+        interrupt: Option<Cancel>,
+        queue: Option<Arc<Queue>>,
+    ) -> Result<()> {
+        let begun = InFlight::begin(&self.session)?;
+        let held = request.cancel.map(hold).transpose()?;
+        let mut exchange = self.exchange(request)?;
+        exchange.interrupt = interrupt;
+        if held.is_some() {
+            self.runtime.watch_cancels();
+        }
+        let tally = self.tally(&exchange);
+        let ending = Ending(Some(match &launch {
+            Launch::Whole(sink) => sink.clone(),
+            Launch::Stream(stream) => stream.sink.clone(),
+        }));
+        self.runtime.spawn(async move {
+            let _held = held;
+            let outcome = {
+                let cut = async {
+                    match &queue {
+                        Some(queue) => tokio::select! { why = begun.0.cut_off() => why, why = queue.cut_off() => why },
+                        None => begun.0.cut_off().await,
+                    }
+                };
+                match launch {
+                    Launch::Whole(_) => exchange.run(cut).await.map(Some),
+                    Launch::Stream(stream) => exchange.stream(cut, stream).await.map(|()| None),
+                }
+            };
+            let reused =
+                outcome.as_ref().map(|response| response.as_ref().is_some_and(|response| response.report.reused));
+            tally.ended(reused);
+            drop(begun);
+            ending.with(outcome);
+        });
+        Ok(())
+    }
+
+    fn tally(&self, exchange: &Exchange) -> Tally {
+        self.session.count(|counters| &counters.requests);
+        Tally { session: self.session.clone(), by_engine: matches!(exchange.path, Path::Engine(..)) }
     }
 
     /// Opens connections to the base URL until `wanted` are there for requests that come together; how many stand then.
@@ -281,15 +396,19 @@ impl SessionHandle {
         let route =
             route.ok_or_else(|| session.closed_error().unwrap_or_else(|| Error::closed(Detail::SessionClosed)))?;
         let limits = self.pool_limits.with(self.defaults.limits).with(request.limits);
+        let limits = if request.stream { limits.of_stream(request.limits, self.defaults.limits) } else { limits };
         let counted = session.clone();
         let opened = move || counted.count(|counters| &counters.connections_opened);
         let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
         let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
         if matches!(path, Path::Reqwest(..)) {
-            self.refuse_engine_options(persistence, request.limits)?;
+            self.refuse_engine_options(persistence, &request)?;
         }
         if persistence.redirects > 0 {
             route.prepare_for_redirects()?;
+        }
+        if let OutgoingBody::Upload(upload) = &request.body {
+            upload.give_to_a_request(self.runtime.clone())?;
         }
         Ok(Exchange {
             // reqwest keeps two of the limits itself, and knows no others.
@@ -312,9 +431,11 @@ impl SessionHandle {
     }
 
     /// What was asked for and is not there over reqwest is refused by name.
-    fn refuse_engine_options(&self, persistence: Persistence, limits: LimitOverrides) -> Result<()> {
-        let field = match limits.phase_limit(self.defaults.limits) {
+    fn refuse_engine_options(&self, persistence: Persistence, request: &Request) -> Result<()> {
+        let field = match request.limits.phase_limit(self.defaults.limits) {
             Some(field) => field,
+            None if request.stream => "flags (AIP_REQUEST_STREAM)",
+            None if matches!(request.body, OutgoingBody::Upload(_)) => "upload",
             None if persistence.redirects > 0 => "max_redirects",
             None if persistence.retries > 0 => "max_retries",
             None => return Ok(()),
@@ -324,12 +445,92 @@ impl SessionHandle {
     }
 }
 
-async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Response, Failure> {
-    exchange.run(begun.0.cut_off()).await
+/// What a task carries out.
+enum Launch {
+    Whole(Arc<dyn Sink>),
+    Stream(Stream),
 }
 
-fn freed_cancel() -> Error {
-    Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request")
+/// However a task ends, done, panicked or dropped, its sink hears of it once.
+struct Ending(Option<Arc<dyn Sink>>);
+
+impl Ending {
+    fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
+        if let Some(sink) = self.0.take() {
+            sink.ended(outcome);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(sink) = self.0.take() {
+            let error = if std::thread::panicking() {
+                Error::new(Status::Panic, "bug: a request's task panicked; please report it")
+            } else {
+                Error::closed(Detail::PoolClosed)
+            };
+            sink.ended(Err(error.delivery(Delivery::MaybeSent).into()));
+        }
+    }
+}
+
+/// Tells one waiting thread of a stream's head, or why there is none.
+struct HeadTold(Mutex<Option<oneshot::Sender<std::result::Result<Response, Failure>>>>);
+
+impl HeadTold {
+    fn tell(&self, outcome: std::result::Result<Response, Failure>) {
+        if let Some(tell) = lock(&self.0).take() {
+            let _ = tell.send(outcome);
+        }
+    }
+}
+
+impl Sink for HeadTold {
+    fn headed(&self, response: Response) {
+        self.tell(Ok(response));
+    }
+
+    fn ended(&self, outcome: std::result::Result<Option<Response>, Failure>) {
+        if let Err(failure) = outcome {
+            self.tell(Err(failure));
+        }
+    }
+}
+
+/// Counts a request's end.
+struct Tally {
+    session: Arc<Session>,
+    by_engine: bool,
+}
+
+impl Tally {
+    /// With whether its connection was used before.
+    fn ended(self, outcome: std::result::Result<bool, &Failure>) {
+        match outcome {
+            Ok(true) => self.session.count(|counters| &counters.requests_reused),
+            // Its pool counts connections when they are opened.
+            Ok(false) if self.by_engine => add_one(&self.session.counters.connections_opened),
+            Ok(false) => {}
+            Err(_) => self.session.count(|counters| &counters.failures),
+        }
+    }
+}
+
+/// A failure, and the answer that some carry.
+pub type Answered = (Error, Option<Box<Answer>>);
+
+fn alone(error: Error) -> Answered {
+    (error, None)
+}
+
+fn hold(cancel: Cancel) -> Result<Hold> {
+    let freed = || Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request");
+    cancel.hold().ok_or_else(freed)
+}
+
+async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Response, Failure> {
+    exchange.run(begun.0.cut_off()).await
 }
 
 /// The request's headers, and the handle's where the request has none of that name.

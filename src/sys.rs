@@ -347,6 +347,23 @@ impl Bell {
         }
     }
 
+    /// Makes the descriptor unreadable again.
+    pub fn clear(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsRawFd;
+            let mut count = 0u64;
+            // SAFETY: a non-blocking read of eight bytes of a descriptor of ours into a variable of ours.
+            unsafe { libc::read(self.read.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.calm();
+    }
+
+    pub fn duplicate(&self) -> io::Result<std::os::fd::OwnedFd> {
+        self.read.try_clone()
+    }
+
     /// For a task that waits for rings: registered with the current runtime, as it is with every other that watches.
     pub fn watch(&'static self) -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::BorrowedFd<'static>>> {
         use std::os::fd::AsFd;
@@ -361,6 +378,22 @@ impl Bell {
         let mut poll = libc::pollfd { fd: self.read.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd of ours.
         unsafe { libc::poll(&raw mut poll, 1, -1) > 0 }
+    }
+}
+
+/// Writes eight bytes to a descriptor of the host's, as an eventfd wants it: raises no signal, and does not wait for a full pipe,
+/// which is readable already.
+#[cfg(unix)]
+pub fn write_wake(descriptor: std::os::fd::BorrowedFd<'_>) {
+    use std::os::fd::AsRawFd;
+    let _quiet = NoSigpipe::enter();
+    let mut poll = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let one = 1u64.to_ne_bytes();
+    // SAFETY: one pollfd of ours; eight bytes of ours to an open descriptor.
+    unsafe {
+        if libc::poll(&raw mut poll, 1, 0) == 1 && poll.revents & libc::POLLOUT != 0 {
+            libc::write(descriptor.as_raw_fd(), one.as_ptr().cast(), one.len());
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// The floors, top to ground. A module may use its own floor and those below.
 const FLOORS: &[&[&str]] = &[
     &["ffi"],
-    &["pool", "pool_stats", "session", "route", "request", "response", "connections", "address", "base_url"],
+    &["pool", "pool_stats", "session", "queue", "route", "request", "response", "connections", "address", "base_url"],
     &["transport", "body"],
-    &["runtime", "cancel", "workers"],
+    &["runtime", "cancel", "signal", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "slots", "lock", "sys"],
 ];

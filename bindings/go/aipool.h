@@ -4,7 +4,7 @@
  *
  * The contract
  *
- * Handles (aip_pool, aip_session, aip_response, aip_cancel) look like pointers and are tokens: a freed, forged, foreign or
+ * Handles (aip_pool, aip_session, aip_response, aip_cancel, aip_upload, aip_queue) look like pointers and are tokens: a freed, forged, foreign or
  *   fork-inherited one is AIP_INVALID_HANDLE, never undefined. You free handles, never memory; any order is legal, NULL is
  *   fine, and free does no I/O.
  * Status is the result of every call that can fail, alone: if (status == AIP_TIMEOUT). An aip_error of yours (or NULL) says
@@ -12,10 +12,10 @@
  * Inputs are copied before the call returns. Text is UTF-8 as (pointer, length); AIP_NUL_TERMINATED as length for C strings;
  *   (NULL, 0) is empty. Outputs are copied to you, or borrowed until a named point and then have a copying twin.
  * Zero is the default in every option struct; AIP_OFF switches off, AIP_UNLIMITED lifts a bound. Start structs with their
- *   _init function. drain_ms arguments are literal: 0 waits not at all.
+ *   _init function. drain_ms and timeout_ms arguments are literal: 0 waits not at all.
  * Threads: any function from any thread, many at once. The thread that waits drives the I/O. No signal is raised on it,
- *   its cancellation waits until the call returns, and library threads take no signals. Nothing but aip_cancel_fire() may be
- *   called in a signal handler; never longjmp out of a call.
+ *   its cancellation waits until the call returns, and library threads take no signals. Nothing but aip_cancel_fire() and
+ *   aip_queue_wake() may be called in a signal handler; never longjmp out of a call.
  * Fork: the child starts afresh; handles from before are AIP_INVALID_HANDLE there, new pools work, inherited sockets stay
  *   open until exec or exit.
  * Every wait has a bound unless you switch it off. No panic leaves the library (AIP_PANIC).
@@ -211,6 +211,24 @@
 #define AIP_REQUEST_MAY_REPEAT 2
 
 /**
+ * In `aip_request.flags`: the response is handed out at its head; its body is read with aip_response_read() or
+ * aip_response_next_event() while it comes. timeout_ms and max_body_bytes count only where the request itself sets them, and where
+ * nobody set first_byte_timeout_ms or between_bytes_timeout_ms for sessions or requests, they are 300000. AIP_UNSUPPORTED over
+ * reqwest.
+ */
+#define AIP_REQUEST_STREAM 4
+
+/**
+ * In `aip_request.event_format`: server-sent events (HTML standard, 9.2.6).
+ */
+#define AIP_EVENTS_SSE 1
+
+/**
+ * In `aip_request.event_format`: a JSON text a line.
+ */
+#define AIP_EVENTS_NDJSON 2
+
+/**
  * No TLS.
  */
 #define AIP_TLS_NONE 0
@@ -226,6 +244,52 @@
 #define AIP_TLS_RESUMED 2
 
 /**
+ * In `aip_stream_event.flags`: `retry_ms` was set.
+ */
+#define AIP_EVENT_RETRY 1
+
+/**
+ * In `aip_stream_event.flags`: the stream ended before the event did: its last line end or blank line is missing.
+ */
+#define AIP_EVENT_INCOMPLETE 2
+
+/**
+ * In aip_response_event_copy(): the event's data.
+ */
+#define AIP_PART_DATA 0
+
+/**
+ * In aip_response_event_copy(): the event's name.
+ */
+#define AIP_PART_NAME 1
+
+/**
+ * In aip_response_event_copy(): the last event ID.
+ */
+#define AIP_PART_ID 2
+
+/**
+ * In `aip_completion.kind`: a stream's head came; `response` is yours, its body follows.
+ */
+#define AIP_COMPLETION_HEAD 1
+
+/**
+ * In `aip_completion.kind`: reading the stream is worth while again, after AIP_WOULD_BLOCK.
+ */
+#define AIP_COMPLETION_READABLE 2
+
+/**
+ * In `aip_completion.kind`: writing the upload is worth while again, after AIP_WOULD_BLOCK.
+ */
+#define AIP_COMPLETION_WRITABLE 3
+
+/**
+ * In `aip_completion.kind`: the one end of a request: `status` says how, `error` more. For a stream: its body has come whole or
+ * failed; what is unread can still be read.
+ */
+#define AIP_COMPLETION_DONE 4
+
+/**
  * The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
  */
 enum aip_status
@@ -238,6 +302,14 @@ enum aip_status
      */
     AIP_OK = 0,
     /**
+     * A stream has ended, in good order; there is nothing more to read. Of a queue: it is closed and empty.
+     */
+    AIP_END = 1,
+    /**
+     * Nothing to read, take or write just now; a completion will say when there is.
+     */
+    AIP_WOULD_BLOCK = 2,
+    /**
      * An argument is wrong; the message names it and says what to write instead.
      */
     AIP_INVALID_ARGUMENT = 10,
@@ -245,6 +317,10 @@ enum aip_status
      * The handle was freed, never existed, is of another kind, or was inherited over fork().
      */
     AIP_INVALID_HANDLE = 11,
+    /**
+     * Another thread is in a call on this handle that allows one at a time.
+     */
+    AIP_BUSY = 12,
     /**
      * The session or pool is closed; detail says how. Nothing was sent: get the session again. Except with
      * AIP_DETAIL_DRAIN_LIMIT: then the request was under way, and delivery says how far.
@@ -344,6 +420,10 @@ enum aip_detail
      */
     AIP_DETAIL_POOL_CLOSED = 3,
     /**
+     * CLOSED: the queue was closed.
+     */
+    AIP_DETAIL_QUEUE_CLOSED = 4,
+    /**
      * TIMEOUT: timeout_ms.
      */
     AIP_DETAIL_TOTAL_LIMIT = 10,
@@ -380,9 +460,21 @@ enum aip_detail
      */
     AIP_DETAIL_BETWEEN_BYTES_LIMIT = 18,
     /**
+     * TIMEOUT: first_event_timeout_ms.
+     */
+    AIP_DETAIL_FIRST_EVENT_LIMIT = 19,
+    /**
      * LIMIT: as many requests as allowed wait for a connection already; the message counts them.
      */
     AIP_DETAIL_QUEUE_FULL = 20,
+    /**
+     * TIMEOUT: between_events_timeout_ms.
+     */
+    AIP_DETAIL_BETWEEN_EVENTS_LIMIT = 21,
+    /**
+     * TIMEOUT: the call's own timeout_ms; what it waited for goes on.
+     */
+    AIP_DETAIL_WAIT_LIMIT = 22,
     /**
      * It happened at the proxy, on the way to the server.
      */
@@ -513,6 +605,11 @@ typedef struct aip_cancel aip_cancel;
 typedef struct aip_pool aip_pool;
 
 /**
+ * Where submitted requests tell what became of them.
+ */
+typedef struct aip_queue aip_queue;
+
+/**
  * A whole response.
  */
 typedef struct aip_response aip_response;
@@ -521,6 +618,11 @@ typedef struct aip_response aip_response;
  * A handle of yours to a shared session: a base URL and warm connections.
  */
 typedef struct aip_session aip_session;
+
+/**
+ * A request's body that you push while it goes out.
+ */
+typedef struct aip_upload aip_upload;
 
 /**
  * What this process has of the library: live handles by kind, and how I/O was driven.
@@ -558,6 +660,14 @@ typedef struct aip_library_stats {
      * Times a guard woke only to see who drives.
      */
     uint64_t guard_looks;
+    /**
+     * Live queue handles.
+     */
+    uint64_t queues;
+    /**
+     * Live upload handles.
+     */
+    uint64_t uploads;
 } aip_library_stats;
 
 /**
@@ -636,6 +746,14 @@ typedef struct aip_pool_options {
      * Milliseconds after which a connection is replaced, give or take 15 %; 0 is 600000. AIP_OFF: never.
      */
     int64_t max_lifetime_ms;
+    /**
+     * Milliseconds from the going out of a stream's request to its first data event; 0 and AIP_OFF: no limit.
+     */
+    int64_t first_event_timeout_ms;
+    /**
+     * Milliseconds without one more data event of a stream, comments and pings not counted; 0 and AIP_OFF: no limit.
+     */
+    int64_t between_events_timeout_ms;
 } aip_pool_options;
 
 /**
@@ -904,6 +1022,14 @@ typedef struct aip_session_options {
      * Zero.
      */
     uint32_t reserved;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t first_event_timeout_ms;
+    /**
+     * As in aip_pool_options, for requests of this handle; 0 is the pool's.
+     */
+    int64_t between_events_timeout_ms;
 } aip_session_options;
 
 /**
@@ -1038,6 +1164,39 @@ typedef struct aip_request {
      * As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
      */
     int64_t max_retries;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t first_event_timeout_ms;
+    /**
+     * As in aip_pool_options, for this request; 0 is the handle's.
+     */
+    int64_t between_events_timeout_ms;
+    /**
+     * The body, pushed with aip_upload_write() while it goes out, in place of `body`; NULL is none. It serves one request.
+     */
+    struct aip_upload *upload;
+    /**
+     * How aip_response_next_event() reads the body: AIP_EVENTS_SSE or AIP_EVENTS_NDJSON; 0 is by the content-type.
+     */
+    uint32_t event_format;
+    /**
+     * Zero.
+     */
+    uint32_t reserved2;
+    /**
+     * Most bytes of one event; 0 is 8388608 (8 MiB). AIP_UNLIMITED.
+     */
+    int64_t max_event_bytes;
+    /**
+     * The data of the event that ends a stream ("[DONE]"): one that ends without it is AIP_TRUNCATED for
+     * aip_response_next_event(), and an event whose last blank line is missing counts. NULL is none.
+     */
+    const char *end_marker;
+    /**
+     * Bytes of `end_marker`, or AIP_NUL_TERMINATED.
+     */
+    size_t end_marker_len;
 } aip_request;
 
 /**
@@ -1182,7 +1341,7 @@ typedef struct aip_response_info {
      */
     uint32_t reused;
     /**
-     * Bytes of the decoded body.
+     * Bytes of the decoded body; of a stream, those that have come so far.
      */
     uint64_t body_bytes;
     /**
@@ -1190,7 +1349,7 @@ typedef struct aip_response_info {
      */
     uint64_t first_byte_us;
     /**
-     * Microseconds from the call to the end of the body.
+     * Microseconds from the call to the end of the body; 0 for a stream.
      */
     uint64_t total_us;
     /**
@@ -1234,6 +1393,79 @@ typedef struct aip_response_info {
      */
     uint64_t tls_us;
 } aip_response_info;
+
+/**
+ * One event of a stream: borrowed until the next call that reads from the response, or frees it; not NUL-terminated.
+ */
+typedef struct aip_stream_event {
+    /**
+     * The data lines, joined by newlines; for NDJSON the line. UTF-8, what is not is replaced by U+FFFD. May hold NULs.
+     */
+    const char *data;
+    /**
+     * Bytes of `data`.
+     */
+    size_t data_len;
+    /**
+     * The type; empty where none was given, which means "message". Empty for NDJSON.
+     */
+    const char *name;
+    /**
+     * Bytes of `name`.
+     */
+    size_t name_len;
+    /**
+     * The last event ID, of this event or an earlier one. Empty for NDJSON.
+     */
+    const char *id;
+    /**
+     * Bytes of `id`.
+     */
+    size_t id_len;
+    /**
+     * With AIP_EVENT_RETRY the milliseconds this event sets as reconnection time.
+     */
+    uint64_t retry_ms;
+    /**
+     * AIP_EVENT_* bits.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} aip_stream_event;
+
+/**
+ * One thing that happened to a submitted request.
+ */
+typedef struct aip_completion {
+    /**
+     * What you submitted it with.
+     */
+    uint64_t tag;
+    /**
+     * AIP_COMPLETION_*.
+     */
+    uint32_t kind;
+    /**
+     * With AIP_COMPLETION_DONE the request's status; else AIP_OK.
+     */
+    int32_t status;
+    /**
+     * Yours until aip_response_free(): with AIP_COMPLETION_HEAD, and with AIP_COMPLETION_DONE where the request was no stream and
+     * there is an answer. Else NULL.
+     */
+    struct aip_response *response;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[5];
+    /**
+     * Written where `status` is not AIP_OK.
+     */
+    struct aip_error error;
+} aip_completion;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1403,7 +1635,7 @@ int32_t aip_pool_metrics(struct aip_pool *pool,
 AIP_API void aip_session_options_init(struct aip_session_options *options, size_t size);
 
 /**
- * Sends a request and waits for the whole response; this thread drives the I/O meanwhile.
+ * Sends a request and waits for the whole response, with AIP_REQUEST_STREAM for its head; this thread drives the I/O meanwhile.
  * `*response` is the caller's until aip_response_free(). Inputs are copied before anything is sent.
  * Blocks within timeout_ms. Any thread, many at once. An HTTP status of 400 or more is AIP_OK.
  * AIP_TOO_LARGE and AIP_TRUNCATED also set `*response`, to what came. Any other failure leaves NULL there, and `error`
@@ -1414,6 +1646,22 @@ int32_t aip_session_request(struct aip_session *session,
                             const struct aip_request *request,
                             struct aip_response **response,
                             struct aip_error *error);
+
+/**
+ * Sends a request without waiting: `queue` tells what becomes of it, with `tag`, which means what you like. Inputs are copied
+ * before the call returns. Never blocks, but for files that options name (on first use). From AIP_OK on exactly one
+ * AIP_COMPLETION_DONE follows, however the request, the session, the pool or the queue ends, unless the queue is freed first; on
+ * failure none does. With AIP_REQUEST_STREAM an AIP_COMPLETION_HEAD comes before it where there is a head. To give it up fire
+ * aip_request.cancel, or free the stream's response.
+ * Any thread, many at once. AIP_CLOSED for a closed session, pool or queue; AIP_INVALID_ARGUMENT, also for the queue of
+ * another pool. Since 0.1.
+ */
+AIP_API
+int32_t aip_session_submit(struct aip_session *session,
+                           const struct aip_request *request,
+                           struct aip_queue *queue,
+                           uint64_t tag,
+                           struct aip_error *error);
 
 /**
  * Opens connections to the session's base URL before requests need them, until `connections` (1 to 64) stand that could
@@ -1515,7 +1763,7 @@ int32_t aip_response_headers_copy(struct aip_response *response,
                                   struct aip_error *error);
 
 /**
- * The decoded body: borrowed until aip_response_free(); NULL and 0 when it is empty. Any thread. Since 0.1.
+ * The decoded body, AIP_INVALID_ARGUMENT for a stream: borrowed until aip_response_free(); NULL and 0 when it is empty. Any thread. Since 0.1.
  */
 AIP_API
 int32_t aip_response_body(struct aip_response *response,
@@ -1524,7 +1772,7 @@ int32_t aip_response_body(struct aip_response *response,
                           struct aip_error *error);
 
 /**
- * Copies the decoded body. `*needed` (may be NULL) is always set to its size; too small a `cap` is
+ * Copies the decoded body, AIP_INVALID_ARGUMENT for a stream. `*needed` (may be NULL) is always set to its size; too small a `cap` is
  * AIP_INVALID_ARGUMENT and writes nothing more. Any thread. Since 0.1.
  */
 AIP_API
@@ -1543,9 +1791,61 @@ int32_t aip_response_get_info(struct aip_response *response,
                               size_t out_size);
 
 /**
- * Frees a response and ends what was borrowed from it. NULL is AIP_OK. Never blocks. Any thread. Since 0.1.
+ * Copies the next bytes of the decoded body, of a stream or of a whole response: `*count` says how many, one at least. Where none
+ * have come yet it blocks for `timeout_ms` at most, and this thread drives the I/O meanwhile; 0 does not wait. AIP_END at the
+ * end; AIP_WOULD_BLOCK where 0 ms were enough, and an AIP_COMPLETION_READABLE follows where the request was submitted to a queue;
+ * AIP_TIMEOUT with AIP_DETAIL_WAIT_LIMIT where `timeout_ms` were not, and the stream goes on; else how the stream failed, after
+ * all that came was read. One thread at a time: AIP_BUSY. AIP_INVALID_ARGUMENT once events were read from it, and for a `cap` of 0.
+ * AIP_CANCELLED when the response is freed meanwhile. Since 0.1.
  */
-AIP_API int32_t aip_response_free(struct aip_response *response);
+AIP_API
+int32_t aip_response_read(struct aip_response *response,
+                          uint8_t *buf,
+                          size_t cap,
+                          uint32_t timeout_ms,
+                          size_t *count,
+                          struct aip_error *error);
+
+/**
+ * Reads the next event, of server-sent events or NDJSON as aip_request.event_format or the content-type say. Waits, and fails, as
+ * aip_response_read(); further AIP_TRUNCATED where aip_request.end_marker never came, AIP_TOO_LARGE beyond max_event_bytes, and
+ * AIP_INVALID_ARGUMENT once bytes were read from it or where the content-type is of no framing known. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_next_event(struct aip_response *response,
+                                uint32_t timeout_ms,
+                                struct aip_stream_event *event,
+                                struct aip_error *error);
+
+/**
+ * Copies a part of the event read last: AIP_PART_DATA, AIP_PART_NAME or AIP_PART_ID. `*needed` (may be NULL) is always set to
+ * its size; too small a `cap` is AIP_INVALID_ARGUMENT and writes nothing more. AIP_BUSY while another thread reads. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_event_copy(struct aip_response *response,
+                                uint32_t part,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed,
+                                struct aip_error *error);
+
+/**
+ * Copies the trailers, which come behind a body, packed as aip_response_headers_copy() does; empty before its end, and where there
+ * were none. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_trailers_copy(struct aip_response *response,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed,
+                                   struct aip_error *error);
+
+/**
+ * Frees a response and ends what was borrowed from it; a stream that has not ended is given up. NULL is AIP_OK. Never blocks.
+ * Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_free(struct aip_response *response);
 
 /**
  * Makes a cancel handle: the caller's until aip_cancel_free(). Put it into aip_request.cancel, into many if you like.
@@ -1565,6 +1865,121 @@ AIP_API int32_t aip_cancel_fire(struct aip_cancel *cancel);
  * Gives the handle up; requests that carry it go on. NULL is AIP_OK. Any thread. Since 0.1.
  */
 AIP_API int32_t aip_cancel_free(struct aip_cancel *cancel);
+
+/**
+ * Makes an upload for one request: put it into aip_request.upload. `length` is its bytes, sent as content-length and held to;
+ * AIP_UNLIMITED where you do not know (HTTP/1.1 then sends it in chunks). The caller's until aip_upload_free().
+ * Any thread. AIP_INVALID_ARGUMENT, AIP_LIMIT. Since 0.1.
+ */
+AIP_API
+int32_t aip_upload_new(int64_t length,
+                       struct aip_upload **upload,
+                       struct aip_error *error);
+
+/**
+ * Gives the upload more bytes, copied before the call returns; `*taken` says how many, fewer than `len` where the wire is
+ * slower than you: give the rest again. Before its request is sent it takes 256 KiB. Where it takes nothing, the call blocks for
+ * `timeout_ms` at most; 0 does not wait: AIP_WOULD_BLOCK, and an AIP_COMPLETION_WRITABLE follows where the request was submitted to
+ * a queue. One thread at a time. AIP_TIMEOUT (AIP_DETAIL_WAIT_LIMIT); AIP_CLOSED when its request has ended;
+ * AIP_INVALID_ARGUMENT after aip_upload_finish() and beyond `length`. Since 0.1.
+ */
+AIP_API
+int32_t aip_upload_write(struct aip_upload *upload,
+                         const uint8_t *data,
+                         size_t len,
+                         uint32_t timeout_ms,
+                         size_t *taken,
+                         struct aip_error *error);
+
+/**
+ * Ends the upload: all of it was given. Never blocks. Any thread. AIP_INVALID_ARGUMENT where bytes are missing to `length` or it
+ * was finished before. Since 0.1.
+ */
+AIP_API
+int32_t aip_upload_finish(struct aip_upload *upload,
+                          struct aip_error *error);
+
+/**
+ * How many bytes the upload took from you, and how many of these went to the wire. Either place may be NULL. Any thread.
+ * Since 0.1.
+ */
+AIP_API
+int32_t aip_upload_progress(struct aip_upload *upload,
+                            uint64_t *taken,
+                            uint64_t *sent);
+
+/**
+ * Gives an upload up. One that was not finished fails its request with AIP_CANCELLED. NULL is AIP_OK. Never blocks. Any thread.
+ * Since 0.1.
+ */
+AIP_API
+int32_t aip_upload_free(struct aip_upload *upload);
+
+/**
+ * Makes a completion queue for requests of this pool's sessions. The caller's until aip_queue_free(). Any thread. AIP_LIMIT,
+ * AIP_SYSTEM. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_new(struct aip_pool *pool,
+                      struct aip_queue **queue,
+                      struct aip_error *error);
+
+/**
+ * Takes up to `cap` completions, oldest request first; `*count` says how many. Where there are none it blocks for `timeout_ms`
+ * at most, and this thread drives the I/O meanwhile; 0 does not wait, and drives nothing. Many threads may wait at once.
+ * AIP_OK with `*count` 0 after aip_queue_wake(). AIP_WOULD_BLOCK where 0 ms were enough; AIP_TIMEOUT (AIP_DETAIL_WAIT_LIMIT) where
+ * `timeout_ms` were not; AIP_END when the queue is closed, or its pool freed, and every accepted request's end was taken;
+ * AIP_CANCELLED when the queue is freed meanwhile; AIP_LIMIT when there is no room for a response's handle: nothing is lost, free
+ * some. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_next(struct aip_queue *queue,
+                       struct aip_completion *completions,
+                       size_t cap,
+                       uint32_t timeout_ms,
+                       size_t *count,
+                       struct aip_error *error);
+
+/**
+ * A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() has something to give.
+ * Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_fd(struct aip_queue *queue,
+                     int32_t *fd,
+                     struct aip_error *error);
+
+/**
+ * From now on eight bytes are written to `fd`, a pipe, socket or eventfd of yours, each time the queue stops being empty: for hosts
+ * that cannot watch a descriptor of ours. Take until AIP_WOULD_BLOCK after each. It is duplicated, so yours may be closed at any
+ * time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_UNSUPPORTED on Windows. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_set_notify_fd(struct aip_queue *queue,
+                                int32_t fd,
+                                struct aip_error *error);
+
+/**
+ * Brings one thread back from aip_queue_next(), now waiting or the next that waits, with AIP_OK and no completion.
+ * Any thread, and async-signal-safe. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_wake(struct aip_queue *queue);
+
+/**
+ * Takes no more requests; those accepted go on to their ends, and then aip_queue_next() says AIP_END. Closing twice is AIP_OK.
+ * Never blocks. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_close(struct aip_queue *queue,
+                        struct aip_error *error);
+
+/**
+ * Gives a queue up: requests under way end, completions nobody took are freed with their responses, and who waits gets
+ * AIP_CANCELLED. NULL is AIP_OK. Never blocks. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_queue_free(struct aip_queue *queue);
 
 /**
  * Copies events of this process that came after number `after` (0: all that are kept, the last 1024) as lines of JSON, as

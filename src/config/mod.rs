@@ -34,6 +34,11 @@ pub const STREAM_WINDOWS: std::ops::RangeInclusive<u32> = 1 << 10..=16 << 20;
 pub const MOST_WARMED: usize = 64;
 pub const WARM_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a stream's server may be silent, before its head and within its body, where nobody said.
+pub const STREAM_SILENCE: Duration = Duration::from_secs(300);
+/// Most bytes of one event of a stream, where nobody said.
+pub const EVENT_BYTES: u64 = 8 << 20;
+
 /// The most headers of one request: the map below holds some 24,000 and its users add their own.
 pub const MOST_HEADERS: usize = 10_000;
 
@@ -110,6 +115,8 @@ impl Default for PoolConfig {
                 send: Some(Duration::from_secs(30)),
                 first_byte: None,
                 between_bytes: None,
+                first_event: None,
+                between_events: None,
                 body: Some(64 << 20),
             },
             connections: ConnectionCaps::default(),
@@ -136,6 +143,10 @@ pub struct Limits {
     pub first_byte: TimeLimit,
     /// Without one more byte of the body coming in.
     pub between_bytes: TimeLimit,
+    /// From the request's going out to the first data event of its stream.
+    pub first_event: TimeLimit,
+    /// Without one more data event.
+    pub between_events: TimeLimit,
     /// Most bytes of a decoded body.
     pub body: Option<u64>,
 }
@@ -151,6 +162,8 @@ pub struct LimitOverrides {
     pub send: Option<TimeLimit>,
     pub first_byte: Option<TimeLimit>,
     pub between_bytes: Option<TimeLimit>,
+    pub first_event: Option<TimeLimit>,
+    pub between_events: Option<TimeLimit>,
     pub body: Option<Option<u64>>,
 }
 
@@ -166,6 +179,8 @@ impl LimitOverrides {
             ("send_timeout_ms", asked(self.send, below.send)),
             ("first_byte_timeout_ms", asked(self.first_byte, below.first_byte)),
             ("between_bytes_timeout_ms", asked(self.between_bytes, below.between_bytes)),
+            ("first_event_timeout_ms", asked(self.first_event, below.first_event)),
+            ("between_events_timeout_ms", asked(self.between_events, below.between_events)),
         ])
     }
 }
@@ -183,7 +198,25 @@ impl Limits {
             send: over.send.unwrap_or(self.send),
             first_byte: over.first_byte.unwrap_or(self.first_byte),
             between_bytes: over.between_bytes.unwrap_or(self.between_bytes),
+            first_event: over.first_event.unwrap_or(self.first_event),
+            between_events: over.between_events.unwrap_or(self.between_events),
             body: over.body.unwrap_or(self.body),
+        }
+    }
+
+    /// For a stream: no total limit and no cap but the request's own, for nobody knows how long an answer grows; and where
+    /// nobody set one, a bound to the server's silence.
+    #[must_use]
+    pub fn of_stream(self, request: LimitOverrides, handle: LimitOverrides) -> Limits {
+        let silence = |asked: Option<TimeLimit>, limit: TimeLimit| {
+            if asked.is_some() { limit } else { limit.or(Some(STREAM_SILENCE)) }
+        };
+        Limits {
+            total: request.total.flatten(),
+            body: request.body.flatten(),
+            first_byte: silence(request.first_byte.or(handle.first_byte), self.first_byte),
+            between_bytes: silence(request.between_bytes.or(handle.between_bytes), self.between_bytes),
+            ..self
         }
     }
 
@@ -202,6 +235,8 @@ impl Limits {
             send: none,
             first_byte: none,
             between_bytes: none,
+            first_event: none,
+            between_events: none,
         }
     }
 }

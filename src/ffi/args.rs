@@ -222,6 +222,22 @@ pub unsafe fn out_bytes(from: &[u8], buf: *mut u8, cap: usize, needed: *mut usiz
     Ok(())
 }
 
+/// A caller's buffer, to be written to.
+///
+/// # Safety
+/// Where `buf` is not NULL, `cap` bytes at it are writable for `'a` and nobody else's.
+pub unsafe fn room<'a>(field: &str, buf: *mut u8, cap: usize) -> Result<&'a mut [u8]> {
+    if buf.is_null() && cap > 0 {
+        return Err(Error::invalid(field, "is NULL but cap is not 0"));
+    }
+    if buf.is_null() {
+        return Ok(&mut []);
+    }
+    // Bytes that nobody wrote yet are only ever written to here.
+    // SAFETY: not NULL, and the caller's promise; any bits are a `u8`.
+    Ok(unsafe { std::slice::from_raw_parts_mut(buf, cap.min(isize::MAX as usize)) })
+}
+
 /// A time limit in milliseconds: 0 leaves the default, `AIP_OFF` and `AIP_UNLIMITED` mean none.
 pub fn time_limit(field: &str, millis: i64) -> Result<Option<TimeLimit>> {
     match millis {
@@ -257,6 +273,8 @@ macro_rules! limits {
             send: args::time_limit("send_timeout_ms", options.send_timeout_ms)?,
             first_byte: args::time_limit("first_byte_timeout_ms", options.first_byte_timeout_ms)?,
             between_bytes: args::time_limit("between_bytes_timeout_ms", options.between_bytes_timeout_ms)?,
+            first_event: args::time_limit("first_event_timeout_ms", options.first_event_timeout_ms)?,
+            between_events: args::time_limit("between_events_timeout_ms", options.between_events_timeout_ms)?,
             body: args::byte_limit("max_body_bytes", options.max_body_bytes)?,
         }
     }};

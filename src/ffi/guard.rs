@@ -16,6 +16,16 @@ pub(super) fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) ->
     failure.status as i32
 }
 
+/// As `guard`, for what can end in more ways than done and failed.
+pub(super) fn guard_status(error: *mut aip_error, body: impl FnOnce() -> Result<Status>) -> i32 {
+    let mut status = Status::Ok;
+    let ended = guard(error, || {
+        status = body()?;
+        Ok(())
+    });
+    if ended == Status::Ok as i32 { status as i32 } else { ended }
+}
+
 /// Runs a getter; on any failure its value is `otherwise`.
 pub(super) fn guard_value<T>(otherwise: T, body: impl FnOnce() -> Result<T>) -> T {
     guarded(body).unwrap_or(otherwise)

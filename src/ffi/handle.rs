@@ -29,19 +29,24 @@ pub trait Tabled: Kind {
     fn freed(_object: &Self::Object) {}
 }
 
-type Object = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
+#[derive(Default)]
+struct Entry {
+    object: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// For whoever may not lock: a signal handler.
+    note: AtomicU64,
+}
 
 #[derive(Default)]
 struct Table {
-    slots: Slots<Object>,
-    live: [AtomicU64; 5],
+    slots: Slots<Entry>,
+    live: [AtomicU64; 7],
 }
 
 /// A new handle to `object`.
 pub fn insert<H: Tabled>(object: H::Object) -> Result<*mut H> {
     let table = sys::process_state::<Table>();
     let object: Arc<dyn Any + Send + Sync> = Arc::new(object);
-    let id = table.slots.insert(|slot| *lock(slot) = Some(object));
+    let id = table.slots.insert(|slot| *lock(&slot.object) = Some(object));
     let id = id.ok_or_else(full)?;
     stats::add_one(&table.live[H::KIND as usize]);
     Ok(encode(id))
@@ -58,7 +63,7 @@ pub fn get<H: Tabled>(handle: *const H) -> Result<Arc<H::Object>> {
     let find = || {
         let id = decode(handle)?;
         let slot = sys::existing_process_state::<Table>()?.slots.find(id)?;
-        let object = lock(&slot.value);
+        let object = lock(&slot.value.object);
         // Looked at again under the lock: a free in between has emptied or refilled the slot.
         let object = if slot.is_live(id) { object.clone()? } else { return None };
         object.downcast().ok()
@@ -75,7 +80,7 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
     let held = get(handle)?;
     let table = sys::process_state::<Table>();
     let mut object = None;
-    let freed = decode(handle).is_some_and(|id| table.slots.remove(id, |slot| object = lock(slot).take()));
+    let freed = decode(handle).is_some_and(|id| table.slots.remove(id, |slot| object = lock(&slot.object).take()));
     if !freed {
         return Err(invalid::<H>());
     }
@@ -83,6 +88,25 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
     drop(object);
     H::freed(&held);
     Ok(())
+}
+
+/// Where the note of a live handle is written; later writes, when it was freed, go nowhere.
+pub fn note_of<H: Tabled>(handle: *const H) -> impl Fn(u64) + Send + 'static {
+    let id = decode(handle);
+    move |note| {
+        let entry = id.and_then(|id| sys::existing_process_state::<Table>()?.slots.find(id));
+        if let Some(entry) = entry {
+            entry.value.note.store(note, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The note of a live handle. Neither locks nor allocates: a signal handler asks.
+pub fn note<H: Tabled>(handle: *const H) -> Option<u64> {
+    let id = decode(handle)?;
+    let entry = sys::existing_process_state::<Table>()?.slots.find(id)?;
+    let note = entry.value.note.load(Ordering::SeqCst);
+    entry.is_live(id).then_some(note)
 }
 
 /// How many handles of a kind are live.

@@ -8,9 +8,11 @@ use super::args;
 use super::guard::guard;
 use super::handle;
 use super::pool::aip_pool;
+use super::queue::aip_queue;
 use super::response::aip_response;
 use super::session::aip_session;
 use super::status;
+use super::upload::aip_upload;
 use crate::cancel::Cancel;
 use crate::stats::{Driving, read};
 use crate::sys;
@@ -35,9 +37,13 @@ pub struct aip_library_stats {
     pub guard_drives: u64,
     /// Times a guard woke only to see who drives.
     pub guard_looks: u64,
+    /// Live queue handles.
+    pub queues: u64,
+    /// Live upload handles.
+    pub uploads: u64,
 }
 
-const _: () = assert!(size_of::<aip_library_stats>() == 64);
+const _: () = assert!(size_of::<aip_library_stats>() == 80);
 
 /// The number of the ABI, which a binding compares with the header's AIP_ABI_VERSION. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -84,5 +90,7 @@ fn stats() -> aip_library_stats {
         hand_offs: read(&driving.hand_offs),
         guard_drives: read(&driving.guard_drives),
         guard_looks: read(&driving.looks),
+        queues: handle::live::<aip_queue>(),
+        uploads: handle::live::<aip_upload>(),
     }
 }

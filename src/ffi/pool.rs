@@ -81,9 +81,13 @@ pub struct aip_pool_options {
     pub idle_timeout_ms: i64,
     /// Milliseconds after which a connection is replaced, give or take 15 %; 0 is 600000. AIP_OFF: never.
     pub max_lifetime_ms: i64,
+    /// Milliseconds from the going out of a stream's request to its first data event; 0 and AIP_OFF: no limit.
+    pub first_event_timeout_ms: i64,
+    /// Milliseconds without one more data event of a stream, comments and pings not counted; 0 and AIP_OFF: no limit.
+    pub between_events_timeout_ms: i64,
 }
 
-const _: () = assert!(size_of::<aip_pool_options>() == 136);
+const _: () = assert!(size_of::<aip_pool_options>() == 152);
 
 // SAFETY: repr(C), `size` first, integers only.
 unsafe impl SizedStruct for aip_pool_options {}
@@ -203,7 +207,7 @@ pub unsafe extern "C" fn aip_pool_request(
         // SAFETY: the header's contract.
         let (key, request) = unsafe { (args::text("key", key, key_len)?, request::parse(request)?) };
         handle::room()?;
-        response::set(out, pool.request(key, request))
+        response::set(out, pool.answer(key, request))
     })
 }
 

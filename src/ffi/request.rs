@@ -9,9 +9,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::args::{self, Nth, SizedStruct};
 use super::cancel::{self, aip_cancel};
-use crate::config::{LimitOverrides, MOST_HEADERS, MOST_REDIRECTS, MOST_RETRIES, PersistenceOverrides};
+use super::handle;
+use super::upload::aip_upload;
+use crate::body::events::Format;
+use crate::body::reader::Plan;
+use crate::config::{EVENT_BYTES, LimitOverrides, MOST_HEADERS, MOST_REDIRECTS, MOST_RETRIES, PersistenceOverrides};
 use crate::error::{Error, Result};
 use crate::request::Request;
+use crate::transport::OutgoingBody;
 
 /// In `aip_request.flags`: a signal handler of the host that runs on the waiting thread ends the wait with
 /// AIP_INTERRUPTED. A signal that comes before the wait has begun is missed: fire a cancel handle in the handler to be
@@ -24,6 +29,17 @@ pub const AIP_REQUEST_INTERRUPTIBLE: u32 = 1;
 /// an Idempotency-Key header need no flag; a POST without either is sent again only when no byte
 /// of it had left, or when by the protocol the server did not work on it.
 pub const AIP_REQUEST_MAY_REPEAT: u32 = 2;
+
+/// In `aip_request.flags`: the response is handed out at its head; its body is read with aip_response_read() or
+/// aip_response_next_event() while it comes. timeout_ms and max_body_bytes count only where the request itself sets them, and where
+/// nobody set first_byte_timeout_ms or between_bytes_timeout_ms for sessions or requests, they are 300000. AIP_UNSUPPORTED over
+/// reqwest.
+pub const AIP_REQUEST_STREAM: u32 = 4;
+
+/// In `aip_request.event_format`: server-sent events (HTML standard, 9.2.6).
+pub const AIP_EVENTS_SSE: u32 = 1;
+/// In `aip_request.event_format`: a JSON text a line.
+pub const AIP_EVENTS_NDJSON: u32 = 2;
 
 /// One header.
 #[repr(C)]
@@ -97,12 +113,31 @@ pub struct aip_request {
     pub max_redirects: i64,
     /// As in aip_session_options, for this request; 0 is the handle's, AIP_OFF none.
     pub max_retries: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub first_event_timeout_ms: i64,
+    /// As in aip_pool_options, for this request; 0 is the handle's.
+    pub between_events_timeout_ms: i64,
+    /// The body, pushed with aip_upload_write() while it goes out, in place of `body`; NULL is none. It serves one request.
+    pub upload: *mut aip_upload,
+    /// How aip_response_next_event() reads the body: AIP_EVENTS_SSE or AIP_EVENTS_NDJSON; 0 is by the content-type.
+    pub event_format: u32,
+    /// Zero.
+    pub reserved2: u32,
+    /// Most bytes of one event; 0 is 8388608 (8 MiB). AIP_UNLIMITED.
+    pub max_event_bytes: i64,
+    /// The data of the event that ends a stream ("[DONE]"): one that ends without it is AIP_TRUNCATED for
+    /// aip_response_next_event(), and an event whose last blank line is missing counts. NULL is none.
+    pub end_marker: *const c_char,
+    /// Bytes of `end_marker`, or AIP_NUL_TERMINATED.
+    pub end_marker_len: usize,
 }
 
-const _: () = assert!(size_of::<aip_request>() == 192);
+const _: () = assert!(size_of::<aip_request>() == 248);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_request {}
+
+const KNOWN_FLAGS: u32 = AIP_REQUEST_INTERRUPTIBLE | AIP_REQUEST_MAY_REPEAT | AIP_REQUEST_STREAM;
 
 /// Sets all defaults: a GET of the base URL. `size` is sizeof(aip_request).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
@@ -120,24 +155,27 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
     // SAFETY: the header's contract.
     let request = unsafe { args::sized("request", "aip_request_init", request)? };
     let request = request.ok_or_else(|| Error::invalid("request", "is NULL; pass an aip_request"))?;
-    if request.reserved != 0 {
+    if request.reserved != 0 || request.reserved2 != 0 {
         return Err(Error::invalid("request.reserved", "is not 0; call aip_request_init() on the struct first"));
     }
-    let flags = args::flags("request.flags", request.flags, AIP_REQUEST_INTERRUPTIBLE | AIP_REQUEST_MAY_REPEAT)?;
+    let flags = args::flags("request.flags", request.flags, KNOWN_FLAGS)?;
     // SAFETY: the header's contract.
-    let (method, url, headers, body) = unsafe {
+    let (method, url, headers, body, plan) = unsafe {
         (
             args::text("method", request.method, request.method_len)?,
             args::text("url", request.url, request.url_len)?,
             headers(&request)?,
-            args::bytes("body", request.body, request.body_len)?,
+            body(&request)?,
+            plan(&request)?,
         )
     };
     Ok(Request {
         method: parse_method(method)?,
         url: url.to_owned(),
         headers,
-        body: Bytes::copy_from_slice(body),
+        body,
+        plan,
+        stream: flags & AIP_REQUEST_STREAM != 0,
         limits: args::limits!(&request),
         persistence: PersistenceOverrides {
             retries: args::times("max_retries", request.max_retries, MOST_RETRIES)?,
@@ -146,6 +184,34 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,
         may_repeat: flags & AIP_REQUEST_MAY_REPEAT != 0,
+    })
+}
+
+/// # Safety
+/// The header's contract for requests.
+unsafe fn body(request: &aip_request) -> Result<OutgoingBody> {
+    // SAFETY: the header's contract.
+    let body = unsafe { args::bytes("body", request.body, request.body_len)? };
+    if request.upload.is_null() {
+        return Ok(OutgoingBody::Whole(Bytes::copy_from_slice(body)));
+    }
+    if !body.is_empty() {
+        return Err(Error::invalid("upload", "stands beside a body; give one of the two"));
+    }
+    Ok(OutgoingBody::Upload(handle::get(request.upload)?.as_ref().clone()))
+}
+
+/// # Safety
+/// The header's contract for requests.
+unsafe fn plan(request: &aip_request) -> Result<Plan> {
+    // SAFETY: the header's contract.
+    let end_marker = unsafe { args::text("end_marker", request.end_marker, request.end_marker_len)? };
+    let formats = [(0, None), (AIP_EVENTS_SSE, Some(Format::Sse)), (AIP_EVENTS_NDJSON, Some(Format::Ndjson))];
+    let most = args::byte_limit("max_event_bytes", request.max_event_bytes)?.unwrap_or(Some(EVENT_BYTES));
+    Ok(Plan {
+        format: args::choice("event_format", request.event_format, &formats, "AIP_EVENTS_SSE or AIP_EVENTS_NDJSON")?,
+        most: most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)),
+        end_marker: Bytes::copy_from_slice(end_marker.as_bytes()),
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args;
 use super::guard::{guard, guard_value};
 use super::handle::{self, Kind, Tabled};
+use super::queue::aip_queue;
 use super::request::{self, aip_request};
 use super::response::{self, aip_response};
 use super::status::aip_error;
@@ -60,7 +61,7 @@ impl From<SessionStats> for aip_session_stats {
     }
 }
 
-/// Sends a request and waits for the whole response; this thread drives the I/O meanwhile.
+/// Sends a request and waits for the whole response, with AIP_REQUEST_STREAM for its head; this thread drives the I/O meanwhile.
 /// `*response` is the caller's until aip_response_free(). Inputs are copied before anything is sent.
 /// Blocks within timeout_ms. Any thread, many at once. An HTTP status of 400 or more is AIP_OK.
 /// AIP_TOO_LARGE and AIP_TRUNCATED also set `*response`, to what came. Any other failure leaves NULL there, and `error`
@@ -78,7 +79,29 @@ pub unsafe extern "C" fn aip_session_request(
         let session = handle::get(session)?;
         handle::room()?;
         // SAFETY: the header's contract.
-        response::set(out, session.request(unsafe { request::parse(request)? }))
+        response::set(out, session.answer(unsafe { request::parse(request)? }))
+    })
+}
+
+/// Sends a request without waiting: `queue` tells what becomes of it, with `tag`, which means what you like. Inputs are copied
+/// before the call returns. Never blocks, but for files that options name (on first use). From AIP_OK on exactly one
+/// AIP_COMPLETION_DONE follows, however the request, the session, the pool or the queue ends, unless the queue is freed first; on
+/// failure none does. With AIP_REQUEST_STREAM an AIP_COMPLETION_HEAD comes before it where there is a head. To give it up fire
+/// aip_request.cancel, or free the stream's response.
+/// Any thread, many at once. AIP_CLOSED for a closed session, pool or queue; AIP_INVALID_ARGUMENT, also for the queue of
+/// another pool. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_session_submit(
+    session: *mut aip_session,
+    request: *const aip_request,
+    queue: *mut aip_queue,
+    tag: u64,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let (session, queue) = (handle::get(session)?, handle::get(queue)?);
+        // SAFETY: the header's contract.
+        session.submit(unsafe { request::parse(request)? }, &queue, tag)
     })
 }
 

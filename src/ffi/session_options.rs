@@ -157,9 +157,13 @@ pub struct aip_session_options {
     pub proxy_mode: u32,
     /// Zero.
     pub reserved: u32,
+    /// As in aip_pool_options, for requests of this handle; 0 is the pool's.
+    pub first_event_timeout_ms: i64,
+    /// As in aip_pool_options, for requests of this handle; 0 is the pool's.
+    pub between_events_timeout_ms: i64,
 }
 
-const _: () = assert!(size_of::<aip_session_options>() == 392);
+const _: () = assert!(size_of::<aip_session_options>() == 408);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_session_options {}

@@ -11,10 +11,16 @@ use crate::error::{Delivery, Detail, Error, Phase, Status};
 pub enum aip_status {
     /// Done.
     AIP_OK = 0,
+    /// A stream has ended, in good order; there is nothing more to read. Of a queue: it is closed and empty.
+    AIP_END = 1,
+    /// Nothing to read, take or write just now; a completion will say when there is.
+    AIP_WOULD_BLOCK = 2,
     /// An argument is wrong; the message names it and says what to write instead.
     AIP_INVALID_ARGUMENT = 10,
     /// The handle was freed, never existed, is of another kind, or was inherited over fork().
     AIP_INVALID_HANDLE = 11,
+    /// Another thread is in a call on this handle that allows one at a time.
+    AIP_BUSY = 12,
     /// The session or pool is closed; detail says how. Nothing was sent: get the session again. Except with
     /// AIP_DETAIL_DRAIN_LIMIT: then the request was under way, and delivery says how far.
     AIP_CLOSED = 13,
@@ -61,6 +67,8 @@ pub enum aip_detail {
     AIP_DETAIL_SESSION_CLOSED = 2,
     /// CLOSED: the pool was freed or closed.
     AIP_DETAIL_POOL_CLOSED = 3,
+    /// CLOSED: the queue was closed.
+    AIP_DETAIL_QUEUE_CLOSED = 4,
     /// TIMEOUT: timeout_ms.
     AIP_DETAIL_TOTAL_LIMIT = 10,
     /// TIMEOUT: connect_timeout_ms.
@@ -79,8 +87,14 @@ pub enum aip_detail {
     AIP_DETAIL_FIRST_BYTE_LIMIT = 17,
     /// TIMEOUT: between_bytes_timeout_ms.
     AIP_DETAIL_BETWEEN_BYTES_LIMIT = 18,
+    /// TIMEOUT: first_event_timeout_ms.
+    AIP_DETAIL_FIRST_EVENT_LIMIT = 19,
     /// LIMIT: as many requests as allowed wait for a connection already; the message counts them.
     AIP_DETAIL_QUEUE_FULL = 20,
+    /// TIMEOUT: between_events_timeout_ms.
+    AIP_DETAIL_BETWEEN_EVENTS_LIMIT = 21,
+    /// TIMEOUT: the call's own timeout_ms; what it waited for goes on.
+    AIP_DETAIL_WAIT_LIMIT = 22,
     /// It happened at the proxy, on the way to the server.
     AIP_DETAIL_PROXY = 30,
     /// TLS: the certificate's issuer is not trusted.
@@ -198,10 +212,13 @@ pub fn name(status: i32) -> &'static CStr {
 }
 
 /// Every status this library returns.
-pub const STATUSES: [(Status, &CStr); 19] = [
+pub const STATUSES: [(Status, &CStr); 22] = [
     (Status::Ok, c"AIP_OK"),
+    (Status::End, c"AIP_END"),
+    (Status::WouldBlock, c"AIP_WOULD_BLOCK"),
     (Status::InvalidArgument, c"AIP_INVALID_ARGUMENT"),
     (Status::InvalidHandle, c"AIP_INVALID_HANDLE"),
+    (Status::Busy, c"AIP_BUSY"),
     (Status::Closed, c"AIP_CLOSED"),
     (Status::Timeout, c"AIP_TIMEOUT"),
     (Status::Cancelled, c"AIP_CANCELLED"),
@@ -223,6 +240,9 @@ pub const STATUSES: [(Status, &CStr); 19] = [
 // The C numbers and the core's are the same numbers.
 const _: () = {
     assert!(aip_status::AIP_OK as i32 == Status::Ok as i32);
+    assert!(aip_status::AIP_END as i32 == Status::End as i32);
+    assert!(aip_status::AIP_WOULD_BLOCK as i32 == Status::WouldBlock as i32);
+    assert!(aip_status::AIP_BUSY as i32 == Status::Busy as i32);
     assert!(aip_status::AIP_INVALID_ARGUMENT as i32 == Status::InvalidArgument as i32);
     assert!(aip_status::AIP_INVALID_HANDLE as i32 == Status::InvalidHandle as i32);
     assert!(aip_status::AIP_CLOSED as i32 == Status::Closed as i32);
@@ -242,6 +262,10 @@ const _: () = {
     assert!(aip_status::AIP_SYSTEM as i32 == Status::System as i32);
     assert!(aip_status::AIP_PANIC as i32 == Status::Panic as i32);
     assert!(aip_detail::AIP_DETAIL_NONE as i32 == Detail::None as i32);
+    assert!(aip_detail::AIP_DETAIL_QUEUE_CLOSED as i32 == Detail::QueueClosed as i32);
+    assert!(aip_detail::AIP_DETAIL_FIRST_EVENT_LIMIT as i32 == Detail::FirstEventLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_BETWEEN_EVENTS_LIMIT as i32 == Detail::BetweenEventsLimit as i32);
+    assert!(aip_detail::AIP_DETAIL_WAIT_LIMIT as i32 == Detail::WaitLimit as i32);
     assert!(aip_detail::AIP_DETAIL_EVICTED as i32 == Detail::Evicted as i32);
     assert!(aip_detail::AIP_DETAIL_SESSION_CLOSED as i32 == Detail::SessionClosed as i32);
     assert!(aip_detail::AIP_DETAIL_POOL_CLOSED as i32 == Detail::PoolClosed as i32);

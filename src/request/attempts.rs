@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use url::Url;
 
 use super::engine::{self, EngineBody};
@@ -16,10 +16,7 @@ use crate::config::{Limits, Persistence};
 use crate::connections::Group;
 use crate::error::{Error, Result};
 use crate::events;
-use crate::transport::{Head, Outgoing};
-
-/// As much of an answer nobody wants is read, so that its connection can be used again.
-const MOST_DRAINED: usize = 64 << 10;
+use crate::transport::{Head, Outgoing, OutgoingBody};
 
 /// Where a session's requests can go besides the address it was asked for.
 pub trait Elsewhere: Send + Sync {
@@ -63,12 +60,12 @@ impl Attempts<'_> {
                 }
             };
             if let Some((next, there)) = self.redirect(&address, &mut outgoing, &head)? {
-                drain(body).await;
+                body.drain().await;
                 (address, group) = (next, there);
                 continue;
             }
             let kept = match &mut retries {
-                Some(retries) if !head.status.is_success() => {
+                Some(retries) if !head.status.is_success() && outgoing.body.is_at_its_beginning() => {
                     self.wait_after_answer(retries, &head, body, &group).await?
                 }
                 _ => Some(body),
@@ -87,7 +84,7 @@ impl Attempts<'_> {
         outgoing: &Outgoing,
         group: &Group,
     ) -> Result<()> {
-        let Some(retries) = retries else { return Err(error) };
+        let Some(retries) = retries.filter(|_| outgoing.body.is_at_its_beginning()) else { return Err(error) };
         let replayable = engine::may_repeat(outgoing);
         match retries.decide(Outcome::Failure { error: &error, replayable }, Now::get()) {
             Decision::Stop(_) => Err(error),
@@ -116,7 +113,7 @@ impl Attempts<'_> {
         let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun };
         match retries.decide(outcome, Now::get()) {
             Decision::After(wait, reason) => {
-                drain(body).await;
+                body.drain().await;
                 self.pause(group, retries, wait, reason).await;
                 Ok(None)
             }
@@ -149,24 +146,15 @@ impl Attempts<'_> {
         let redirects = Redirects { max: self.persistence.redirects };
         let asked = (&outgoing.method, &address.url);
         let follow = redirects.follow(self.journey.redirects(), asked, head.status, &head.headers)?;
+        // What has left of an upload cannot follow: the caller gets the redirect.
+        let follow = follow.filter(|follow| !follow.keep_body || outgoing.body.is_at_its_beginning());
         let Some(follow) = follow else { return Ok(None) };
         follow.strip(&mut outgoing.headers);
         if !follow.keep_body {
-            outgoing.body = Bytes::new();
+            outgoing.body = OutgoingBody::none();
         }
         outgoing.method = follow.method;
         self.journey.redirected();
         self.elsewhere.lead_to(follow.url).map(Some)
-    }
-}
-
-/// Gives the connection back, read to the end or not. A failure here is its own, not the request's.
-async fn drain(mut body: EngineBody) {
-    let mut drained = 0;
-    while drained < MOST_DRAINED {
-        match body.next(MOST_DRAINED).await {
-            Ok(Some(bytes)) => drained += bytes.len(),
-            Ok(None) | Err(_) => return,
-        }
     }
 }

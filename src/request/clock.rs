@@ -74,8 +74,15 @@ impl<'a> Clock<'a> {
             Phase::Body => (due(between_bytes, since, Detail::BetweenBytesLimit), None),
             Phase::None => (None, None),
         };
+        let event = match (phase, self.way.waits_for_event()) {
+            (Phase::Send | Phase::FirstByte | Phase::Body, Some((since, false))) => {
+                due(self.limits.first_event, since, Detail::FirstEventLimit)
+            }
+            (Phase::Body, Some((since, true))) => due(self.limits.between_events, since, Detail::BetweenEventsLimit),
+            _ => None,
+        };
         // A tie is the nearer limit's: it says more.
-        [of_phase, dialing, whole].into_iter().flatten().min_by_key(|due| due.at)
+        [of_phase, dialing, event, whole].into_iter().flatten().min_by_key(|due| due.at)
     }
 
     /// When to look again before anything runs out: while others decide when a phase begins, the next may have a shorter
@@ -97,7 +104,8 @@ impl<'a> Clock<'a> {
         let Some(connection) = self.way.connection() else { return since };
         let written = connection.wire.written();
         match self.sent {
-            Some((before, at)) if before == written => at,
+            // While the caller is slow to push, the server owes nothing.
+            Some((before, at)) if before == written && !self.way.is_starved() => at,
             Some(_) => {
                 let now = Instant::now();
                 self.sent = Some((written, now));
@@ -135,6 +143,16 @@ pub fn ran_out(detail: Detail, limit: Duration, phase: Phase, occupied: impl FnO
         Detail::BetweenBytesLimit => {
             format!(
                 "between_bytes_timeout_ms: {millis} ms without a byte of the body; raise it; the answer was under way"
+            )
+        }
+        Detail::FirstEventLimit => {
+            format!(
+                "first_event_timeout_ms: {millis} ms without a data event; raise it; comments and pings do not count"
+            )
+        }
+        Detail::BetweenEventsLimit => {
+            format!(
+                "between_events_timeout_ms: {millis} ms without one more data event; raise it; comments and pings do not count"
             )
         }
         _ => format!("timeout_ms: {millis} ms ran out while {doing}; raise it, or AIP_OFF for none"),

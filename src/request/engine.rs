@@ -1,6 +1,7 @@
 //! One request over the pool's own connections: attempts until one has a head, each on a connection of its own choosing.
 
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -28,6 +29,8 @@ const MOST_ATTEMPTS: u32 = 4;
 const SHORT_KEEP: Duration = Duration::from_secs(10);
 const KEEP_MARGIN: Duration = Duration::from_secs(2);
 
+/// As much of an answer nobody wants is read, so that its connection can be used again.
+const MOST_DRAINED: usize = 64 << 10;
 /// Most bytes decoded at once.
 const MOST_DECODED: usize = 1 << 20;
 
@@ -53,7 +56,7 @@ pub async fn send(
             _ => request(address, lease.connection(), outgoing)?,
         };
         let taken = request.body().taken();
-        journey.goes_over(&lease, taken.clone());
+        journey.goes_over(&lease, taken.clone(), &outgoing.body);
         let failed = match lease.send(request).await {
             Ok(response) => {
                 journey.answered(response.status());
@@ -62,7 +65,7 @@ pub async fn send(
             Err(failed) => failed,
         };
         let verdict = judge(&failed, &lease, journey, outgoing);
-        let error = failed.error();
+        let error = outgoing.body.failure().unwrap_or_else(|| failed.error());
         // Over HTTP/1.1 it was closing when it was lent; over HTTP/2 the server may refuse one connection after the other.
         let found_dead = failed.unsent.is_some() && lease.reused() && (failed.was_dead() || !lease.connection().http2);
         match verdict.closes {
@@ -99,7 +102,8 @@ fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, outgoing: &Outgo
     let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
     let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
-    let again = delivery == Delivery::NotSent || (stale && may_repeat(outgoing));
+    let again =
+        (delivery == Delivery::NotSent && outgoing.body.is_at_its_beginning()) || (stale && may_repeat(outgoing));
     let over = lease.connection();
     // A peer that takes no streams now says so once, not to one connection after the other.
     let takes_none = stream_only && (!over.is_settled() || over.most_streams() == 0);
@@ -127,9 +131,10 @@ async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Res
 
 /// Whether the server may get this request twice: by its method, by a key of its own, or because the caller says so.
 pub fn may_repeat(outgoing: &Outgoing) -> bool {
-    outgoing.may_repeat
+    let harmless = outgoing.may_repeat
         || outgoing.method.is_idempotent()
-        || IDEMPOTENCY_KEYS.iter().any(|key| outgoing.headers.contains_key(key))
+        || IDEMPOTENCY_KEYS.iter().any(|key| outgoing.headers.contains_key(key));
+    harmless && outgoing.body.is_at_its_beginning()
 }
 
 /// A copy with room for what is still to come: host, a proxy's credential, the length.
@@ -265,6 +270,32 @@ impl EngineBody {
                 self.encoded = bytes;
             } else {
                 return self.decoder.take().map_or(Ok(()), |decoder| decoder.finish()).map(|()| None);
+            }
+        }
+    }
+
+    /// While nobody has room for more: what comes is kept off the wire, where that spares memory.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) {
+        let _ = self.inflow.poll_drain(cx);
+    }
+
+    /// What came behind the body.
+    pub fn trailers(&mut self) -> HeaderMap {
+        self.inflow.take_trailers().unwrap_or_default()
+    }
+
+    pub fn is_http2(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.connection().http2)
+    }
+
+    /// Reads a rest that nobody wants, if it is small, so that the connection can be used again. A failure here is its own,
+    /// not the request's.
+    pub async fn drain(mut self) {
+        let mut drained = 0;
+        while drained < MOST_DRAINED {
+            match self.next(MOST_DRAINED).await {
+                Ok(Some(bytes)) => drained += bytes.len(),
+                Ok(None) | Err(_) => return,
             }
         }
     }

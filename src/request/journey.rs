@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::body::upload::Upload;
 use crate::connections::{Connection, Lease, Place};
 use crate::error::{Delivery, Error, Phase};
 use crate::lock::lock;
 use crate::response::Report;
+use crate::transport::OutgoingBody;
 use crate::transport::http::Taken;
 use crate::transport::wire::Wire;
 
@@ -31,6 +33,12 @@ struct State {
     /// When the last of a large body was taken.
     taken: Option<Taken>,
     http_status: u16,
+    /// The request's body, where its caller pushes it.
+    upload: Option<Arc<Upload>>,
+    /// Since when a data event is waited for; `None` where nobody counts them, or while the reader is behind.
+    event_since: Option<Instant>,
+    had_event: bool,
+    reader_is_behind: bool,
     /// What the server may have seen of the attempts before this one.
     earlier: Delivery,
     report: Report,
@@ -66,6 +74,10 @@ impl Journey {
                 dispatched: None,
                 taken: None,
                 http_status: 0,
+                upload: None,
+                event_since: None,
+                had_event: false,
+                reader_is_behind: false,
                 earlier: Delivery::NotSent,
                 report: Report::default(),
             }),
@@ -77,6 +89,9 @@ impl Journey {
         let mut state = lock(&self.state);
         if let Some(place) = &state.place {
             return place.phase();
+        }
+        if state.reader_is_behind {
+            return (state.phase, Instant::now());
         }
         // Lent a stream before the peer said that it takes none: it waits like those in the queue.
         let stuck = state.dispatched.as_ref().is_some_and(|sent| sent.connection.most_streams() == 0);
@@ -147,7 +162,7 @@ impl Journey {
     }
 
     /// It has a connection, and goes out now.
-    pub fn goes_over(&self, lease: &Lease, taken: Option<Taken>) {
+    pub fn goes_over(&self, lease: &Lease, taken: Option<Taken>, body: &OutgoingBody) {
         let connection = lease.connection();
         let mut state = lock(&self.state);
         let now = Instant::now();
@@ -158,11 +173,50 @@ impl Journey {
         state.phase = if taken.is_some() { Phase::Send } else { Phase::FirstByte };
         state.since = now;
         state.taken = taken;
+        state.event_since = Some(now);
+        state.upload = match body {
+            OutgoingBody::Whole(_) => None,
+            OutgoingBody::Upload(upload) => Some(upload.clone()),
+        };
         if !connection.http2 {
             connection.wire.expect_head(MOST_BEFORE_HEAD);
         }
         let (written, read) = (connection.wire.written(), connection.wire.read());
         state.dispatched = Some(Dispatched { connection: connection.clone(), written, read });
+    }
+
+    /// Whether all that was pushed of an upload is out, and more is to come: then it is the caller who is slow.
+    pub fn is_starved(&self) -> bool {
+        lock(&self.state).upload.as_ref().is_some_and(|upload| upload.pipe.is_empty_for_now())
+    }
+
+    /// Since when a data event is waited for, and whether one came before.
+    pub fn waits_for_event(&self) -> Option<(Instant, bool)> {
+        let state = lock(&self.state);
+        state.event_since.filter(|_| !state.reader_is_behind).map(|since| (since, state.had_event))
+    }
+
+    /// The body has no events that we know.
+    pub fn counts_no_events(&self) {
+        lock(&self.state).event_since = None;
+    }
+
+    pub fn had_event(&self) {
+        let mut state = lock(&self.state);
+        (state.event_since, state.had_event) = (Some(Instant::now()), true);
+    }
+
+    /// The reader is behind: no limit of the body's runs.
+    pub fn pauses_reading(&self) {
+        lock(&self.state).reader_is_behind = true;
+    }
+
+    pub fn reads_on(&self) {
+        let mut state = lock(&self.state);
+        (state.reader_is_behind, state.since) = (false, Instant::now());
+        if state.event_since.is_some() {
+            state.event_since = Some(state.since);
+        }
     }
 
     /// The response's head has come.

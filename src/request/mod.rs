@@ -6,6 +6,7 @@ mod clock;
 mod engine;
 mod journey;
 pub mod pace;
+mod pump;
 pub mod redirect;
 pub mod retry;
 pub mod retry_after;
@@ -13,11 +14,10 @@ pub mod warm;
 mod way;
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
@@ -27,22 +27,28 @@ use self::pace::Pace;
 use self::retry::RetryBudget;
 use self::way::{Tries, Way};
 use crate::address::Address;
+use crate::body::pipe::Pipe;
+use crate::body::reader::Plan;
 use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
 use crate::connections::Group;
 use crate::error::{Detail, Error, Status};
 use crate::response::Response;
-use crate::transport::Outgoing;
 use crate::transport::reqwest::{Attempt, Transport};
+use crate::transport::{Outgoing, OutgoingBody};
 
 /// A request as its caller wrote it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub method: Method,
     /// Absolute, or relative to the session's base.
     pub url: String,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: OutgoingBody,
+    /// The response is handed out at its head, its body while it comes.
+    pub stream: bool,
+    /// How events of the body are to be read.
+    pub plan: Plan,
     pub limits: LimitOverrides,
     pub persistence: PersistenceOverrides,
     pub cancel: Option<Cancel>,
@@ -87,43 +93,112 @@ pub enum Path {
     Reqwest(Arc<Transport>, Arc<Attempt>),
 }
 
+/// Where a stream's parts go.
+pub struct Stream {
+    pub pipe: Arc<Pipe>,
+    pub plan: Plan,
+    /// Told of the head; the body follows in the pipe.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// Who is told what becomes of a request that nobody waits for. Told from whatever thread drives: it must not block.
+pub trait Sink: Send + Sync {
+    /// A stream's head has come.
+    fn headed(&self, response: Response);
+
+    /// The one end: the whole response where it was no stream.
+    fn ended(&self, outcome: Result<Option<Response>, Failure>);
+}
+
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
-    pub async fn run(self, cut: impl Future<Output = ()>) -> Result<Response, Failure> {
+    pub async fn run(self, cut: impl Future<Output = Error>) -> Result<Response, Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
         let way = Way::begin(path, started);
         let tries = Tries { persistence, budget: &budget, pace: &*pace };
-        let mut whole = pin!(way.whole_response(address, outgoing, &limits, tries));
-        let mut cancelled = pin!(fired(cancel));
-        let mut interrupted = pin!(fired(interrupt));
-        let mut cut = pin!(cut);
-        let mut clock = Clock::new(&limits, started, &way);
-        let outcome = poll_fn(|cx| {
-            if cancelled.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(way.given_up(cancelled_by_handle()).into()));
-            }
-            if interrupted.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(way.given_up(interrupted_by_signal()).into()));
-            }
-            if let Poll::Ready(response) = whole.as_mut().poll(cx) {
-                return Poll::Ready(response);
-            }
-            if cut.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(way.given_up(cut_off()).into()));
-            }
-            clock.poll_ran_out(cx).map(|(detail, limit, phase)| {
-                let error = clock::ran_out(detail, limit, phase, || way.occupied());
-                Err(way.timed_out(error).into())
-            })
-        })
-        .await;
-        let outcome = outcome.map_err(|failure: Failure| Failure {
-            error: Error { elapsed: started.elapsed(), ..failure.error },
-            ..failure
-        });
-        way.record(&outcome);
+        let ends = Ends { cancel, interrupt, cut: pin!(cut) };
+        let _upload = UploadEnds(outgoing.body.clone());
+        // Pinned where it is made: each further move would be room for one more.
+        let work = pin!(way.whole_response(address, outgoing, &limits, tries));
+        let outcome = supervised(&way, &limits, started, ends, work).await;
+        way.record(outcome.as_ref().map(|response| (response.status, &response.report)));
         outcome
     }
+
+    /// Runs to the end of a body that goes into a pipe, which hears of the end too.
+    pub async fn stream(self, cut: impl Future<Output = Error>, stream: Stream) -> Result<(), Failure> {
+        let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
+        let way = Way::begin(path, started);
+        let tries = Tries { persistence, budget: &budget, pace: &*pace };
+        let ends = Ends { cancel, interrupt, cut: pin!(cut) };
+        let _upload = UploadEnds(outgoing.body.clone());
+        let work = pin!(way.stream_response(address, outgoing, &limits, tries, &stream));
+        let outcome = supervised(&way, &limits, started, ends, work).await;
+        way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
+        match outcome {
+            Ok((_, _, trailers)) => {
+                stream.pipe.finish_with(Ok(()), trailers);
+                Ok(())
+            }
+            Err(failure) => {
+                stream.pipe.finish(Err(failure.error.clone()));
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// With a request its upload is over: who still writes is told.
+struct UploadEnds(OutgoingBody);
+
+impl Drop for UploadEnds {
+    fn drop(&mut self) {
+        if let OutgoingBody::Upload(upload) = &self.0 {
+            upload.pipe.abandon();
+        }
+    }
+}
+
+/// What ends a request besides its limits.
+struct Ends<'a, C> {
+    cancel: Option<Cancel>,
+    interrupt: Option<Cancel>,
+    cut: Pin<&'a mut C>,
+}
+
+/// Does the work until it is done, or until a limit or one of `ends` comes first.
+async fn supervised<T>(
+    way: &Way,
+    limits: &Limits,
+    started: Instant,
+    ends: Ends<'_, impl Future<Output = Error>>,
+    mut work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+) -> Result<T, Failure> {
+    let mut cancelled = pin!(fired(ends.cancel));
+    let mut interrupted = pin!(fired(ends.interrupt));
+    let mut cut = ends.cut;
+    let mut clock = Clock::new(limits, started, way);
+    let outcome = poll_fn(|cx| {
+        if cancelled.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(way.given_up(cancelled_by_handle()).into()));
+        }
+        if interrupted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(way.given_up(interrupted_by_signal()).into()));
+        }
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        if let Poll::Ready(why) = cut.as_mut().poll(cx) {
+            return Poll::Ready(Err(way.given_up(why).into()));
+        }
+        clock.poll_ran_out(cx).map(|(detail, limit, phase)| {
+            let error = clock::ran_out(detail, limit, phase, || way.occupied());
+            Err(way.timed_out(error).into())
+        })
+    })
+    .await;
+    outcome
+        .map_err(|failure: Failure| Failure { error: Error { elapsed: started.elapsed(), ..failure.error }, ..failure })
 }
 
 async fn fired(cancel: Option<Cancel>) {
@@ -141,7 +216,8 @@ fn interrupted_by_signal() -> Error {
     Error::new(Status::Interrupted, "request: a signal handler ran on the waiting thread (AIP_REQUEST_INTERRUPTIBLE)")
 }
 
-fn cut_off() -> Error {
+/// The pool was closed, and its patience is over.
+pub fn cut_off() -> Error {
     Error::new(Status::Closed, "drain_ms: the pool was closed and the time for requests under way ran out")
         .detail(Detail::DrainLimit)
 }

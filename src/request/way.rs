@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
 use super::attempts::{Attempts, Elsewhere};
 use super::body::Body;
 use super::journey::Journey;
 use super::pace::Pace;
+use super::pump::Pump;
 use super::retry::RetryBudget;
-use super::{Failure, Path};
+use super::{Failure, Path, Stream};
 use crate::address::Address;
 use crate::config::{Limits, Persistence};
 use crate::connections::{Connection, Group};
@@ -72,6 +76,31 @@ impl Way {
         }
     }
 
+    /// Hands the head out and moves the body into the pipe; status, report and trailers at its end.
+    pub async fn stream_response(
+        &self,
+        address: Arc<Address>,
+        outgoing: Outgoing,
+        limits: &Limits,
+        tries: Tries<'_>,
+        stream: &Stream,
+    ) -> Result<(StatusCode, Report, HeaderMap), Failure> {
+        let Way::Engine { journey, group, elsewhere } = self else { return Err(no_streams().into()) };
+        let Tries { persistence, budget, pace } = tries;
+        let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
+        // Boxed, for its room is wanted until the head alone, and a stream is long.
+        let answer = Box::pin(attempts.answer(group.clone(), address, outgoing)).await;
+        let (head, body) = answer.map_err(|error| journey.in_all(error))?;
+        let first_byte = self.answered_at().saturating_duration_since(journey.started);
+        let Head { status, version, headers, remote } = head;
+        let report = Report { remote, first_byte, ..self.report() };
+        let pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
+        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report.clone() });
+        let trailers = pump.run(body).await;
+        let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
+        Ok((status, Report { total: journey.started.elapsed(), ..report }, trailers))
+    }
+
     async fn gather(&self, head: Head, body: Body, limits: &Limits, at_piece: impl Fn()) -> Result<Response, Failure> {
         let started = self.started();
         let first_byte = self.answered_at().saturating_duration_since(started);
@@ -123,6 +152,22 @@ impl Way {
         }
     }
 
+    /// Since when a data event is waited for, and whether one came before; `None` where nobody counts them, or just now.
+    pub fn waits_for_event(&self) -> Option<(Instant, bool)> {
+        match self {
+            Way::Engine { journey, .. } => journey.waits_for_event(),
+            Way::Reqwest { .. } => None,
+        }
+    }
+
+    /// Whether the request's body waits for its caller.
+    pub fn is_starved(&self) -> bool {
+        match self {
+            Way::Engine { journey, .. } => journey.is_starved(),
+            Way::Reqwest { .. } => false,
+        }
+    }
+
     /// When the head came, asked when it has.
     pub fn answered_at(&self) -> Instant {
         match self {
@@ -160,12 +205,12 @@ impl Way {
     }
 
     /// The request's end, for the event ring and the metrics.
-    pub fn record(&self, outcome: &Result<Response, Failure>) {
+    pub fn record(&self, outcome: Result<(StatusCode, &Report), &Failure>) {
         let Way::Engine { journey, group, .. } = self else { return };
         let micros = |time: Duration| time.as_micros() as u64;
         let so_far;
         let (report, status, http_status, total) = match outcome {
-            Ok(Response { status, report, .. }) => {
+            Ok((status, report)) => {
                 group.shared.answered(report.first_byte);
                 (report, Status::Ok, status.as_u16(), report.total)
             }
@@ -193,4 +238,11 @@ impl Way {
             Way::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
         }
     }
+}
+
+fn no_streams() -> Error {
+    Error::new(
+        Status::Unsupported,
+        "flags: AIP_REQUEST_STREAM needs the pool's own connections; choose AIP_TRANSPORT_ENGINE",
+    )
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -15,10 +15,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use super::OutgoingBody;
 use super::failure::{self, Cause};
 use super::http2;
 use super::late::{self, Late};
 use super::link::Stream;
+use crate::body::pipe::Pipe;
 use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
@@ -30,51 +32,85 @@ const PIECE: usize = 64 << 10;
 /// A larger body may meet a server that does not read.
 const WATCHED: usize = 16 << 10;
 
-/// A request's body: bytes that can be sent again.
+/// A request's body on its way out.
 pub struct Payload {
-    rest: Bytes,
+    rest: Rest,
     taken: Option<Taken>,
+}
+
+enum Rest {
+    Whole(Bytes),
+    /// What is still to come of an upload, where its length is known.
+    Upload(Arc<Pipe>, Option<u64>),
 }
 
 /// When HTTP took the last piece of a body: told by a large one alone, small ones go out in one go.
 pub type Taken = Arc<OnceLock<Instant>>;
 
 impl Payload {
-    pub fn new(bytes: Bytes) -> Self {
-        let taken = (bytes.len() > WATCHED).then(Taken::default);
-        Payload { rest: bytes, taken }
+    pub fn new(body: OutgoingBody) -> Self {
+        match body {
+            OutgoingBody::Whole(bytes) => {
+                let taken = (bytes.len() > WATCHED).then(Taken::default);
+                Payload { rest: Rest::Whole(bytes), taken }
+            }
+            OutgoingBody::Upload(upload) => {
+                Payload { rest: Rest::Upload(upload.pipe.clone(), upload.length), taken: Some(Taken::default()) }
+            }
+        }
     }
 
     pub fn taken(&self) -> Option<Taken> {
         self.taken.clone()
     }
+
+    /// The last of it has been taken.
+    fn is_taken(&self) {
+        if let Some(taken) = &self.taken {
+            let _ = taken.set(Instant::now());
+        }
+    }
 }
 
 impl Body for Payload {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let piece = match &mut self.rest {
+            Rest::Whole(rest) if rest.is_empty() => None,
+            Rest::Whole(rest) => {
+                let piece = rest.len().min(PIECE);
+                Some(Ok(rest.split_to(piece)))
+            }
+            Rest::Upload(_, Some(0)) => None,
+            Rest::Upload(pipe, left) => {
+                let piece = ready!(pipe.poll_pull(PIECE, cx)).transpose();
+                if let (Some(left), Some(Ok(piece))) = (left, &piece) {
+                    *left -= piece.len() as u64;
+                }
+                piece
+            }
+        };
+        if self.is_end_stream() || piece.is_none() {
+            self.is_taken();
         }
-        let piece = self.rest.len().min(PIECE);
-        let piece = self.rest.split_to(piece);
-        if let (true, Some(taken)) = (self.rest.is_empty(), &self.taken) {
-            let _ = taken.set(Instant::now());
-        }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        match &self.rest {
+            Rest::Whole(rest) => rest.is_empty(),
+            Rest::Upload(_, left) => *left == Some(0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        match &self.rest {
+            Rest::Whole(rest) => SizeHint::with_exact(rest.len() as u64),
+            Rest::Upload(_, Some(left)) => SizeHint::with_exact(*left),
+            Rest::Upload(_, None) => SizeHint::new(),
+        }
     }
 }
 
@@ -336,7 +372,7 @@ mod tests {
         });
         let (mut sender, mut driver) = handshake(Box::new(ours), false, 1 << 16).await.unwrap();
         tokio::spawn(async move { driver.turn().await });
-        let request = Request::builder().uri("/").body(Payload::new(Bytes::new())).unwrap();
+        let request = Request::builder().uri("/").body(Payload::new(OutgoingBody::none())).unwrap();
         let mut inflow = sender.send(request).await.ok().unwrap().into_body();
         assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
         assert!(inflow.next().await.unwrap().is_none());

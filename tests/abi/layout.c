@@ -6,7 +6,7 @@
     _Static_assert(offsetof(type, field) == (at) && sizeof(((type *)0)->field) == (bytes), #type "." #field)
 #define VALUE(name, value) _Static_assert((name) == (value), #name)
 
-SIZE(aip_library_stats, 64);
+SIZE(aip_library_stats, 80);
 FIELD(aip_library_stats, pools, 0, 8);
 FIELD(aip_library_stats, sessions, 8, 8);
 FIELD(aip_library_stats, responses, 16, 8);
@@ -15,8 +15,10 @@ FIELD(aip_library_stats, guards, 32, 8);
 FIELD(aip_library_stats, hand_offs, 40, 8);
 FIELD(aip_library_stats, guard_drives, 48, 8);
 FIELD(aip_library_stats, guard_looks, 56, 8);
+FIELD(aip_library_stats, queues, 64, 8);
+FIELD(aip_library_stats, uploads, 72, 8);
 
-SIZE(aip_pool_options, 136);
+SIZE(aip_pool_options, 152);
 FIELD(aip_pool_options, size, 0, 8);
 FIELD(aip_pool_options, max_size, 8, 8);
 FIELD(aip_pool_options, timeout_ms, 16, 8);
@@ -35,6 +37,27 @@ FIELD(aip_pool_options, max_connections, 104, 8);
 FIELD(aip_pool_options, max_queue, 112, 8);
 FIELD(aip_pool_options, idle_timeout_ms, 120, 8);
 FIELD(aip_pool_options, max_lifetime_ms, 128, 8);
+FIELD(aip_pool_options, first_event_timeout_ms, 136, 8);
+FIELD(aip_pool_options, between_events_timeout_ms, 144, 8);
+
+SIZE(aip_completion, 320);
+FIELD(aip_completion, tag, 0, 8);
+FIELD(aip_completion, kind, 8, 4);
+FIELD(aip_completion, status, 12, 4);
+FIELD(aip_completion, response, 16, 8);
+FIELD(aip_completion, reserved, 24, 40);
+FIELD(aip_completion, error, 64, 256);
+
+SIZE(aip_stream_event, 64);
+FIELD(aip_stream_event, data, 0, 8);
+FIELD(aip_stream_event, data_len, 8, 8);
+FIELD(aip_stream_event, name, 16, 8);
+FIELD(aip_stream_event, name_len, 24, 8);
+FIELD(aip_stream_event, id, 32, 8);
+FIELD(aip_stream_event, id_len, 40, 8);
+FIELD(aip_stream_event, retry_ms, 48, 8);
+FIELD(aip_stream_event, flags, 56, 4);
+FIELD(aip_stream_event, reserved, 60, 4);
 
 SIZE(aip_error, 256);
 FIELD(aip_error, status, 0, 4);
@@ -48,7 +71,7 @@ FIELD(aip_error, flags, 28, 4);
 FIELD(aip_error, reserved, 32, 32);
 FIELD(aip_error, message, 64, 192);
 
-SIZE(aip_session_options, 392);
+SIZE(aip_session_options, 408);
 FIELD(aip_session_options, size, 0, 8);
 FIELD(aip_session_options, partition, 8, 8);
 FIELD(aip_session_options, partition_len, 16, 8);
@@ -101,6 +124,8 @@ FIELD(aip_session_options, keepalive_ms, 368, 8);
 FIELD(aip_session_options, stream_window_bytes, 376, 8);
 FIELD(aip_session_options, proxy_mode, 384, 4);
 FIELD(aip_session_options, reserved, 388, 4);
+FIELD(aip_session_options, first_event_timeout_ms, 392, 8);
+FIELD(aip_session_options, between_events_timeout_ms, 400, 8);
 
 SIZE(aip_header, 48);
 FIELD(aip_header, name, 0, 8);
@@ -109,7 +134,7 @@ FIELD(aip_header, value, 16, 8);
 FIELD(aip_header, value_len, 24, 8);
 FIELD(aip_header, reserved, 32, 16);
 
-SIZE(aip_request, 192);
+SIZE(aip_request, 248);
 FIELD(aip_request, size, 0, 8);
 FIELD(aip_request, method, 8, 8);
 FIELD(aip_request, method_len, 16, 8);
@@ -135,6 +160,14 @@ FIELD(aip_request, first_byte_timeout_ms, 160, 8);
 FIELD(aip_request, between_bytes_timeout_ms, 168, 8);
 FIELD(aip_request, max_redirects, 176, 8);
 FIELD(aip_request, max_retries, 184, 8);
+FIELD(aip_request, first_event_timeout_ms, 192, 8);
+FIELD(aip_request, between_events_timeout_ms, 200, 8);
+FIELD(aip_request, upload, 208, 8);
+FIELD(aip_request, event_format, 216, 4);
+FIELD(aip_request, reserved2, 220, 4);
+FIELD(aip_request, max_event_bytes, 224, 8);
+FIELD(aip_request, end_marker, 232, 8);
+FIELD(aip_request, end_marker_len, 240, 8);
 
 SIZE(aip_pool_stats, 304);
 FIELD(aip_pool_stats, sessions, 0, 8);
@@ -284,3 +317,22 @@ _Static_assert(sizeof(aip_status) == 4, "aip_status");
 _Static_assert(sizeof(aip_detail) == 4, "aip_detail");
 _Static_assert(sizeof(aip_phase) == 4, "aip_phase");
 _Static_assert(sizeof(aip_delivery) == 4, "aip_delivery");
+VALUE(AIP_REQUEST_STREAM, 4);
+VALUE(AIP_EVENTS_SSE, 1);
+VALUE(AIP_EVENTS_NDJSON, 2);
+VALUE(AIP_EVENT_RETRY, 1);
+VALUE(AIP_EVENT_INCOMPLETE, 2);
+VALUE(AIP_PART_DATA, 0);
+VALUE(AIP_PART_NAME, 1);
+VALUE(AIP_PART_ID, 2);
+VALUE(AIP_COMPLETION_HEAD, 1);
+VALUE(AIP_COMPLETION_READABLE, 2);
+VALUE(AIP_COMPLETION_WRITABLE, 3);
+VALUE(AIP_COMPLETION_DONE, 4);
+VALUE(AIP_END, 1);
+VALUE(AIP_WOULD_BLOCK, 2);
+VALUE(AIP_BUSY, 12);
+VALUE(AIP_DETAIL_QUEUE_CLOSED, 4);
+VALUE(AIP_DETAIL_FIRST_EVENT_LIMIT, 19);
+VALUE(AIP_DETAIL_BETWEEN_EVENTS_LIMIT, 21);
+VALUE(AIP_DETAIL_WAIT_LIMIT, 22);

@@ -44,6 +44,16 @@ static void give_up_cancel(void *cancel)
     aip_cancel_free(cancel);
 }
 
+static void give_up_queue(void *queue)
+{
+    aip_queue_free(queue);
+}
+
+static void give_up_upload(void *upload)
+{
+    aip_upload_free(upload);
+}
+
 aip_pool *my_pool(aip_pool *pool)
 {
     return mine(pool, give_up_pool);
@@ -64,6 +74,16 @@ aip_cancel *my_cancel(aip_cancel *cancel)
     return mine(cancel, give_up_cancel);
 }
 
+aip_queue *my_queue(aip_queue *queue)
+{
+    return mine(queue, give_up_queue);
+}
+
+aip_upload *my_upload(aip_upload *upload)
+{
+    return mine(upload, give_up_upload);
+}
+
 void *my_memory(void *memory)
 {
     return mine(memory, free);
@@ -81,5 +101,5 @@ uint64_t live_handles(void)
 {
     aip_library_stats stats;
     aip_stats(&stats, sizeof stats);
-    return stats.pools + stats.sessions + stats.responses + stats.cancels;
+    return stats.pools + stats.sessions + stats.responses + stats.cancels + stats.queues + stats.uploads;
 }

@@ -9,6 +9,8 @@ aip_pool *my_pool(aip_pool *pool);
 aip_session *my_session(aip_session *session);
 aip_response *my_response(aip_response *response);
 aip_cancel *my_cancel(aip_cancel *cancel);
+aip_queue *my_queue(aip_queue *queue);
+aip_upload *my_upload(aip_upload *upload);
 /* Memory of malloc(). */
 void *my_memory(void *memory);
 

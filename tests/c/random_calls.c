@@ -13,7 +13,7 @@
 #include "sandbox.h"
 
 enum { THREADS = 4, SLOTS = 32, TEXT = 64 };
-enum kind { POOL, SESSION, RESPONSE, CANCEL, KINDS };
+enum kind { POOL, SESSION, RESPONSE, CANCEL, UPLOAD, QUEUE, KINDS };
 
 static unsigned long calls_wanted = 1000000, seed = 20240607;
 static char refused[64], sandbox_echo[128];
@@ -50,6 +50,8 @@ static void free_as_every_kind(void *handle)
     aip_session_free(handle);
     aip_response_free(handle);
     aip_cancel_free(handle);
+    aip_upload_free(handle);
+    aip_queue_free(handle);
 }
 
 static void keep(enum kind kind, void *handle)
@@ -241,7 +243,12 @@ static aip_request *random_request(request_room *room, aip_header headers[4])
     request->connect_timeout_ms = limit();
     request->max_body_bytes = limit();
     set_limits(&request->queue_timeout_ms, &request->max_retries);
-    request->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
+    set_limits(&request->first_event_timeout_ms, &request->between_events_timeout_ms);
+    request->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(8);
+    request->event_format = (uint32_t)below(4);
+    request->reserved2 = one_in(20);
+    request->max_event_bytes = limit();
+    request->end_marker = text("[DONE]", &request->end_marker_len);
     request->reserved = one_in(20);
     return one_in(20) ? NULL : request;
 }
@@ -312,6 +319,78 @@ static void call_request(void)
     keep(RESPONSE, response);
 }
 
+/* What nobody waits for; an upload that nobody ends must hold nobody up. */
+static void call_queue(void)
+{
+    aip_header headers[4];
+    request_room room;
+    aip_completion batch[4];
+    aip_queue *queue = NULL;
+    size_t count = 0, cap = below(5);
+    int pipes[2], fd = -1;
+    switch (below(10)) {
+    case 0:
+        aip_queue_new(handle(POOL), place(&queue), place(&error));
+        keep(QUEUE, queue);
+        break;
+    case 1:
+        aip_queue_close(handle(QUEUE), place(&error));
+        break;
+    case 2:
+        aip_queue_wake(handle(QUEUE));
+        break;
+    case 3:
+        aip_queue_fd(handle(QUEUE), place(&fd), place(&error));
+        if (fd >= 0)
+            close(fd);
+        break;
+    case 4:
+        /* Not any number: it would be written to. */
+        if (one_in(10) && pipe(pipes) == 0) {
+            aip_queue_set_notify_fd(handle(QUEUE), pipes[1], place(&error));
+            close(pipes[0]);
+            close(pipes[1]);
+        } else {
+            aip_queue_set_notify_fd(handle(QUEUE), -(int)below(3), place(&error));
+        }
+        break;
+    case 5:
+    case 6:
+        if (aip_queue_next(handle(QUEUE), place(batch), cap, (uint32_t)below(2), &count, place(&error)) == AIP_OK)
+            for (size_t i = 0; i < count; i++)
+                keep(RESPONSE, batch[i].response);
+        break;
+    default: {
+        aip_request *request = random_request(&room, headers);
+        if (request != NULL && one_in(4))
+            request->upload = handle(UPLOAD);
+        aip_session_submit(handle(SESSION), request, handle(QUEUE), any(), place(&error));
+    }
+    }
+}
+
+static void call_upload(void)
+{
+    static const uint8_t data[300];
+    aip_upload *upload = NULL;
+    size_t taken;
+    uint64_t counts[2];
+    switch (below(4)) {
+    case 0:
+        aip_upload_new(one_in(2) ? AIP_UNLIMITED : limit(), place(&upload), place(&error));
+        keep(UPLOAD, upload);
+        break;
+    case 1:
+        aip_upload_write(handle(UPLOAD), data, below(sizeof data), (uint32_t)below(2), place(&taken), place(&error));
+        break;
+    case 2:
+        aip_upload_finish(handle(UPLOAD), place(&error));
+        break;
+    default:
+        aip_upload_progress(handle(UPLOAD), place(&counts[0]), place(&counts[1]));
+    }
+}
+
 static void call_close(void)
 {
     size_t length;
@@ -347,7 +426,20 @@ static void call_read(void)
     void *response = handle(RESPONSE);
     char *copy = place(buffer);
     size_t cap = copy != NULL ? below(sizeof buffer) : any();
-    switch (below(8)) {
+    aip_stream_event event;
+    switch (below(12)) {
+    case 8:
+        aip_response_read(response, (uint8_t *)copy, cap, (uint32_t)below(2), place(&length), place(&error));
+        break;
+    case 9:
+        aip_response_next_event(response, (uint32_t)below(2), place(&event), place(&error));
+        break;
+    case 10:
+        aip_response_event_copy(response, (uint32_t)below(4), copy, cap, place(&length), place(&error));
+        break;
+    case 11:
+        aip_response_trailers_copy(response, copy, cap, place(&length), place(&error));
+        break;
     case 0:
         aip_response_status(response);
         break;
@@ -411,7 +503,13 @@ static void call_count(void)
 
 static void call_free(void)
 {
-    switch (below(5)) {
+    switch (below(7)) {
+    case 4:
+        aip_upload_free(handle(UPLOAD));
+        break;
+    case 5:
+        aip_queue_free(handle(QUEUE));
+        break;
     case 0:
         aip_pool_free(handle(POOL));
         break;
@@ -443,7 +541,7 @@ static void call_init(void)
 static void *call_at_random(void *number)
 {
     static void (*const kinds[])(void) = {call_new,  call_get,  call_get,  call_get,  call_get, call_read,
-                                           call_read, call_read, call_count, call_free, call_init};
+                                           call_read, call_read, call_count, call_free, call_init,  call_upload};
     state = seed + (uintptr_t)number * 0x9e3779b97f4a7c15;
     for (unsigned long i = 0; i < calls_wanted / THREADS; i++) {
         /* What costs system calls is rare. */
@@ -451,6 +549,8 @@ static void *call_at_random(void *number)
             call_request();
         else if (one_in(50))
             call_close();
+        else if (one_in(10))
+            call_queue();
         else
             kinds[below(sizeof kinds / sizeof kinds[0])]();
     }
@@ -461,14 +561,16 @@ static void random_calls_do_no_harm(void)
 {
     pthread_t threads[THREADS];
     printf("   %lu calls from %d threads, seed %lu\n", calls_wanted, THREADS, seed);
+    /* More calls than usual have more time. */
+    alarm(150 + (unsigned)(calls_wanted / 10000));
     snprintf(refused, sizeof refused, "%s", refused_url());
     snprintf(sandbox_echo, sizeof sandbox_echo, "%s/echo", sandbox_http());
     for (uintptr_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, call_at_random, (void *)(i + 1)), 0);
     for (size_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    printf("   made: %lu pools, %lu sessions, %lu responses, %lu cancels\n", made[POOL], made[SESSION], made[RESPONSE],
-           made[CANCEL]);
+    printf("   made: %lu pools, %lu sessions, %lu responses, %lu cancels, %lu uploads, %lu queues\n", made[POOL],
+           made[SESSION], made[RESPONSE], made[CANCEL], made[UPLOAD], made[QUEUE]);
     for (size_t kind = 0; kind < KINDS; kind++) {
         CHECK(made[kind] > 0);
         for (size_t i = 0; i < SLOTS; i++)

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use aipool::error::{Detail, Phase, Status};
+use aipool::error::{Detail, Error, Phase, Status};
+use aipool::request::cut_off;
 use tokio::task::yield_now;
 
 use crate::memory::{HTTP1, HTTP2, Plan};
@@ -58,8 +59,8 @@ async fn abandon<F: Future>(future: F, mut polls: Polls, pause: usize) -> Option
 }
 
 /// Ready when it has been asked so often: as a drain's end comes.
-fn asked(mut polls: Polls) -> impl Future<Output = ()> + Send {
-    poll_fn(move |cx| if polls.count(cx) { Poll::Ready(()) } else { Poll::Pending })
+fn asked(mut polls: Polls) -> impl Future<Output = Error> + Send {
+    poll_fn(move |cx| if polls.count(cx) { Poll::Ready(cut_off()) } else { Poll::Pending })
 }
 
 /// How a request is polled: so often, and for the restless also when nothing called for it, so that it is given up between

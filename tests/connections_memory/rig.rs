@@ -14,8 +14,8 @@ use aipool::request::retry::RetryBudget;
 use aipool::request::{Elsewhere, Exchange, Failure, Path};
 use aipool::response::Response;
 use aipool::runtime::{Runtime, Sigpipe};
-use aipool::transport::Outgoing;
 use aipool::transport::dial::{DialLimits, Target};
+use aipool::transport::{Outgoing, OutgoingBody};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::task::yield_now;
@@ -155,7 +155,7 @@ impl Origin {
             outgoing: Outgoing {
                 method: if body == 0 { Method::GET } else { Method::POST },
                 headers: HeaderMap::new(),
-                body: Bytes::from(vec![b'x'; body]),
+                body: OutgoingBody::Whole(Bytes::from(vec![b'x'; body])),
                 may_repeat: false,
             },
             limits,

@@ -25,11 +25,13 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use aipool::body::reader::Plan;
 use aipool::config::{ConnectionConfig, HttpVersion, LimitOverrides, PersistenceOverrides, SessionConfig, TlsOptions};
 use aipool::pool::PoolHandle;
 use aipool::request::{Failure, Request};
 use aipool::response::Response;
 use aipool::session::SessionHandle;
+use aipool::transport::OutgoingBody;
 
 /// How long any wait may take before it fails its test.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -161,7 +163,9 @@ pub fn get(url: &str) -> Request {
         method: http::Method::GET,
         url: url.to_owned(),
         headers: http::HeaderMap::new(),
-        body: bytes::Bytes::new(),
+        body: OutgoingBody::none(),
+        stream: false,
+        plan: Plan::default(),
         limits: LimitOverrides::default(),
         persistence: PersistenceOverrides::default(),
         cancel: None,
@@ -171,7 +175,7 @@ pub fn get(url: &str) -> Request {
 }
 
 pub fn post(url: &str, body: impl Into<bytes::Bytes>) -> Request {
-    Request { method: http::Method::POST, body: body.into(), ..get(url) }
+    Request { method: http::Method::POST, body: OutgoingBody::Whole(body.into()), ..get(url) }
 }
 
 /// A GET with a fault for the sandbox.

@@ -10,6 +10,7 @@ use http::{Method, Request, Response};
 use tokio::io::DuplexStream;
 
 use super::{Driver, Way};
+use crate::transport::OutgoingBody;
 use crate::transport::http::{Payload, Turn};
 
 pub const WINDOW: usize = 1 << 16;
@@ -43,7 +44,7 @@ pub async fn drive(mut driver: Driver) {
 
 pub fn request(path: &str, body: impl Into<Bytes>) -> Request<Payload> {
     let uri = format!("http://memory.example{path}");
-    Request::builder().method(Method::POST).uri(uri).body(Payload::new(body.into())).unwrap()
+    Request::builder().method(Method::POST).uri(uri).body(Payload::new(OutgoingBody::Whole(body.into()))).unwrap()
 }
 
 /// Answers in one go.

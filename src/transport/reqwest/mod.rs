@@ -23,7 +23,7 @@ use self::attempt::Traffic;
 use self::failure::ConnectLimitRanOut;
 use self::resolve::SystemResolver;
 use super::tls::{self, TlsIdentity};
-use super::{Head, Outgoing};
+use super::{Head, Outgoing, OutgoingBody};
 use crate::config::{ConnectionCaps, ConnectionConfig, HttpVersion, TimeLimit, TlsOptions};
 use crate::error::{Error, Phase, Result, Status};
 
@@ -77,8 +77,11 @@ impl Transport {
         let Outgoing { method, headers, body, .. } = outgoing;
         let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = headers;
-        if !body.is_empty() {
-            *request.body_mut() = Some(body.into());
+        match body {
+            OutgoingBody::Whole(bytes) if bytes.is_empty() => {}
+            OutgoingBody::Whole(bytes) => *request.body_mut() = Some(bytes.into()),
+            // Refused before, by name: it needs the pool's own connections.
+            OutgoingBody::Upload(_) => return Err(Error::new(Status::Panic, "bug: an upload over reqwest")),
         }
         attempt.enter(Phase::FirstByte);
         let sent = loop {

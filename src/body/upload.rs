@@ -1,0 +1,109 @@
+//! A request's body that its caller pushes while it goes out.
+
+use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::Budget;
+use super::pipe::{Pipe, Told};
+use crate::error::{Detail, Error, Phase, Result, Status};
+use crate::runtime::{Runtime, sleep_at_most};
+
+/// How much of it may wait for the wire.
+const MOST_WAITING: usize = 256 << 10;
+
+/// What a write came to.
+pub enum Written {
+    /// So many bytes.
+    Taken(usize),
+    /// There is no room, and the caller would not wait.
+    Nothing,
+}
+
+/// One upload, for one request.
+pub struct Upload {
+    pub pipe: Arc<Pipe>,
+    /// In bytes, where it is known before: then it is sent as content-length, and held to.
+    pub length: Option<u64>,
+    /// Of the request that carries it.
+    runtime: OnceLock<Runtime>,
+}
+
+impl Upload {
+    pub fn new(length: Option<u64>) -> Upload {
+        Upload { pipe: Pipe::new(MOST_WAITING, Arc::<Budget>::default()), length, runtime: OnceLock::new() }
+    }
+
+    /// It becomes the body of a request: of one only.
+    pub fn give_to_a_request(&self, runtime: Runtime) -> Result<()> {
+        let taken = |_| Error::invalid("upload", "belongs to another request already; make one for each");
+        self.runtime.set(runtime).map_err(taken)
+    }
+
+    pub fn tell(&self, told: Arc<dyn Told>) {
+        self.pipe.tell(told);
+    }
+
+    /// Takes what fits: how much that was.
+    pub fn write(&self, bytes: &[u8]) -> Result<usize> {
+        let (passed, _) = self.pipe.progress();
+        if self.length.is_some_and(|length| passed + bytes.len() as u64 > length) {
+            let length = self.length.unwrap_or_default();
+            return Err(Error::invalid("data", format_args!("goes beyond the upload's length of {length} bytes")));
+        }
+        self.pipe.offer(bytes)
+    }
+
+    /// As `write`; where nothing fits, waits for `limit` at most.
+    pub fn write_within(&self, bytes: &[u8], limit: Duration) -> Result<Written> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let taken = self.write(bytes)?;
+            if taken > 0 || bytes.is_empty() {
+                return Ok(Written::Taken(taken));
+            }
+            if limit.is_zero() {
+                return Ok(Written::Nothing);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let writable = poll_fn(|cx| self.poll_writable(cx));
+            let ready = match self.runtime.get() {
+                Some(runtime) => runtime.wait_at_most(writable, left)?,
+                None => sleep_at_most(writable, left),
+            };
+            if ready.is_none() {
+                let message = format!("timeout_ms: no room for {} ms; the upload goes on", limit.as_millis());
+                return Err(Error::new(Status::Timeout, message).detail(Detail::WaitLimit).phase(Phase::Send));
+            }
+        }
+    }
+
+    /// Ready when `write` would take something, or has something to say.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.pipe.end_so_far().is_some() {
+            return Poll::Ready(());
+        }
+        self.pipe.poll_room(cx).map(|_| ())
+    }
+
+    /// All has been written. Where that is less than was said, the request fails.
+    pub fn finish(&self) -> Result<()> {
+        let (passed, _) = self.pipe.progress();
+        let missing = self.length.map_or(0, |length| length - passed);
+        let end = match missing {
+            0 => Ok(()),
+            _ => {
+                Err(Error::invalid("upload", format_args!("is {missing} bytes short of its length; write them first")))
+            }
+        };
+        end?;
+        if self.pipe.finish(Ok(())) { Ok(()) } else { Err(Error::invalid("upload", "was finished already")) }
+    }
+
+    /// Its caller gave it up: a request that waits for more of it fails.
+    pub fn give_up(&self) {
+        let message = "upload: was freed before it was finished, so the request's body is not whole";
+        self.pipe.finish(Err(Error::new(Status::Cancelled, message)));
+    }
+}

@@ -1,0 +1,70 @@
+//! Tells foreign event loops that something is there: a descriptor that is readable as long as it is, and a write to one of theirs.
+
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::error::{Error, Result, Status};
+use crate::sys;
+
+/// What shows to the outside whether something is there. Its owner's lock keeps it in order.
+#[derive(Default)]
+pub struct Signal {
+    shows: bool,
+    #[cfg(unix)]
+    bell: Option<sys::Bell>,
+    #[cfg(unix)]
+    theirs: Option<OwnedFd>,
+}
+
+impl Signal {
+    pub fn show(&mut self, there: bool) {
+        if std::mem::replace(&mut self.shows, there) == there {
+            return;
+        }
+        #[cfg(unix)]
+        if let Some(bell) = &self.bell {
+            if there { bell.ring() } else { bell.clear() }
+        }
+        #[cfg(unix)]
+        if let (true, Some(theirs)) = (there, &self.theirs) {
+            sys::write_wake(theirs.as_fd());
+        }
+    }
+
+    /// A duplicate, so that whoever closes it takes nothing from us.
+    #[cfg(unix)]
+    pub fn descriptor(&mut self) -> Result<OwnedFd> {
+        if self.bell.is_none() {
+            let bell = sys::Bell::new().map_err(|error| no_descriptor(&error))?;
+            if self.shows {
+                bell.ring();
+            }
+            self.bell = Some(bell);
+        }
+        let bell = self.bell.as_ref().ok_or_else(|| Error::new(Status::Panic, "bug: the bell is gone"))?;
+        bell.duplicate().map_err(|error| no_descriptor(&error))
+    }
+
+    /// A duplicate of it is written to, so that its owner may close theirs at any time.
+    #[cfg(unix)]
+    pub fn write_to(&mut self, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.theirs = match descriptor {
+            None => None,
+            Some(descriptor) => {
+                let theirs = descriptor.try_clone_to_owned().map_err(|error| {
+                    Error::invalid("fd", format_args!("cannot be used ({error}); pass an open pipe, socket or eventfd"))
+                })?;
+                if self.shows {
+                    sys::write_wake(theirs.as_fd());
+                }
+                Some(theirs)
+            }
+        };
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn no_descriptor(error: &std::io::Error) -> Error {
+    Error::new(Status::System, format!("queue: no descriptor left: {error}")).os_error(error)
+}
