@@ -285,7 +285,7 @@
 
 /**
  * In `aip_completion.kind`: the one end of a request: `status` says how, `error` more. For a stream: its body has come whole or
- * failed; what is unread can still be read.
+ * failed; what is unread can still be read, and reading it never says AIP_WOULD_BLOCK again.
  */
 #define AIP_COMPLETION_DONE 4
 
@@ -610,7 +610,7 @@ typedef struct aip_pool aip_pool;
 typedef struct aip_queue aip_queue;
 
 /**
- * A whole response.
+ * A response: whole, or with AIP_REQUEST_STREAM a stream whose body is read while it comes.
  */
 typedef struct aip_response aip_response;
 
@@ -1941,7 +1941,8 @@ int32_t aip_queue_next(struct aip_queue *queue,
                        struct aip_error *error);
 
 /**
- * A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() has something to give.
+ * A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() would not say
+ * AIP_WOULD_BLOCK: AIP_END counts too.
  * Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
  */
 AIP_API

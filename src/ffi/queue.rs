@@ -42,7 +42,7 @@ pub const AIP_COMPLETION_READABLE: u32 = 2;
 /// In `aip_completion.kind`: writing the upload is worth while again, after AIP_WOULD_BLOCK.
 pub const AIP_COMPLETION_WRITABLE: u32 = 3;
 /// In `aip_completion.kind`: the one end of a request: `status` says how, `error` more. For a stream: its body has come whole or
-/// failed; what is unread can still be read.
+/// failed; what is unread can still be read, and reading it never says AIP_WOULD_BLOCK again.
 pub const AIP_COMPLETION_DONE: u32 = 4;
 
 /// One thing that happened to a submitted request.
@@ -105,7 +105,8 @@ pub unsafe extern "C" fn aip_queue_next(
     })
 }
 
-/// A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() has something to give.
+/// A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() would not say
+/// AIP_WOULD_BLOCK: AIP_END counts too.
 /// Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_queue_fd(queue: *mut aip_queue, fd: *mut i32, error: *mut aip_error) -> i32 {

@@ -17,7 +17,7 @@ use crate::error::{Delivery, Error, Phase, Result, Status};
 use crate::response::{Answer, Read, Response};
 use crate::session::Answered;
 
-/// A whole response.
+/// A response: whole, or with AIP_REQUEST_STREAM a stream whose body is read while it comes.
 pub struct aip_response {
     _private: [u8; 0],
 }

@@ -1,203 +1,33 @@
-//! Sessions: a base URL, an identity, and the connections behind them, shared by handles.
+//! One handle to a session: what its caller can do with it.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::base_url::BaseUrl;
+use super::launch::{HeadTold, Launch, hold};
+use super::{InFlight, Lease, Session, SessionStats};
 use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::cancel::{Cancel, Hold};
-use crate::config::{ConnectionConfig, Limits, MOST_HEADERS, Persistence, RequestDefaults};
-use crate::error::{Delivery, Detail, Error, Result, Status};
+use crate::config::{Limits, MOST_HEADERS, Persistence, RequestDefaults};
+use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::pace::Pace;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
-use crate::request::{Exchange, Failure, Path, Request, Sink, Stream, cut_off};
+use crate::request::{Exchange, Failure, Path, Request, Stream};
 use crate::response::{Answer, Response};
-use crate::route::Route;
 use crate::runtime::Runtime;
-use crate::stats::{PoolCounters, RequestCounters, add_one, read};
+use crate::stats::read;
 use crate::transport::{Outgoing, OutgoingBody};
 
 /// How much of a stream's body waits for its reader before it is read no further.
 const STREAM_BUFFER: usize = 1 << 20;
-
-/// Every session of a pool that is still alive, in the table or not.
-pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
-
-/// What all handles of one session share.
-pub struct Session {
-    pub id: u64,
-    pub base: BaseUrl,
-    pub connection: Arc<ConnectionConfig>,
-    /// Given up when the session closes, so that idle connections close unless another session shares them.
-    route: Mutex<Option<Arc<Route>>>,
-    /// 0 while open, then the detail of its end.
-    closed: AtomicI32,
-    in_flight: AtomicU64,
-    leases: AtomicU64,
-    drained: Notify,
-    cut: AtomicBool,
-    cut_now: Notify,
-    counters: RequestCounters,
-    pool_counters: Arc<PoolCounters>,
-    registry: Arc<Registry>,
-}
-
-/// A session's numbers now.
-pub struct SessionStats {
-    pub in_flight: u64,
-    pub leases: u64,
-    pub requests: u64,
-    pub failures: u64,
-    pub connections_opened: u64,
-    pub requests_reused: u64,
-}
-
-impl Session {
-    pub fn new(
-        base: BaseUrl,
-        connection: Arc<ConnectionConfig>,
-        route: Route,
-        pool_counters: Arc<PoolCounters>,
-        registry: Arc<Registry>,
-    ) -> Arc<Session> {
-        static LAST_ID: AtomicU64 = AtomicU64::new(0);
-        let session = Arc::new(Session {
-            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
-            base,
-            connection,
-            route: Mutex::new(Some(Arc::new(route))),
-            closed: AtomicI32::new(0),
-            in_flight: AtomicU64::new(0),
-            leases: AtomicU64::new(0),
-            drained: Notify::new(),
-            cut: AtomicBool::new(false),
-            cut_now: Notify::new(),
-            counters: RequestCounters::default(),
-            pool_counters,
-            registry,
-        });
-        add_one(&session.pool_counters.sessions_created);
-        lock(&session.registry).insert(session.id, Arc::downgrade(&session));
-        session
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst) != 0
-    }
-
-    /// Refuses new requests from here on; those under way finish. The first reason stays.
-    pub fn close(&self, why: Detail) {
-        let _ = self.closed.compare_exchange(0, why as i32, Ordering::SeqCst, Ordering::SeqCst);
-        let route = lock(&self.route).take();
-        drop(route);
-    }
-
-    /// Ends the requests under way.
-    pub fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        self.cut_now.notify_waiters();
-    }
-
-    /// Ends when no request is under way.
-    pub async fn drained(&self) {
-        loop {
-            let mut drained = std::pin::pin!(self.drained.notified());
-            drained.as_mut().enable();
-            if self.in_flight() == 0 {
-                return;
-            }
-            drained.await;
-        }
-    }
-
-    pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::SeqCst)
-    }
-
-    pub fn is_leased(&self) -> bool {
-        self.leases.load(Ordering::SeqCst) > 0
-    }
-
-    fn closed_error(&self) -> Option<Error> {
-        let detail = match self.closed.load(Ordering::SeqCst) {
-            0 => return None,
-            n if n == Detail::Evicted as i32 => Detail::Evicted,
-            n if n == Detail::PoolClosed as i32 => Detail::PoolClosed,
-            _ => Detail::SessionClosed,
-        };
-        Some(Error::closed(detail))
-    }
-
-    async fn cut_off(&self) -> Error {
-        let mut cut = std::pin::pin!(self.cut_now.notified());
-        cut.as_mut().enable();
-        if !self.cut.load(Ordering::SeqCst) {
-            cut.await;
-        }
-        cut_off()
-    }
-
-    fn count(&self, of: impl Fn(&RequestCounters) -> &AtomicU64) {
-        add_one(of(&self.counters));
-        add_one(of(&self.pool_counters.requests));
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        lock(&self.registry).remove(&self.id);
-    }
-}
-
-/// A request under way: counted from before the closed check, so that a drain never misses one.
-struct InFlight(Arc<Session>);
-
-impl InFlight {
-    fn begin(session: &Arc<Session>) -> Result<Self> {
-        session.in_flight.fetch_add(1, Ordering::SeqCst);
-        let begun = InFlight(session.clone());
-        session.closed_error().map_or(Ok(begun), Err)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
-            self.0.drained.notify_waiters();
-        }
-    }
-}
-
-/// A lease: its session is never evicted while it lives.
-pub struct Lease {
-    session: Arc<Session>,
-    /// Told when the lease has ended: a pool beyond its size shrinks then.
-    ended: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Lease {
-    pub fn new(session: Arc<Session>, ended: impl Fn() + Send + Sync + 'static) -> Self {
-        session.leases.fetch_add(1, Ordering::SeqCst);
-        Lease { session, ended: Box::new(ended) }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.session.leases.fetch_sub(1, Ordering::SeqCst);
-        (self.ended)();
-    }
-}
 
 /// One handle to a shared session, with request defaults of its own.
 pub struct SessionHandle {
@@ -326,54 +156,6 @@ impl SessionHandle {
         Pipe::new(STREAM_BUFFER, self.unread.clone())
     }
 
-    /// Starts a request in a task of its own.
-    fn launch(
-        &self,
-        request: Request,
-        launch: Launch,
-        interrupt: Option<Cancel>,
-        queue: Option<Arc<Queue>>,
-    ) -> Result<()> {
-        let begun = InFlight::begin(&self.session)?;
-        let held = request.cancel.map(hold).transpose()?;
-        let mut exchange = self.exchange(request)?;
-        exchange.interrupt = interrupt;
-        if held.is_some() {
-            self.runtime.watch_cancels();
-        }
-        let tally = self.tally(&exchange);
-        let ending = Ending(Some(match &launch {
-            Launch::Whole(sink) => sink.clone(),
-            Launch::Stream(stream) => stream.sink.clone(),
-        }));
-        self.runtime.spawn(async move {
-            let _held = held;
-            let outcome = {
-                let cut = async {
-                    match &queue {
-                        Some(queue) => tokio::select! { why = begun.0.cut_off() => why, why = queue.cut_off() => why },
-                        None => begun.0.cut_off().await,
-                    }
-                };
-                match launch {
-                    Launch::Whole(_) => exchange.run(cut).await.map(Some),
-                    Launch::Stream(stream) => exchange.stream(cut, stream).await.map(|()| None),
-                }
-            };
-            let reused =
-                outcome.as_ref().map(|response| response.as_ref().is_some_and(|response| response.report.reused));
-            tally.ended(reused);
-            drop(begun);
-            ending.with(outcome);
-        });
-        Ok(())
-    }
-
-    fn tally(&self, exchange: &Exchange) -> Tally {
-        self.session.count(|counters| &counters.requests);
-        Tally { session: self.session.clone(), by_engine: matches!(exchange.path, Path::Engine(..)) }
-    }
-
     /// Opens connections to the base URL until `wanted` are there for requests that come together; how many stand then.
     pub fn warm(&self, wanted: usize, timeout: Duration) -> Result<usize> {
         let _begun = InFlight::begin(&self.session)?;
@@ -389,7 +171,7 @@ impl SessionHandle {
         warmed.and_then(|warmed| warmed).map_err(|error| Error { elapsed: started.elapsed(), ..error })
     }
 
-    fn exchange(&self, request: Request) -> Result<Exchange> {
+    pub(super) fn exchange(&self, request: Request) -> Result<Exchange> {
         let started = Instant::now();
         let session = &self.session;
         let route = lock(&session.route).clone();
@@ -445,88 +227,11 @@ impl SessionHandle {
     }
 }
 
-/// What a task carries out.
-enum Launch {
-    Whole(Arc<dyn Sink>),
-    Stream(Stream),
-}
-
-/// However a task ends, done, panicked or dropped, its sink hears of it once.
-struct Ending(Option<Arc<dyn Sink>>);
-
-impl Ending {
-    fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
-        if let Some(sink) = self.0.take() {
-            sink.ended(outcome);
-        }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if let Some(sink) = self.0.take() {
-            let error = if std::thread::panicking() {
-                Error::new(Status::Panic, "bug: a request's task panicked; please report it")
-            } else {
-                Error::closed(Detail::PoolClosed)
-            };
-            sink.ended(Err(error.delivery(Delivery::MaybeSent).into()));
-        }
-    }
-}
-
-/// Tells one waiting thread of a stream's head, or why there is none.
-struct HeadTold(Mutex<Option<oneshot::Sender<std::result::Result<Response, Failure>>>>);
-
-impl HeadTold {
-    fn tell(&self, outcome: std::result::Result<Response, Failure>) {
-        if let Some(tell) = lock(&self.0).take() {
-            let _ = tell.send(outcome);
-        }
-    }
-}
-
-impl Sink for HeadTold {
-    fn headed(&self, response: Response) {
-        self.tell(Ok(response));
-    }
-
-    fn ended(&self, outcome: std::result::Result<Option<Response>, Failure>) {
-        if let Err(failure) = outcome {
-            self.tell(Err(failure));
-        }
-    }
-}
-
-/// Counts a request's end.
-struct Tally {
-    session: Arc<Session>,
-    by_engine: bool,
-}
-
-impl Tally {
-    /// With whether its connection was used before.
-    fn ended(self, outcome: std::result::Result<bool, &Failure>) {
-        match outcome {
-            Ok(true) => self.session.count(|counters| &counters.requests_reused),
-            // Its pool counts connections when they are opened.
-            Ok(false) if self.by_engine => add_one(&self.session.counters.connections_opened),
-            Ok(false) => {}
-            Err(_) => self.session.count(|counters| &counters.failures),
-        }
-    }
-}
-
 /// A failure, and the answer that some carry.
 pub type Answered = (Error, Option<Box<Answer>>);
 
 fn alone(error: Error) -> Answered {
     (error, None)
-}
-
-fn hold(cancel: Cancel) -> Result<Hold> {
-    let freed = || Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request");
-    cancel.hold().ok_or_else(freed)
 }
 
 async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Response, Failure> {

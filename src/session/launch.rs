@@ -1,0 +1,142 @@
+//! Requests in tasks of their own, and whoever hears of them.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use super::handle::SessionHandle;
+use super::{InFlight, Session};
+use crate::cancel::{Cancel, Hold};
+use crate::error::{Delivery, Detail, Error, Result, Status};
+use crate::lock::lock;
+use crate::queue::Queue;
+use crate::request::{Exchange, Failure, Path, Request, Sink, Stream};
+use crate::response::Response;
+use crate::stats::add_one;
+
+impl SessionHandle {
+    /// Starts a request in a task of its own.
+    pub(super) fn launch(
+        &self,
+        request: Request,
+        launch: Launch,
+        interrupt: Option<Cancel>,
+        queue: Option<Arc<Queue>>,
+    ) -> Result<()> {
+        let begun = InFlight::begin(&self.session)?;
+        let held = request.cancel.map(hold).transpose()?;
+        let mut exchange = self.exchange(request)?;
+        exchange.interrupt = interrupt;
+        if held.is_some() {
+            self.runtime.watch_cancels();
+        }
+        let tally = self.tally(&exchange);
+        let ending = Ending(Some(match &launch {
+            Launch::Whole(sink) => sink.clone(),
+            Launch::Stream(stream) => stream.sink.clone(),
+        }));
+        self.runtime.spawn(async move {
+            let _held = held;
+            let outcome = {
+                let cut = async {
+                    match &queue {
+                        Some(queue) => tokio::select! { why = begun.0.cut_off() => why, why = queue.cut_off() => why },
+                        None => begun.0.cut_off().await,
+                    }
+                };
+                match launch {
+                    Launch::Whole(_) => exchange.run(cut).await.map(Some),
+                    Launch::Stream(stream) => exchange.stream(cut, stream).await.map(|()| None),
+                }
+            };
+            let reused =
+                outcome.as_ref().map(|response| response.as_ref().is_some_and(|response| response.report.reused));
+            tally.ended(reused);
+            drop(begun);
+            ending.with(outcome);
+        });
+        Ok(())
+    }
+
+    pub(super) fn tally(&self, exchange: &Exchange) -> Tally {
+        self.session.count(|counters| &counters.requests);
+        Tally { session: self.session.clone(), by_engine: matches!(exchange.path, Path::Engine(..)) }
+    }
+}
+
+/// What a task carries out.
+pub(super) enum Launch {
+    Whole(Arc<dyn Sink>),
+    Stream(Stream),
+}
+
+/// However a task ends, done, panicked or dropped, its sink hears of it once.
+struct Ending(Option<Arc<dyn Sink>>);
+
+impl Ending {
+    fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
+        if let Some(sink) = self.0.take() {
+            sink.ended(outcome);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(sink) = self.0.take() {
+            let error = if std::thread::panicking() {
+                Error::new(Status::Panic, "bug: a request's task panicked; please report it")
+            } else {
+                Error::closed(Detail::PoolClosed)
+            };
+            sink.ended(Err(error.delivery(Delivery::MaybeSent).into()));
+        }
+    }
+}
+
+/// Tells one waiting thread of a stream's head, or why there is none.
+pub(super) struct HeadTold(pub(super) Mutex<Option<oneshot::Sender<std::result::Result<Response, Failure>>>>);
+
+impl HeadTold {
+    fn tell(&self, outcome: std::result::Result<Response, Failure>) {
+        if let Some(tell) = lock(&self.0).take() {
+            let _ = tell.send(outcome);
+        }
+    }
+}
+
+impl Sink for HeadTold {
+    fn headed(&self, response: Response) {
+        self.tell(Ok(response));
+    }
+
+    fn ended(&self, outcome: std::result::Result<Option<Response>, Failure>) {
+        if let Err(failure) = outcome {
+            self.tell(Err(failure));
+        }
+    }
+}
+
+/// Counts a request's end.
+pub(super) struct Tally {
+    session: Arc<Session>,
+    by_engine: bool,
+}
+
+impl Tally {
+    /// With whether its connection was used before.
+    pub(super) fn ended(self, outcome: std::result::Result<bool, &Failure>) {
+        match outcome {
+            Ok(true) => self.session.count(|counters| &counters.requests_reused),
+            // Its pool counts connections when they are opened.
+            Ok(false) if self.by_engine => add_one(&self.session.counters.connections_opened),
+            Ok(false) => {}
+            Err(_) => self.session.count(|counters| &counters.failures),
+        }
+    }
+}
+
+pub(super) fn hold(cancel: Cancel) -> Result<Hold> {
+    let freed = || Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request");
+    cancel.hold().ok_or_else(freed)
+}
