@@ -1,0 +1,1 @@
+pool = ConnectionPool(max_size=20, timeout=60)
