@@ -30,7 +30,7 @@ static std::uint64_t live_handles()
 {
     aip_library_stats stats{};
     aip_stats(&stats, sizeof stats);
-    return stats.pools + stats.sessions + stats.responses + stats.cancels;
+    return stats.pools + stats.sessions + stats.responses + stats.cancels + stats.queues + stats.uploads;
 }
 
 CPP_TEST(moves_transfer_and_destructors_free)
@@ -134,6 +134,8 @@ static void check_time_limits(Try attempt)
         {&Options::send_timeout, "send_timeout"},
         {&Options::first_byte_timeout, "first_byte_timeout"},
         {&Options::between_bytes_timeout, "between_bytes_timeout"},
+        {&Options::first_event_timeout, "first_event_timeout"},
+        {&Options::between_events_timeout, "between_events_timeout"},
     };
     for (const auto& [limit, name] : limits) {
         Options wrong;

@@ -29,6 +29,23 @@ std::string use_without_exceptions(const aipool::pool& pool, const std::string& 
     if (!pool.metrics() || !pool.reload_tls()) return "no metrics, or no reload";
     aipool::event_reader reader;
     if (!reader.lines()) return "no events";
+    auto body = aipool::upload::make();
+    if (!body || !body.value().write("x") || !body.value().finish()) return "no upload";
+    aipool::request bytes;
+    bytes.url = "/bytes/3";
+    auto stream = session->stream(bytes);
+    char part[4];
+    if (stream && stream.value().read(part).value() != 3) return "the stream is not of 3 bytes";
+    if (stream && stream.value().next_event()) return "bytes and events were mixed";
+    const auto queue = aipool::queue::make(pool);
+    if (!queue) return queue.error().message;
+    int size = 0;
+    const auto take = [&](aipool::result<aipool::response> came) { size = static_cast<int>(came.value().body().size()); };
+    if (!queue->submit(session.value(), bytes, take)) return "it was not submitted";
+    auto future = queue->submit_future(session.value(), bytes);
+    if (!queue->close()) return "the queue did not close";
+    while (queue->poll()) continue;
+    if (size != 3 || !future.get()) return "the answers did not come";
     return "";
 }
 

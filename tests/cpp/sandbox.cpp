@@ -66,6 +66,16 @@ aipool::session_options trusting()
     return options;
 }
 
+aipool::request chat(const std::string& words)
+{
+    aipool::request request;
+    request.method = "POST";
+    request.url = "/v1/chat/completions";
+    request.headers = {{"content-type", "application/json"}};
+    request.body = R"({"model": "m", "stream": true, "messages": [{"role": "user", "content": ")" + words + R"("}]})";
+    return request;
+}
+
 held_request::held_request(const aipool::session& session)
     : outcome_(std::async(std::launch::async, [this, &session] { return session.get("/hold/" + name_); }))
 {

@@ -8,13 +8,22 @@
 /// UTF-8. The contract beneath is aipool.h.
 #pragma once
 
+#include <aipool/async_stream.hpp>
 #include <aipool/cancel_source.hpp>
+#include <aipool/completion.hpp>
 #include <aipool/error.hpp>
+#include <aipool/event.hpp>
+#include <aipool/event_range.hpp>
 #include <aipool/events.hpp>
 #include <aipool/one_line.hpp>
 #include <aipool/options.hpp>
 #include <aipool/pool.hpp>
+#include <aipool/queue.hpp>
 #include <aipool/request.hpp>
 #include <aipool/response.hpp>
 #include <aipool/result.hpp>
 #include <aipool/session.hpp>
+#include <aipool/span.hpp>
+#include <aipool/stream.hpp>
+#include <aipool/stream_handlers.hpp>
+#include <aipool/upload.hpp>

@@ -15,6 +15,8 @@ struct free_handle {
     void operator()(aip_session* session) const noexcept { aip_session_free(session); }
     void operator()(aip_response* response) const noexcept { aip_response_free(response); }
     void operator()(aip_cancel* cancel) const noexcept { aip_cancel_free(cancel); }
+    void operator()(aip_upload* upload) const noexcept { aip_upload_free(upload); }
+    void operator()(aip_queue* queue) const noexcept { aip_queue_free(queue); }
 };
 
 /// An owned handle; a NULL one, of an object moved from, is refused by the library.
@@ -48,6 +50,14 @@ result<Stats> read(Call call)
     aip_error failure{};
     if (call(&stats, sizeof stats, &failure) != AIP_OK) return to_error(failure);
     return stats;
+}
+
+/// What a call that need not succeed said: with AIP_WOULD_BLOCK and AIP_END C writes no error.
+inline error not_done(std::int32_t ended, const aip_error& failure)
+{
+    if (ended == AIP_WOULD_BLOCK) return own_error(status::would_block, "nothing yet");
+    if (ended == AIP_END) return own_error(status::end, "it has ended");
+    return to_error(failure);
 }
 
 }  // namespace impl

@@ -74,6 +74,13 @@ enum class proxy_mode : std::uint32_t {
     off = AIP_PROXY_OFF,                  ///< None.
 };
 
+/// How the events of a stream are framed. Since 0.1.
+enum class event_format : std::uint32_t {
+    by_content_type = 0,         ///< As the response's content-type says.
+    sse = AIP_EVENTS_SSE,        ///< Server-sent events.
+    ndjson = AIP_EVENTS_NDJSON,  ///< A JSON text a line.
+};
+
 /// How a pool is made. Since 0.1.
 struct pool_options {
     /// Sessions kept, by default 10. 0 switches keeping off: every get is a session of its own.
@@ -111,6 +118,11 @@ struct pool_options {
     std::optional<std::chrono::milliseconds> idle_timeout;
     /// After what time a connection is replaced, give or take 15 %, by default ten minutes. Zero is refused.
     std::optional<std::chrono::milliseconds> max_lifetime;
+    /// From the going out of a stream's request to its first data event, by default unlimited. Zero is refused.
+    std::optional<std::chrono::milliseconds> first_event_timeout;
+    /// For the time without one more data event of a stream, comments and pings not counted, by default unlimited. Zero is
+    /// refused.
+    std::optional<std::chrono::milliseconds> between_events_timeout;
 };
 
 /// What a session is asked for with. ca_*, http_version, transport and all from trust on shape connections: they are the
@@ -188,6 +200,10 @@ struct session_options {
     /// Bytes of one HTTP/2 stream that may wait unread, 1024 to 16 MiB, by default 64 KiB; unlimited is 16 MiB. Zero is
     /// refused.
     std::optional<std::uint64_t> stream_window;
+    /// As in pool_options, for requests of this handle; by default the pool's.
+    std::optional<std::chrono::milliseconds> first_event_timeout;
+    /// As in pool_options, for requests of this handle; by default the pool's.
+    std::optional<std::chrono::milliseconds> between_events_timeout;
 };
 
 namespace impl {
@@ -244,6 +260,8 @@ public:
         set(to.send_timeout_ms, from.send_timeout, "send_timeout");
         set(to.first_byte_timeout_ms, from.first_byte_timeout, "first_byte_timeout");
         set(to.between_bytes_timeout_ms, from.between_bytes_timeout, "between_bytes_timeout");
+        set(to.first_event_timeout_ms, from.first_event_timeout, "first_event_timeout");
+        set(to.between_events_timeout_ms, from.between_events_timeout, "between_events_timeout");
     }
 
     std::optional<error> refused() const

@@ -3,6 +3,7 @@
 
 #include <aipool/cancel_source.hpp>
 #include <aipool/options.hpp>
+#include <aipool/upload.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -53,6 +54,20 @@ struct request {
     /// The server may get this request twice: it is sent again over a fresh connection when a reused one broke without a
     /// byte of an answer. Idempotent methods and requests with an Idempotency-Key header need it not.
     bool may_repeat = false;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> first_event_timeout;
+    /// As in pool_options, for this request; by default the session's.
+    std::optional<std::chrono::milliseconds> between_events_timeout;
+    /// The body, pushed while it goes out, in place of `body`. Borrowed until the call returns; it serves one request; may
+    /// be null.
+    const aipool::upload* upload = nullptr;
+    /// Of a stream: how its events are framed.
+    aipool::event_format event_format = aipool::event_format::by_content_type;
+    /// Of a stream: most bytes of one event, by default 8 MiB. Zero is refused.
+    std::optional<std::uint64_t> max_event_bytes;
+    /// Of a stream: the data of the event that ends it ("[DONE]"). One that ends without it is status::truncated when its
+    /// events are read. Empty is none.
+    std::string end_marker;
 };
 
 namespace impl {
@@ -81,8 +96,9 @@ public:
         request_.body_len = body.size();
     }
 
-    explicit c_request(const request& from) : c_request(from.method, from.url, from.body)
+    explicit c_request(const request& from, std::uint32_t flags = 0) : c_request(from.method, from.url, from.body)
     {
+        request_.flags = flags;
         headers_.reserve(from.headers.size());
         for (const auto& [name, value] : from.headers) add_header(name, value);
         request_.cancel = from.cancel == nullptr ? nullptr : from.cancel->native_handle();
@@ -90,10 +106,17 @@ public:
         if (from.may_repeat) request_.flags |= AIP_REQUEST_MAY_REPEAT;
         request_.max_redirects = to_c(from.max_redirects);
         request_.max_retries = to_c(from.max_retries);
+        request_.upload = from.upload == nullptr ? nullptr : from.upload->native_handle();
+        request_.event_format = static_cast<std::uint32_t>(from.event_format);
+        set(request_.end_marker, request_.end_marker_len, from.end_marker);
         limits all;
         all.set_all(request_, from);
+        all.set(request_.max_event_bytes, from.max_event_bytes, "max_event_bytes");
         error_ = all.refused();
-        // C would take its NULL for no cancel handle at all.
+        // C would take the NULL of either for none at all.
+        if (from.upload != nullptr && request_.upload == nullptr) {
+            error_ = own_error(status::invalid_handle, "upload: this upload was moved from");
+        }
         if (from.cancel != nullptr && request_.cancel == nullptr) {
             error_ = own_error(status::invalid_handle, "cancel: this cancel_source was moved from");
         }

@@ -51,9 +51,10 @@ struct response_info {
 };
 
 namespace impl {
+struct adopt;
 template <class Call>
 result<response> answer(const c_request& request, Call call);
-}
+}  // namespace impl
 
 /// A whole response. Move-only; what it lends (string views) lives as long as it does. Reading never fails: an object
 /// moved from has status 0 and nothing else. Since 0.1.
@@ -134,6 +135,7 @@ public:
 private:
     template <class Call>
     friend result<response> impl::answer(const impl::c_request& request, Call call);
+    friend struct impl::adopt;
 
     explicit response(aip_response* owned) noexcept : handle_(owned) {}
 

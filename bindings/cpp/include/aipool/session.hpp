@@ -3,6 +3,7 @@
 
 #include <aipool/options.hpp>
 #include <aipool/response.hpp>
+#include <aipool/stream.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,20 @@ public:
         impl::c_request what("POST", url, body);
         what.add_header("content-type", content_type);
         return send(what);
+    }
+
+    /// Sends a request and blocks until the response's head came; its body is read while it comes. Its timeout and max_body
+    /// count only where the request itself sets them; without limits of your own, five minutes of silence end it.
+    /// status::unsupported over reqwest; else fails as request(). Since 0.1.
+    ///
+    ///     auto chat = session.stream(request).value();
+    ///     for (const auto& event : chat.events()) std::puts(std::string(event.data).c_str());
+    ///     if (chat.error()) throw aipool::exception(*chat.error());
+    result<aipool::stream> stream(const aipool::request& what) const
+    {
+        auto head = send(impl::c_request(what, AIP_REQUEST_STREAM));
+        if (!head) return std::move(head).error();
+        return impl::adopt::head(std::move(head).value());
     }
 
     /// Opens connections to the base URL before requests need them, until as many stand as can take that many requests at

@@ -26,11 +26,14 @@ inline namespace v0 {
 /// The class of an outcome. An HTTP status of 400 or more is a response. Since 0.1.
 enum class status : int {
     ok = AIP_OK,                              ///< Done.
+    end = AIP_END,                            ///< A stream or queue has ended in good order; nothing more will come.
+    would_block = AIP_WOULD_BLOCK,            ///< Nothing to read, take or write just now.
     invalid_argument = AIP_INVALID_ARGUMENT,  ///< An argument is wrong; the message names it.
     invalid_handle = AIP_INVALID_HANDLE,      ///< The object was moved from, or inherited over fork().
-    closed = AIP_CLOSED,                      ///< The session or pool is closed; delivery says whether anything was sent.
+    busy = AIP_BUSY,                          ///< Another thread is in a call that allows one at a time.
+    closed = AIP_CLOSED,                      ///< The session, pool or queue is closed; delivery says whether anything was sent.
     timeout = AIP_TIMEOUT,                    ///< A time limit ran out.
-    cancelled = AIP_CANCELLED,                ///< The request's cancel_source was fired.
+    cancelled = AIP_CANCELLED,                ///< The cancel_source was fired, or what was waited for destroyed.
     interrupted = AIP_INTERRUPTED,            ///< A signal handler ran during an interruptible wait.
     limit = AIP_LIMIT,                        ///< A bound of the library is reached.
     dns = AIP_DNS,                            ///< The host name does not resolve.
@@ -48,28 +51,32 @@ enum class status : int {
 
 /// What within the class. Since 0.1.
 enum class detail : int {
-    none = AIP_DETAIL_NONE,                                ///< Nothing more to say.
-    evicted = AIP_DETAIL_EVICTED,                          ///< closed: the pool was full and gave this session up.
-    session_closed = AIP_DETAIL_SESSION_CLOSED,            ///< closed: somebody closed this session.
-    pool_closed = AIP_DETAIL_POOL_CLOSED,                  ///< closed: the pool was destroyed or closed.
-    total_limit = AIP_DETAIL_TOTAL_LIMIT,                  ///< timeout: the request's timeout.
-    connect_limit = AIP_DETAIL_CONNECT_LIMIT,              ///< timeout: its connect_timeout.
-    drain_limit = AIP_DETAIL_DRAIN_LIMIT,                  ///< timeout or closed: the drain time of close_all().
-    queue_limit = AIP_DETAIL_QUEUE_LIMIT,                  ///< timeout: queue_timeout; the message counts connections.
-    dns_limit = AIP_DETAIL_DNS_LIMIT,                      ///< timeout: dns_timeout.
-    tls_limit = AIP_DETAIL_TLS_LIMIT,                      ///< timeout: tls_timeout.
-    send_limit = AIP_DETAIL_SEND_LIMIT,                    ///< timeout: send_timeout.
-    first_byte_limit = AIP_DETAIL_FIRST_BYTE_LIMIT,        ///< timeout: first_byte_timeout.
-    between_bytes_limit = AIP_DETAIL_BETWEEN_BYTES_LIMIT,  ///< timeout: between_bytes_timeout.
-    queue_full = AIP_DETAIL_QUEUE_FULL,                    ///< limit: max_queue requests wait already.
-    proxy = AIP_DETAIL_PROXY,                              ///< It happened at the proxy, on the way to the server.
-    untrusted_issuer = AIP_DETAIL_UNTRUSTED_ISSUER,        ///< tls: the certificate's issuer is not trusted.
-    wrong_host = AIP_DETAIL_WRONG_HOST,                    ///< tls: the certificate is for another host name.
-    expired = AIP_DETAIL_EXPIRED,                          ///< tls: it has expired, or is not valid yet.
-    wrong_pin = AIP_DETAIL_WRONG_PIN,                      ///< tls: the chain holds none of the pinned keys.
-    client_certificate = AIP_DETAIL_CLIENT_CERTIFICATE,    ///< tls: the server wants one, or refused ours.
-    bomb = AIP_DETAIL_BOMB,                                ///< too_large: decoded far larger than what was sent.
-    redirect = AIP_DETAIL_REDIRECT,                        ///< protocol: a redirect too many, or to nowhere.
+    none = AIP_DETAIL_NONE,                                  ///< Nothing more to say.
+    evicted = AIP_DETAIL_EVICTED,                            ///< closed: the pool was full and gave this session up.
+    session_closed = AIP_DETAIL_SESSION_CLOSED,              ///< closed: somebody closed this session.
+    pool_closed = AIP_DETAIL_POOL_CLOSED,                    ///< closed: the pool was destroyed or closed.
+    queue_closed = AIP_DETAIL_QUEUE_CLOSED,                  ///< closed: the queue was closed; cancelled: it was destroyed.
+    total_limit = AIP_DETAIL_TOTAL_LIMIT,                    ///< timeout: the request's timeout.
+    connect_limit = AIP_DETAIL_CONNECT_LIMIT,                ///< timeout: its connect_timeout.
+    drain_limit = AIP_DETAIL_DRAIN_LIMIT,                    ///< timeout or closed: the drain time of close_all().
+    queue_limit = AIP_DETAIL_QUEUE_LIMIT,                    ///< timeout: queue_timeout; the message counts connections.
+    dns_limit = AIP_DETAIL_DNS_LIMIT,                        ///< timeout: dns_timeout.
+    tls_limit = AIP_DETAIL_TLS_LIMIT,                        ///< timeout: tls_timeout.
+    send_limit = AIP_DETAIL_SEND_LIMIT,                      ///< timeout: send_timeout.
+    first_byte_limit = AIP_DETAIL_FIRST_BYTE_LIMIT,          ///< timeout: first_byte_timeout.
+    between_bytes_limit = AIP_DETAIL_BETWEEN_BYTES_LIMIT,    ///< timeout: between_bytes_timeout.
+    first_event_limit = AIP_DETAIL_FIRST_EVENT_LIMIT,        ///< timeout: first_event_timeout.
+    queue_full = AIP_DETAIL_QUEUE_FULL,                      ///< limit: max_queue requests wait already.
+    between_events_limit = AIP_DETAIL_BETWEEN_EVENTS_LIMIT,  ///< timeout: between_events_timeout.
+    wait_limit = AIP_DETAIL_WAIT_LIMIT,                      ///< timeout: the call's own wait; what it waited for goes on.
+    proxy = AIP_DETAIL_PROXY,                                ///< It happened at the proxy, on the way to the server.
+    untrusted_issuer = AIP_DETAIL_UNTRUSTED_ISSUER,          ///< tls: the certificate's issuer is not trusted.
+    wrong_host = AIP_DETAIL_WRONG_HOST,                      ///< tls: the certificate is for another host name.
+    expired = AIP_DETAIL_EXPIRED,                            ///< tls: it has expired, or is not valid yet.
+    wrong_pin = AIP_DETAIL_WRONG_PIN,                        ///< tls: the chain holds none of the pinned keys.
+    client_certificate = AIP_DETAIL_CLIENT_CERTIFICATE,      ///< tls: the server wants one, or refused ours.
+    bomb = AIP_DETAIL_BOMB,                                  ///< too_large: decoded far larger than what was sent.
+    redirect = AIP_DETAIL_REDIRECT,                          ///< protocol: a redirect too many, or to nowhere.
 };
 
 /// Where in the life of a request it happened. Since 0.1.
@@ -126,6 +133,7 @@ public:
         case status::interrupted: return std::errc::interrupted;
         case status::protocol: return std::errc::protocol_error;
         case status::reset: return std::errc::connection_reset;
+        case status::would_block: return std::errc::operation_would_block;
         case status::unsupported: return std::errc::not_supported;
         default: return std::error_condition(value, *this);
         }
