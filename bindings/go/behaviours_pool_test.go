@@ -302,7 +302,7 @@ func staleHandleIsRefused(t *testing.T) {
 	want(t, "is ErrClosed", errors.Is(err, ErrClosed), true)
 	want(t, "id, closed", session.ID() == 0 && session.Closed(), true)
 	// What a call finds that raced with Close.
-	_, failure := nativeDo(token, nil, &Request{URL: "/echo"}, nil, 0)
+	_, failure := nativeDo(token, nil, &Request{URL: "/echo"}, outgoing{})
 	wantError(t, failure, StatusInvalidHandle, DetailNone, NotSent)
 	must(t, pool.Close())
 	must(t, pool.Close())

@@ -329,7 +329,7 @@ func firedCancelIsSticky(t *testing.T) {
 		_, err := session.Do(ctx, &Request{URL: "/echo"})
 		wantError(t, err, StatusCancelled, DetailNone, NotSent)
 		// The context is not even asked for this one: it is the native handle that stays fired.
-		_, failure := nativeDo(session.handle.token.Load(), nil, &Request{URL: "/echo"}, nil, token)
+		_, failure := nativeDo(session.handle.token.Load(), nil, &Request{URL: "/echo"}, outgoing{cancel: token})
 		want(t, "native status", failure.Status, StatusCancelled)
 	}
 	want(t, "requests", server.count(t, "requests"), 0)

@@ -21,12 +21,12 @@ const (
 	HTTP2 HTTPVersion = C.AIP_HTTP_2
 )
 
-// The transports. Since 0.1.
+// The carriers. Since 0.1.
 const (
 	// TransportEngine is the pool's own connections.
-	TransportEngine Transport = C.AIP_TRANSPORT_ENGINE
+	TransportEngine Carrier = C.AIP_TRANSPORT_ENGINE
 	// TransportReqwest is reqwest's: no limits of connections, no queue, no proxy. What it lacks is StatusUnsupported by name.
-	TransportReqwest Transport = C.AIP_TRANSPORT_REQWEST
+	TransportReqwest Carrier = C.AIP_TRANSPORT_REQWEST
 )
 
 // Whom a session trusts. Since 0.1.
@@ -53,6 +53,16 @@ const (
 	ProxyEnvironment ProxyMode = C.AIP_PROXY_ENVIRONMENT
 	// ProxyOff is no proxy.
 	ProxyOff ProxyMode = C.AIP_PROXY_OFF
+)
+
+// How events are read. Since 0.1.
+const (
+	// EventsByType goes by the content-type.
+	EventsByType EventFormat = 0
+	// EventsSSE is server-sent events (HTML standard, 9.2.6).
+	EventsSSE EventFormat = C.AIP_EVENTS_SSE
+	// EventsNDJSON is a JSON text a line.
+	EventsNDJSON EventFormat = C.AIP_EVENTS_NDJSON
 )
 
 // How a connection's TLS began. Since 0.1.

@@ -13,7 +13,7 @@
 //		Body:    body,
 //	})
 //
-// Everything here may be used from many goroutines at once. A response is plain Go memory with nothing to close. A failure
+// Everything here may be used from many goroutines at once. A [Response] is plain Go memory with nothing to close. A failure
 // is an [*Error], which says whether the server can have seen the request.
 //
 // # Limits
@@ -28,10 +28,20 @@
 // A context that ends ends the native request too. The error then matches [context.Canceled] or
 // [context.DeadlineExceeded] and the context's cause, and still is an [*Error] that says how far the request got.
 //
+// # Streams
+//
+// [Session.Stream] returns at the head of a response; its body is read while it comes, as bytes or as events:
+//
+//	stream, err := session.Stream(ctx, &aipool.Request{ ... EndMarker: "[DONE]"})
+//	...
+//	for event, err := range stream.Events() {
+//
+// [Transport] is an http.RoundTripper over a pool: with it an http.Client, and any SDK that takes one, goes over the pool.
+//
 // # Threads
 //
-// A request under way holds one operating system thread, which drives its I/O. Bound the requests at once where they may be
-// thousands: Go ends a process that has 10000 threads.
+// Any number of requests under way needs a few operating system threads: of the goroutines that wait one drives the I/O of
+// all, and they take turns. No request has a goroutine of its own, but for one that reads a Request.BodyReader which may block.
 //
 // # Linking
 //

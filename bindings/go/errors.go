@@ -97,10 +97,16 @@ type Status int32
 
 // The classes. An HTTP status of 400 or more is no failure but a response. Since 0.1.
 const (
+	// StatusEnd: a stream has ended, in good order. Calls of this package say io.EOF instead.
+	StatusEnd Status = C.AIP_END
+	// StatusWouldBlock: there is nothing just now. Calls of this package wait instead.
+	StatusWouldBlock Status = C.AIP_WOULD_BLOCK
 	// StatusInvalidArgument: an argument is wrong; the message names it and says what to write instead.
 	StatusInvalidArgument Status = C.AIP_INVALID_ARGUMENT
 	// StatusInvalidHandle: the pool or session handle was closed.
 	StatusInvalidHandle Status = C.AIP_INVALID_HANDLE
+	// StatusBusy: another goroutine is in a call that allows one at a time. Calls of this package wait instead.
+	StatusBusy Status = C.AIP_BUSY
 	// StatusClosed: the session or pool is closed; the detail says how. Nothing was sent: get the session again. Except
 	// with DetailDrainLimit: then the request was under way, and Delivery says how far.
 	StatusClosed Status = C.AIP_CLOSED
@@ -152,6 +158,8 @@ const (
 	DetailSessionClosed Detail = C.AIP_DETAIL_SESSION_CLOSED
 	// DetailPoolClosed, of StatusClosed: the pool was closed.
 	DetailPoolClosed Detail = C.AIP_DETAIL_POOL_CLOSED
+	// DetailQueueClosed, of StatusClosed: the completion queue was closed.
+	DetailQueueClosed Detail = C.AIP_DETAIL_QUEUE_CLOSED
 	// DetailTotalLimit, of StatusTimeout: Timeout.
 	DetailTotalLimit Detail = C.AIP_DETAIL_TOTAL_LIMIT
 	// DetailConnectLimit, of StatusTimeout: ConnectTimeout.
@@ -170,6 +178,12 @@ const (
 	DetailFirstByteLimit Detail = C.AIP_DETAIL_FIRST_BYTE_LIMIT
 	// DetailBetweenBytesLimit, of StatusTimeout: BetweenBytesTimeout.
 	DetailBetweenBytesLimit Detail = C.AIP_DETAIL_BETWEEN_BYTES_LIMIT
+	// DetailFirstEventLimit, of StatusTimeout: FirstEventTimeout.
+	DetailFirstEventLimit Detail = C.AIP_DETAIL_FIRST_EVENT_LIMIT
+	// DetailBetweenEventsLimit, of StatusTimeout: BetweenEventsTimeout.
+	DetailBetweenEventsLimit Detail = C.AIP_DETAIL_BETWEEN_EVENTS_LIMIT
+	// DetailWaitLimit, of StatusTimeout: a call's own limit. Calls of this package wait on.
+	DetailWaitLimit Detail = C.AIP_DETAIL_WAIT_LIMIT
 	// DetailQueueFull, of StatusLimit: MaxQueue requests wait for a connection already; the message counts them.
 	DetailQueueFull Detail = C.AIP_DETAIL_QUEUE_FULL
 	// DetailProxy: it happened at the proxy, on the way to the server.
@@ -201,6 +215,14 @@ func (d Detail) String() string {
 		return "SESSION_CLOSED"
 	case DetailPoolClosed:
 		return "POOL_CLOSED"
+	case DetailQueueClosed:
+		return "QUEUE_CLOSED"
+	case DetailFirstEventLimit:
+		return "FIRST_EVENT_LIMIT"
+	case DetailBetweenEventsLimit:
+		return "BETWEEN_EVENTS_LIMIT"
+	case DetailWaitLimit:
+		return "WAIT_LIMIT"
 	case DetailTotalLimit:
 		return "TOTAL_LIMIT"
 	case DetailConnectLimit:

@@ -11,7 +11,7 @@ type LibraryStats struct {
 	Pools uint64
 	// Sessions is how many session handles are live, leases included.
 	Sessions uint64
-	// Responses is how many native responses are live: those that Do is copying out.
+	// Responses is how many native responses are live: those that Do is copying out, and those of streams.
 	Responses uint64
 	// Cancels is how many cancel handles are live: those of requests whose context can end.
 	Cancels uint64
@@ -23,6 +23,10 @@ type LibraryStats struct {
 	GuardDrives uint64
 	// GuardLooks is how often a guard woke only to see who drives.
 	GuardLooks uint64
+	// Queues is how many completion queues are live: one a pool that has had many requests at once, or streams.
+	Queues uint64
+	// Uploads is how many uploads are live: those of requests whose BodyReader is read.
+	Uploads uint64
 }
 
 // ReadLibraryStats returns this process's counters. Since 0.1.

@@ -18,7 +18,8 @@ func settled(t *testing.T, before LibraryStats) {
 		runtime.GC()
 		now := ReadLibraryStats()
 		return now.Pools <= before.Pools && now.Sessions <= before.Sessions &&
-			now.Responses <= before.Responses && now.Cancels <= before.Cancels
+			now.Responses <= before.Responses && now.Cancels <= before.Cancels &&
+			now.Queues <= before.Queues && now.Uploads <= before.Uploads
 	})
 }
 

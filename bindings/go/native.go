@@ -189,6 +189,8 @@ func poolNumbers(options *Options) *C.aip_pool_options {
 		max_queue:                  C.int64_t(options.MaxQueue),
 		idle_timeout_ms:            limit(options.IdleTimeout),
 		max_lifetime_ms:            limit(options.MaxLifetime),
+		first_event_timeout_ms:     limit(options.FirstEventTimeout),
+		between_events_timeout_ms:  limit(options.BetweenEventsTimeout),
 	}
 }
 
@@ -246,25 +248,27 @@ func put[T string | []byte](block *[]byte, text T) C.size_t {
 // sessionNumbers is the options but for their texts, which putTexts() adds.
 func sessionNumbers(options *SessionOptions) *C.aip_session_options {
 	return &C.aip_session_options{
-		size:                     C.sizeof_aip_session_options,
-		timeout_ms:               limit(options.Timeout),
-		connect_timeout_ms:       limit(options.ConnectTimeout),
-		max_body_bytes:           C.int64_t(options.MaxBody),
-		http_version:             C.uint32_t(options.HTTPVersion),
-		transport:                C.uint32_t(options.Transport),
-		queue_timeout_ms:         limit(options.QueueTimeout),
-		dns_timeout_ms:           limit(options.DNSTimeout),
-		tls_timeout_ms:           limit(options.TLSTimeout),
-		send_timeout_ms:          limit(options.SendTimeout),
-		first_byte_timeout_ms:    limit(options.FirstByteTimeout),
-		between_bytes_timeout_ms: limit(options.BetweenBytesTimeout),
-		max_redirects:            C.int64_t(options.MaxRedirects),
-		max_retries:              C.int64_t(options.MaxRetries),
-		trust:                    C.uint32_t(options.Trust),
-		min_tls:                  C.uint32_t(options.MinTLS),
-		keepalive_ms:             limit(options.Keepalive),
-		stream_window_bytes:      C.int64_t(options.StreamWindow),
-		proxy_mode:               C.uint32_t(options.ProxyMode),
+		size:                      C.sizeof_aip_session_options,
+		timeout_ms:                limit(options.Timeout),
+		connect_timeout_ms:        limit(options.ConnectTimeout),
+		max_body_bytes:            C.int64_t(options.MaxBody),
+		http_version:              C.uint32_t(options.HTTPVersion),
+		transport:                 C.uint32_t(options.Transport),
+		queue_timeout_ms:          limit(options.QueueTimeout),
+		dns_timeout_ms:            limit(options.DNSTimeout),
+		tls_timeout_ms:            limit(options.TLSTimeout),
+		send_timeout_ms:           limit(options.SendTimeout),
+		first_byte_timeout_ms:     limit(options.FirstByteTimeout),
+		between_bytes_timeout_ms:  limit(options.BetweenBytesTimeout),
+		max_redirects:             C.int64_t(options.MaxRedirects),
+		max_retries:               C.int64_t(options.MaxRetries),
+		trust:                     C.uint32_t(options.Trust),
+		min_tls:                   C.uint32_t(options.MinTLS),
+		keepalive_ms:              limit(options.Keepalive),
+		stream_window_bytes:       C.int64_t(options.StreamWindow),
+		proxy_mode:                C.uint32_t(options.ProxyMode),
+		first_event_timeout_ms:    limit(options.FirstEventTimeout),
+		between_events_timeout_ms: limit(options.BetweenEventsTimeout),
 	}
 }
 
@@ -400,6 +404,8 @@ func nativeLibraryStats() LibraryStats {
 		HandOffs:    uint64(stats.hand_offs),
 		GuardDrives: uint64(stats.guard_drives),
 		GuardLooks:  uint64(stats.guard_looks),
+		Queues:      uint64(stats.queues),
+		Uploads:     uint64(stats.uploads),
 	}
 }
 

@@ -1,7 +1,7 @@
 package aipool
 
 /*
-#include "aipool.h"
+#include "native_request.h"
 
 // As in native.go: handles cross as integers, a request as a struct of numbers and lengths.
 
@@ -26,27 +26,33 @@ typedef struct {
     aip_error error;
 } aipgo_outcome;
 
+// Looks at what came; the body only of what is whole.
+static void aipgo_look(uintptr_t token, int whole, aipgo_outcome *outcome) {
+    aip_response *response = (aip_response *)token;
+    outcome->response = token;
+    outcome->http_status = aip_response_status(response);
+    aip_response_get_info(response, &outcome->info, sizeof outcome->info);
+    aip_response_headers_copy(response, NULL, 0, &outcome->headers_len, NULL);
+    if (whole) aip_response_body(response, &outcome->body, &outcome->body_len, NULL);
+}
+
 // Sends, and looks at what came; a response is left for aipgo_finish().
 static int32_t aipgo_request(uintptr_t target, int by_key, const char *key, size_t key_len, const aip_request *lengths,
                              const char *method, const char *url, const char *headers, const uint8_t *body,
-                             uintptr_t cancel, aipgo_outcome *outcome) {
+                             const char *end_marker, uintptr_t cancel, aipgo_outcome *outcome) {
     aip_request request = *lengths;
-    request.method = method;
-    request.url = url;
-    request.packed_headers = headers;
-    request.body = body;
-    request.cancel = (aip_cancel *)cancel;
+    aipgo_fill(&request, method, url, headers, body, end_marker, cancel, 0);
     aip_response *response = NULL;
     int32_t status = by_key
         ? aip_pool_request((aip_pool *)target, key, key_len, &request, &response, &outcome->error)
         : aip_session_request((aip_session *)target, &request, &response, &outcome->error);
-    if (!response) return status;
-    outcome->response = (uintptr_t)response;
-    outcome->http_status = aip_response_status(response);
-    aip_response_get_info(response, &outcome->info, sizeof outcome->info);
-    aip_response_headers_copy(response, NULL, 0, &outcome->headers_len, NULL);
-    aip_response_body(response, &outcome->body, &outcome->body_len, NULL);
+    if (response) aipgo_look((uintptr_t)response, 1, outcome);
     return status;
+}
+
+// Copies the headers out.
+static void aipgo_headers(uintptr_t response, char *headers, size_t headers_len) {
+    aip_response_headers_copy((aip_response *)response, headers, headers_len, NULL, NULL);
 }
 
 // Copies the headers out and frees the response.
@@ -58,11 +64,15 @@ static void aipgo_finish(uintptr_t response, char *headers, size_t headers_len) 
 // Nothing here keeps a pointer or calls into Go.
 #cgo noescape aipgo_cancel_new
 #cgo noescape aipgo_request
+#cgo noescape aipgo_look
+#cgo noescape aipgo_headers
 #cgo noescape aipgo_finish
 #cgo nocallback aipgo_cancel_new
 #cgo nocallback aipgo_cancel_fire
 #cgo nocallback aipgo_cancel_free
 #cgo nocallback aipgo_request
+#cgo nocallback aipgo_look
+#cgo nocallback aipgo_headers
 #cgo nocallback aipgo_finish
 */
 import "C"
@@ -72,18 +82,27 @@ import (
 	"unsafe"
 )
 
+// outgoing is what belongs to one sending of a request.
+type outgoing struct {
+	// headers are packed.
+	headers []byte
+	body    []byte
+	// cancel and upload are handles, 0 where there is none.
+	cancel, upload uintptr
+	stream         bool
+}
+
 // nativeDo sends over the pool's session of key or, where key is nil, over the session that target is.
-func nativeDo(target uintptr, key *string, request *Request, headers []byte, cancel uintptr) (*Response, *Error) {
+func nativeDo(target uintptr, key *string, request *Request, sent outgoing) (*Response, *Error) {
 	byKey := key != nil
 	if !byKey {
 		key = new(string)
 	}
-	lengths := requestNumbers(request)
-	lengths.packed_headers_len = C.size_t(len(headers))
+	lengths := requestNumbers(request, sent)
 	var outcome C.aipgo_outcome
 	status := C.aipgo_request(C.uintptr_t(target), flag(byKey), chars(*key), C.size_t(len(*key)), &lengths,
-		chars(request.Method), chars(request.URL), packedChars(headers), octets(request.Body), C.uintptr_t(cancel),
-		&outcome)
+		chars(request.Method), chars(request.URL), packedChars(sent.headers), octets(sent.body),
+		chars(request.EndMarker), C.uintptr_t(sent.cancel), &outcome)
 	failure := toError(status, &outcome.error)
 	if outcome.response == 0 {
 		return nil, failure
@@ -96,26 +115,51 @@ func nativeDo(target uintptr, key *string, request *Request, headers []byte, can
 	return response, nil
 }
 
-func requestNumbers(request *Request) C.aip_request {
+// nativeTake copies a whole native response into Go memory and frees it.
+func nativeTake(response uintptr) *Response {
+	var outcome C.aipgo_outcome
+	C.aipgo_look(C.uintptr_t(response), 1, &outcome)
+	return takeResponse(&outcome)
+}
+
+// nativeHead copies the head of a stream.
+func nativeHead(response uintptr) *Response {
+	var outcome C.aipgo_outcome
+	C.aipgo_look(C.uintptr_t(response), 0, &outcome)
+	headers := make([]byte, int(outcome.headers_len))
+	C.aipgo_headers(outcome.response, packedChars(headers), outcome.headers_len)
+	return toResponse(&outcome, headers, nil)
+}
+
+func requestNumbers(request *Request, sent outgoing) C.aip_request {
 	numbers := C.aip_request{
-		size:                     C.sizeof_aip_request,
-		method_len:               C.size_t(len(request.Method)),
-		url_len:                  C.size_t(len(request.URL)),
-		body_len:                 C.size_t(len(request.Body)),
-		timeout_ms:               limit(request.Timeout),
-		connect_timeout_ms:       limit(request.ConnectTimeout),
-		max_body_bytes:           C.int64_t(request.MaxBody),
-		queue_timeout_ms:         limit(request.QueueTimeout),
-		dns_timeout_ms:           limit(request.DNSTimeout),
-		tls_timeout_ms:           limit(request.TLSTimeout),
-		send_timeout_ms:          limit(request.SendTimeout),
-		first_byte_timeout_ms:    limit(request.FirstByteTimeout),
-		between_bytes_timeout_ms: limit(request.BetweenBytesTimeout),
-		max_redirects:            C.int64_t(request.MaxRedirects),
-		max_retries:              C.int64_t(request.MaxRetries),
+		size:                      C.sizeof_aip_request,
+		method_len:                C.size_t(len(request.Method)),
+		url_len:                   C.size_t(len(request.URL)),
+		packed_headers_len:        C.size_t(len(sent.headers)),
+		body_len:                  C.size_t(len(sent.body)),
+		timeout_ms:                limit(request.Timeout),
+		connect_timeout_ms:        limit(request.ConnectTimeout),
+		max_body_bytes:            C.int64_t(request.MaxBody),
+		queue_timeout_ms:          limit(request.QueueTimeout),
+		dns_timeout_ms:            limit(request.DNSTimeout),
+		tls_timeout_ms:            limit(request.TLSTimeout),
+		send_timeout_ms:           limit(request.SendTimeout),
+		first_byte_timeout_ms:     limit(request.FirstByteTimeout),
+		between_bytes_timeout_ms:  limit(request.BetweenBytesTimeout),
+		first_event_timeout_ms:    limit(request.FirstEventTimeout),
+		between_events_timeout_ms: limit(request.BetweenEventsTimeout),
+		max_redirects:             C.int64_t(request.MaxRedirects),
+		max_retries:               C.int64_t(request.MaxRetries),
+		event_format:              C.uint32_t(request.EventFormat),
+		max_event_bytes:           C.int64_t(request.MaxEventBytes),
+		end_marker_len:            C.size_t(len(request.EndMarker)),
 	}
 	if request.MayRepeat {
-		numbers.flags = C.AIP_REQUEST_MAY_REPEAT
+		numbers.flags |= C.AIP_REQUEST_MAY_REPEAT
+	}
+	if sent.stream {
+		numbers.flags |= C.AIP_REQUEST_STREAM
 	}
 	return numbers
 }
@@ -126,6 +170,10 @@ func takeResponse(outcome *C.aipgo_outcome) *Response {
 	body := bytes.Clone(unsafe.Slice((*byte)(outcome.body), int(outcome.body_len)))
 	headers := make([]byte, int(outcome.headers_len))
 	C.aipgo_finish(outcome.response, packedChars(headers), outcome.headers_len)
+	return toResponse(outcome, headers, body)
+}
+
+func toResponse(outcome *C.aipgo_outcome, headers, body []byte) *Response {
 	info := &outcome.info
 	return &Response{
 		Status: int(outcome.http_status),

@@ -20,8 +20,8 @@ type Eviction uint32
 // HTTPVersion says which HTTP a session speaks. Since 0.1.
 type HTTPVersion uint32
 
-// Transport says what carries a session's requests. Since 0.1.
-type Transport uint32
+// Carrier says what carries a session's requests. Since 0.1.
+type Carrier uint32
 
 // Trust says whom a session trusts. Since 0.1.
 type Trust uint32
@@ -72,6 +72,11 @@ type Options struct {
 	IdleTimeout time.Duration
 	// MaxLifetime is after what time a connection is replaced, give or take 15 %; 0 is 10 min. Off or Unlimited: never.
 	MaxLifetime time.Duration
+	// FirstEventTimeout is from the going out of a stream's request to its first data event; 0, Off or Unlimited: no limit.
+	FirstEventTimeout time.Duration
+	// BetweenEventsTimeout is for the time without one more data event of a stream, comments and pings not counted; 0, Off
+	// or Unlimited: no limit.
+	BetweenEventsTimeout time.Duration
 }
 
 // SessionOptions is what a session is asked for with. CAFile, CABytes, HTTPVersion and all from Transport on shape
@@ -106,6 +111,10 @@ type SessionOptions struct {
 	FirstByteTimeout time.Duration
 	// BetweenBytesTimeout is as in Options, for requests of this handle; 0 is the pool's.
 	BetweenBytesTimeout time.Duration
+	// FirstEventTimeout is as in Options, for requests of this handle; 0 is the pool's.
+	FirstEventTimeout time.Duration
+	// BetweenEventsTimeout is as in Options, for requests of this handle; 0 is the pool's.
+	BetweenEventsTimeout time.Duration
 	// MaxRedirects is how many redirects are followed, up to 30; 0 and Off: none. Credentials never cross an origin.
 	MaxRedirects int
 	// MaxRetries is how many further attempts are made, up to 10: after failures where nothing was sent, after a broken
@@ -113,7 +122,7 @@ type SessionOptions struct {
 	// with x-should-retry, waiting as its Retry-After says; 0 and Off: none. All within Timeout.
 	MaxRetries int
 	// Transport is TransportEngine or TransportReqwest.
-	Transport Transport
+	Transport Carrier
 	// Trust is TrustSystemAndGiven, TrustGivenOnly or TrustAnybody.
 	Trust Trust
 	// MinTLS is TLS12 or TLS13.

@@ -80,6 +80,8 @@ var timeLimits = []struct{ field, named string }{
 	{"SendTimeout", "send_timeout_ms: "},
 	{"FirstByteTimeout", "first_byte_timeout_ms: "},
 	{"BetweenBytesTimeout", "between_bytes_timeout_ms: "},
+	{"FirstEventTimeout", "first_event_timeout_ms: "},
+	{"BetweenEventsTimeout", "between_events_timeout_ms: "},
 }
 
 // wantTimeLimitsNamed checks that each limit reaches its own field: what is out of range is refused by that field's name.
@@ -176,9 +178,12 @@ func TestManyTextsAreTaken(t *testing.T) {
 func TestWrongNumbersOfRequestsAreNamed(t *testing.T) {
 	session := get(t, newPool(t, Options{}), listen(t).http)
 	for named, request := range map[string]Request{
-		"max_body_bytes": {MaxBody: -3},
-		"max_redirects":  {MaxRedirects: 31},
-		"max_retries":    {MaxRetries: 11},
+		"max_body_bytes":  {MaxBody: -3},
+		"max_redirects":   {MaxRedirects: 31},
+		"max_retries":     {MaxRetries: 11},
+		"event_format":    {EventFormat: 9},
+		"max_event_bytes": {MaxEventBytes: -3},
+		"end_marker":      {EndMarker: "\xff"},
 	} {
 		_, err := session.Do(background, &request)
 		wantInvalid(t, err, named+": ")

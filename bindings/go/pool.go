@@ -3,6 +3,7 @@ package aipool
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,11 @@ import (
 // closes one that was forgotten. Since 0.1.
 type Pool struct {
 	handle handle
+	// shared: it is a handle to the process's one shared pool.
+	shared bool
+	// direct is how many goroutines are in Do.
+	direct atomic.Int32
+	driver driver
 }
 
 // PoolStats are a pool's state and counters since it was made. Since 0.1.
@@ -76,13 +82,13 @@ func New(options Options) (*Pool, error) {
 // every other user of the library in this process. Each handle is closed on its own; none ends the shared pool, which
 // [CloseDefault] does. Since 0.1.
 func Default() (*Pool, error) {
-	return openPool(nativePoolGlobal(nil))
+	return openShared(nil)
 }
 
 // DefaultWith is [Default] for whoever sets the options: they hold if this is the first use, and are
 // StatusInvalidArgument if the shared pool exists with others. Since 0.1.
 func DefaultWith(options Options) (*Pool, error) {
-	return openPool(nativePoolGlobal(&options))
+	return openShared(&options)
 }
 
 func openPool(token uintptr, failure *Error) (*Pool, error) {
@@ -92,6 +98,26 @@ func openPool(token uintptr, failure *Error) (*Pool, error) {
 	pool := new(Pool)
 	pool.handle.own(token, freePool)
 	return pool, nil
+}
+
+func openShared(options *Options) (*Pool, error) {
+	pool, err := openPool(nativePoolGlobal(options))
+	if err != nil {
+		return nil, err
+	}
+	pool.shared = true
+	return pool, nil
+}
+
+// token is the native pool, for as long as done is not called. Sessions of the shared pool outlive this handle to it.
+func (p *Pool) token() (token uintptr, done func()) {
+	token, done = p.handle.token.Load(), func() {}
+	if token == 0 && p.shared {
+		if again, failure := nativePoolGlobal(nil); failure == nil {
+			return again, func() { freePool(again) }
+		}
+	}
+	return token, done
 }
 
 // CloseDefault ends the shared pool as [Pool.CloseAll] does; its handles say ErrClosed from then on, and the next Default
@@ -199,6 +225,7 @@ func (p *Pool) ReloadTLS() error {
 // only. Never blocks, may be called again, and returns nil always. Since 0.1.
 func (p *Pool) Close() error {
 	p.handle.close()
+	p.driver.close(!p.shared)
 	return nil
 }
 

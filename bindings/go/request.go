@@ -3,9 +3,11 @@ package aipool
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,6 +77,12 @@ type Request struct {
 	Headers Headers
 	// Body is the whole body.
 	Body []byte
+	// BodyReader is the body, in place of Body, read while it goes out, by a goroutine of its own unless it is a reader of
+	// bytes or strings. It serves one request, and is closed, whatever becomes of that, where it is an io.Closer; that may be
+	// after Do has returned. What it fails with is found in the request's error.
+	BodyReader io.Reader
+	// BodyLength is how many bytes BodyReader has, sent as content-length and held to; 0 is unknown.
+	BodyLength int64
 	// Timeout is as in Options, for this request; 0 is the session's, also where a deadline has just passed: give ctx that.
 	Timeout time.Duration
 	// ConnectTimeout is as in Options, for this request; 0 is the session's.
@@ -93,6 +101,17 @@ type Request struct {
 	FirstByteTimeout time.Duration
 	// BetweenBytesTimeout is as in Options, for this request; 0 is the session's.
 	BetweenBytesTimeout time.Duration
+	// FirstEventTimeout is as in Options, for this request; 0 is the session's.
+	FirstEventTimeout time.Duration
+	// BetweenEventsTimeout is as in Options, for this request; 0 is the session's.
+	BetweenEventsTimeout time.Duration
+	// EventFormat is how Stream.Events reads the body; EventsByType, which 0 is, goes by the content-type.
+	EventFormat EventFormat
+	// MaxEventBytes is the most bytes of one event; 0 is 8 MiB. Off or Unlimited: no limit.
+	MaxEventBytes int64
+	// EndMarker is the data of the event that ends a stream ("[DONE]"): one that ends without it is StatusTruncated for
+	// Stream.Events. "" is none.
+	EndMarker string
 	// MaxRedirects is as in SessionOptions, for this request; 0 is the session's, Off none.
 	MaxRedirects int
 	// MaxRetries is as in SessionOptions, for this request; 0 is the session's, Off none.
@@ -108,7 +127,7 @@ type Request struct {
 // Since 0.1.
 func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(p)
-	return do(ctx, p.handle.token.Load(), &key, request)
+	return do(ctx, p, p.handle.token.Load(), &key, request)
 }
 
 // Do sends a request and waits for the whole response, within the request's limits. A status of 400 or more is a response.
@@ -118,11 +137,17 @@ func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response,
 // ended before. On a session that was closed before it matches ErrClosed, and nothing was sent. Since 0.1.
 func (s *Session) Do(ctx context.Context, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(s)
-	return do(ctx, s.handle.token.Load(), nil, request)
+	return do(ctx, s.pool, s.handle.token.Load(), nil, request)
 }
 
-// do sends over the pool's session of key or, where key is nil, over the session that target is.
-func do(ctx context.Context, target uintptr, key *string, request *Request) (*Response, error) {
+// do sends over the pool's session of key or, where key is nil, over the session that target is. A request that is alone
+// waits in the library itself, which is the quickest way; as soon as there are others, they take turns.
+func do(ctx context.Context, pool *Pool, target uintptr, key *string, request *Request) (*Response, error) {
+	defer pool.direct.Add(-1)
+	alone := pool.direct.Add(1) == 1 && pool.driver.underWay.Load() == 0
+	if !alone || request != nil && request.BodyReader != nil {
+		return doSubmitted(ctx, pool, destination{target: target, key: key}, request)
+	}
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -133,12 +158,12 @@ func do(ctx context.Context, target uintptr, key *string, request *Request) (*Re
 	if err != nil {
 		return nil, err
 	}
-	cancel, unwatch, err := watch(ctx)
-	if err != nil {
-		return nil, err
+	watched, failure := watch(ctx)
+	if failure != nil {
+		return nil, failure
 	}
-	defer unwatch()
-	response, failure := nativeDo(target, key, request, packed, cancel)
+	defer watched.end()
+	response, failure := nativeDo(target, key, request, outgoing{headers: packed, body: request.Body, cancel: watched.token()})
 	if failure == nil {
 		return response, nil
 	}
@@ -148,21 +173,198 @@ func do(ctx context.Context, target uintptr, key *string, request *Request) (*Re
 	return nil, failure
 }
 
-// watch makes a native cancel handle that fires when ctx ends; 0 where ctx never does.
-func watch(ctx context.Context) (cancel uintptr, unwatch func(), err error) {
+// doSubmitted is as do, and takes turns with all other requests of the pool in waiting for them.
+func doSubmitted(ctx context.Context, pool *Pool, to destination, request *Request) (*Response, error) {
+	sent, err := submit(ctx, pool, to, request, false)
+	if err != nil {
+		return nil, err
+	}
+	token, failure := sent.operation.answer()
+	var response *Response
+	if token != 0 {
+		response = nativeTake(token)
+	}
+	if failure == nil {
+		sent.end()
+		return response, nil
+	}
+	failure.Response = response
+	return nil, sent.failed(ctx, failure)
+}
+
+// destination is where a request goes.
+type destination struct {
+	// target is a session or, where there is a key, a pool.
+	target uintptr
+	key    *string
+	// fresh is asked for another session when this one was just closed; nil where there is none.
+	fresh func() (uintptr, error)
+}
+
+// mostSessions is how many are tried, as Pool.Do does it.
+const mostSessions = 3
+
+func (d destination) submit(request *Request, out outgoing, queue uintptr, tag uint64) *Error {
+	for tried := 1; ; tried++ {
+		failure := nativeSubmit(d.target, d.key, request, out, queue, tag)
+		if failure == nil || d.fresh == nil || tried == mostSessions || !failure.stale() {
+			return failure
+		}
+		again, err := d.fresh()
+		if err != nil {
+			return failure
+		}
+		d.target = again
+	}
+}
+
+// stale is whether another session would take the request.
+func (e *Error) stale() bool {
+	return e.Status == StatusInvalidHandle ||
+		e.Status == StatusClosed && (e.Detail == DetailEvicted || e.Detail == DetailSessionClosed)
+}
+
+// submitted is a request under way.
+type submitted struct {
+	operation *operation
+	watched   *watched
+	upload    *upload
+}
+
+// submit gives a request to the pool's driver.
+func submit(ctx context.Context, pool *Pool, to destination, request *Request, stream bool) (sent submitted, err error) {
+	if request == nil {
+		request = &Request{}
+	}
+	closeBody := closing(request.BodyReader)
+	defer func() {
+		if err != nil {
+			sent.watched.end()
+			closeBody()
+		}
+	}()
+	if err := ended(ctx); err != nil {
+		return sent, err
+	}
+	if to.target == 0 {
+		return sent, &Error{Status: StatusInvalidHandle, Message: "handle: is closed; get the session or pool again"}
+	}
+	out := outgoing{body: request.Body, stream: stream}
+	if out.headers, err = pack(request.Headers); err != nil {
+		return sent, err
+	}
+	var failure *Error
+	if request.BodyReader != nil {
+		if request.Body != nil || request.BodyLength < 0 {
+			return sent, invalid("BodyReader: stands beside a Body, or BodyLength is below 0; give one, and its length or 0")
+		}
+		if known, length := inMemory(request.BodyReader); known != nil {
+			if out.body, err = readWhole(known, length, request.BodyLength); err != nil {
+				return sent, invalid(err.Error())
+			}
+			closeBody()
+		} else if sent.upload, failure = newUploadOf(request, closeBody); failure != nil {
+			return sent, failure
+		} else {
+			out.upload = sent.upload.token
+		}
+	}
+	if sent.watched, failure = watch(ctx); failure == nil {
+		out.cancel = sent.watched.token()
+		sent.operation, failure = pool.driver.submit(pool.token, func(queue uintptr, tag uint64) *Error {
+			return to.submit(request, out, queue, tag)
+		})
+	}
+	if failure != nil {
+		if sent.upload != nil {
+			freeUpload(sent.upload.token)
+		}
+		return sent, failure
+	}
+	sent.watched.bring(sent.operation)
+	if sent.upload != nil {
+		go sent.upload.pump(sent.operation)
+	}
+	return sent, nil
+}
+
+// end gives up what a request that has ended needed.
+func (s *submitted) end() {
+	s.watched.end()
+	s.upload.stop()
+}
+
+// giveUp is for a stream that nobody reads any more.
+func (s *submitted) giveUp() {
+	s.end()
+	s.operation.forget()
+}
+
+// failed ends a request without an answer: its error says why.
+func (s *submitted) failed(ctx context.Context, failure *Error) error {
+	s.end()
+	if failure.Status == StatusCancelled {
+		failure.causes = nil
+		if ctx.Err() != nil {
+			failure.causes = causes(ctx)
+		}
+	}
+	if err := s.upload.failed(); err != nil && ctx.Err() == nil {
+		failure.causes = []error{err}
+	}
+	return failure
+}
+
+// watched fires a native cancel handle when a context ends. Nil watches nothing.
+type watched struct {
+	cancel    handle
+	stop      func() bool
+	operation atomic.Pointer[operation]
+}
+
+// watch makes the cancel handle; nil where ctx never ends.
+func watch(ctx context.Context) (*watched, *Error) {
 	if ctx.Done() == nil {
-		return 0, func() {}, nil
+		return nil, nil
 	}
 	token, failure := newCancel()
 	if failure != nil {
-		return 0, nil, failure
+		return nil, failure
 	}
-	stop := context.AfterFunc(ctx, func() { fireCancel(token) })
-	return token, func() {
-		stop()
-		// A fire that runs at this moment finds a stale handle, which is harmless.
-		freeCancel(token)
-	}, nil
+	w := new(watched)
+	w.cancel.own(token, freeCancel)
+	w.stop = context.AfterFunc(ctx, w.fire)
+	return w, nil
+}
+
+// fire ends the request, and brings back who reads from it. A stale handle is harmless.
+func (w *watched) fire() {
+	fireCancel(w.cancel.token.Load())
+	if operation := w.operation.Load(); operation != nil {
+		operation.interrupt()
+	}
+}
+
+func (w *watched) token() uintptr {
+	if w == nil {
+		return 0
+	}
+	return w.cancel.token.Load()
+}
+
+// bring names the operation whose reader is brought back when the context ends.
+func (w *watched) bring(operation *operation) {
+	if w != nil {
+		w.operation.Store(operation)
+	}
+}
+
+// end watches no more. It may be called again.
+func (w *watched) end() {
+	if w != nil {
+		w.stop()
+		w.cancel.close()
+	}
 }
 
 // ended is the error of a context that has ended before anything was sent.

@@ -1,0 +1,276 @@
+package aipool
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// driver is a pool's completion queue, and whose turn it is to wait in it. Of the goroutines that wait for their requests
+// one drives: it waits in the library, which does the I/O meanwhile, and tells the others of theirs, who wait on channels.
+// When its own request has something to tell it leaves, and hands the turn to another. So any number of requests under way
+// needs one thread.
+type driver struct {
+	queue handle
+	// batch is of whoever drives.
+	batch newsBatch
+
+	// underWay is how many operations there are.
+	underWay atomic.Int32
+
+	mu         sync.Mutex
+	operations map[uint64]*operation
+	lastTag    uint64
+	// driving is whose turn it is, nil where nobody waits, or the next is on its way.
+	driving *waiter
+	// parked are those who wait on their channels, the last one first.
+	parked *waiter
+	// closed: the pool takes no more requests.
+	closed bool
+}
+
+// operation is a submitted request, until its end came or nobody wants to know of it.
+type operation struct {
+	driver *driver
+	tag    uint64
+	// reader waits for the head, the end, or something to read; writer for room in the upload.
+	reader, writer waiter
+
+	// Under driver.mu: what came. The response is of whoever takes it.
+	response uintptr
+	failure  *Error
+	ended    bool
+}
+
+// waiter is a place for one goroutine to wait in.
+type waiter struct {
+	// told: there is something to look at, since it looked last.
+	told bool
+	// turn is sent to when it was told or is to drive.
+	turn       chan struct{}
+	parked     bool
+	prev, next *waiter
+}
+
+// submit registers an operation and lets send give it to the queue. The pool is asked for only to make the queue.
+func (d *driver) submit(pool func() (uintptr, func()), send func(queue uintptr, tag uint64) *Error) (*operation, *Error) {
+	d.mu.Lock()
+	queue, failure := d.open(pool)
+	if failure != nil {
+		d.mu.Unlock()
+		return nil, failure
+	}
+	d.lastTag++
+	operation := &operation{driver: d, tag: d.lastTag}
+	d.operations[operation.tag] = operation
+	d.underWay.Store(int32(len(d.operations)))
+	d.mu.Unlock()
+	if failure := send(queue, operation.tag); failure != nil {
+		operation.forget()
+		return nil, failure
+	}
+	return operation, nil
+}
+
+// open makes the queue where there is none yet. With the lock.
+func (d *driver) open(pool func() (uintptr, func())) (uintptr, *Error) {
+	if d.closed {
+		return 0, &Error{Status: StatusClosed, Detail: DetailPoolClosed, Message: "pool: is closed"}
+	}
+	if queue := d.queue.token.Load(); queue != 0 {
+		return queue, nil
+	}
+	token, done := pool()
+	defer done()
+	queue, failure := nativeQueueNew(token)
+	if failure != nil {
+		return 0, failure
+	}
+	d.queue.own(queue, freeQueue)
+	d.operations = map[uint64]*operation{}
+	return queue, nil
+}
+
+// close frees the queue as soon as no request needs it. One that is not for good is made anew when it is needed.
+func (d *driver) close(forGood bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = d.closed || forGood
+	if len(d.operations) == 0 {
+		d.queue.close()
+	}
+}
+
+// forget ends the operation's part in the driver: what else comes of it is dropped. Whoever waits for it is told.
+func (o *operation) forget() {
+	d := o.driver
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o.ended = true
+	if o.response != 0 {
+		freeResponse(o.response)
+		o.response = 0
+	}
+	d.remove(o)
+	for _, waiter := range []*waiter{&o.reader, &o.writer} {
+		d.interrupt(waiter)
+	}
+}
+
+// remove takes an operation out. With the lock.
+func (d *driver) remove(o *operation) {
+	delete(d.operations, o.tag)
+	d.underWay.Store(int32(len(d.operations)))
+	if d.closed && len(d.operations) == 0 {
+		d.queue.close()
+	}
+}
+
+// interrupt brings the operation's reader back from its wait, or from its next one.
+func (o *operation) interrupt() {
+	o.driver.mu.Lock()
+	defer o.driver.mu.Unlock()
+	o.driver.interrupt(&o.reader)
+}
+
+// interrupt tells a waiter that may be driving. With the lock.
+func (d *driver) interrupt(w *waiter) {
+	d.tell(w)
+	if d.driving == w {
+		wakeQueue(d.queue.token.Load())
+	}
+}
+
+// tell lets a waiter look. With the lock.
+func (d *driver) tell(w *waiter) {
+	w.told = true
+	if w.parked {
+		d.unpark(w)
+		w.turn <- struct{}{}
+	}
+}
+
+// wait returns when the waiter was told, since it waited last. For one goroutine at a time.
+func (d *driver) wait(w *waiter) {
+	d.mu.Lock()
+	for !w.told {
+		if d.driving == nil {
+			d.drive(w)
+			continue
+		}
+		d.park(w)
+		d.mu.Unlock()
+		<-w.turn
+		d.mu.Lock()
+	}
+	w.told = false
+	if d.driving == nil && d.parked != nil {
+		// The one that parked last is likely to wait longest.
+		next := d.parked
+		d.unpark(next)
+		next.turn <- struct{}{}
+	}
+	d.mu.Unlock()
+}
+
+// drive waits in the queue for everybody until w is told. With the lock, but for the wait itself.
+func (d *driver) drive(w *waiter) {
+	d.driving = w
+	for !w.told {
+		queue := d.queue.token.Load()
+		d.mu.Unlock()
+		count, failure := d.batch.next(queue)
+		if failure != nil && failure.Status == StatusLimit {
+			// No room for a response's handle: others must free theirs first.
+			time.Sleep(time.Millisecond)
+			failure = nil
+		}
+		d.mu.Lock()
+		for i := range count {
+			d.dispatch(d.batch.at(i))
+		}
+		if failure != nil && !w.told {
+			d.fail(failure)
+		}
+	}
+	d.driving = nil
+}
+
+// dispatch gives one completion to its operation. With the lock.
+func (d *driver) dispatch(tag uint64, kind uint32, response uintptr, failure *Error) {
+	operation := d.operations[tag]
+	if operation == nil {
+		if response != 0 {
+			freeResponse(response)
+		}
+		return
+	}
+	if response != 0 {
+		operation.response = response
+	}
+	switch kind {
+	case newsWritable:
+		d.tell(&operation.writer)
+		return
+	case newsDone:
+		operation.failure, operation.ended = failure, true
+		d.remove(operation)
+		d.tell(&operation.writer)
+	}
+	d.tell(&operation.reader)
+}
+
+// fail ends all operations: the queue is no more. With the lock.
+func (d *driver) fail(failure *Error) {
+	for _, operation := range d.operations {
+		copied := *failure
+		operation.failure, operation.ended = &copied, true
+		d.remove(operation)
+		d.tell(&operation.reader)
+		d.tell(&operation.writer)
+	}
+}
+
+func (d *driver) park(w *waiter) {
+	if w.turn == nil {
+		w.turn = make(chan struct{}, 1)
+	}
+	w.parked, w.prev, w.next = true, nil, d.parked
+	if d.parked != nil {
+		d.parked.prev = w
+	}
+	d.parked = w
+}
+
+func (d *driver) unpark(w *waiter) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		d.parked = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	}
+	w.parked, w.prev, w.next = false, nil, nil
+}
+
+// answer waits for a response, of a stream its head, or for the end without one: then there may be a failure.
+func (o *operation) answer() (response uintptr, failure *Error) {
+	for {
+		o.driver.wait(&o.reader)
+		o.driver.mu.Lock()
+		response, failure, ended := o.response, o.failure, o.ended
+		o.response = 0
+		o.driver.mu.Unlock()
+		if response != 0 || ended {
+			return response, failure
+		}
+	}
+}
+
+// over is whether the operation's end came, or nobody wants to know of it any more.
+func (o *operation) over() bool {
+	o.driver.mu.Lock()
+	defer o.driver.mu.Unlock()
+	return o.ended
+}
