@@ -1189,7 +1189,7 @@ typedef struct aip_request {
      */
     int64_t max_event_bytes;
     /**
-     * The data of the event that ends a stream ("[DONE]"): one that ends without it is AIP_TRUNCATED for
+     * The data of the event that ends a stream, such as `[DONE]`: one that ends without it is AIP_TRUNCATED for
      * aip_response_next_event(), and an event whose last blank line is missing counts. NULL is none.
      */
     const char *end_marker;

@@ -125,7 +125,7 @@ pub struct aip_request {
     pub reserved2: u32,
     /// Most bytes of one event; 0 is 8388608 (8 MiB). AIP_UNLIMITED.
     pub max_event_bytes: i64,
-    /// The data of the event that ends a stream ("[DONE]"): one that ends without it is AIP_TRUNCATED for
+    /// The data of the event that ends a stream, such as `[DONE]`: one that ends without it is AIP_TRUNCATED for
     /// aip_response_next_event(), and an event whose last blank line is missing counts. NULL is none.
     pub end_marker: *const c_char,
     /// Bytes of `end_marker`, or AIP_NUL_TERMINATED.
