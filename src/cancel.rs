@@ -27,6 +27,8 @@ struct Cancels {
 #[derive(Default)]
 struct Flag {
     wake: Notify,
+    /// A caller's handle stands for it; else it is the library's own, which no handle reaches.
+    theirs: AtomicBool,
     /// The handle was given up: nobody fires the flag any more.
     freed: AtomicBool,
     /// The handle and the requests that carry the flag. A flag that was fired and freed still ends them.
@@ -52,17 +54,17 @@ impl Drop for Hold {
 impl Cancel {
     /// A flag for a caller's handle.
     pub fn new() -> Result<Cancel> {
-        let cancel = Cancel::make()?;
+        let cancel = Cancel::make(true)?;
         sys::process_state::<Cancels>().handles.fetch_add(1, Ordering::Relaxed);
         Ok(cancel)
     }
 
     /// A flag of the library's own, for one wait: it goes with the hold.
     pub fn for_one_wait() -> Result<Hold> {
-        Cancel::make().map(Hold)
+        Cancel::make(false).map(Hold)
     }
 
-    fn make() -> Result<Cancel> {
+    fn make(theirs: bool) -> Result<Cancel> {
         let cancels = sys::process_state::<Cancels>();
         #[cfg(unix)]
         cancels.bell.get_or_try_init(sys::Bell::new).map_err(|error| {
@@ -70,6 +72,7 @@ impl Cancel {
         })?;
         let full = || Error::new(Status::Limit, "cancel: over a million live cancel handles; free some");
         let begin = |flag: &Flag| {
+            flag.theirs.store(theirs, Ordering::SeqCst);
             flag.freed.store(false, Ordering::SeqCst);
             flag.holders.store(1, Ordering::SeqCst);
         };
@@ -78,6 +81,12 @@ impl Cancel {
 
     pub fn from_id(id: u64) -> Cancel {
         Cancel(id)
+    }
+
+    /// What a caller's handle stands for: a forged one must not end what is the library's own. Async-signal-safe.
+    pub fn of_handle(id: u64) -> Option<Cancel> {
+        let slot = Cancel(id).flag()?;
+        slot.value.theirs.load(Ordering::SeqCst).then_some(Cancel(id))
     }
 
     pub fn id(self) -> u64 {

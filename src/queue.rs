@@ -343,7 +343,7 @@ impl Operation {
         if std::mem::take(&mut news.writable) {
             return Some(Completion::Writable);
         }
-        let answer = |response| Box::new(Answer::whole(response, self.plan.clone(), self.runtime.clone()));
+        let answer = |response| Box::new(Answer::whole(response, self.plan.clone()));
         Some(match news.ended.take()? {
             Ok(response) => Completion::Done(Ok(()), response.map(answer)),
             Err(Failure { error, response }) => {

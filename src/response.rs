@@ -83,8 +83,15 @@ impl Response {
 /// A response in its caller's hands: whole, or a stream whose body is still to be read.
 pub struct Answer {
     pub response: Response,
-    reader: Mutex<Reader>,
-    stream: Option<Arc<Pipe>>,
+    plan: Plan,
+    /// Made by the first who reads.
+    reader: Mutex<Option<Reader>>,
+    stream: Option<Coming>,
+}
+
+/// A body under way, and who drives it.
+struct Coming {
+    pipe: Arc<Pipe>,
     runtime: Runtime,
 }
 
@@ -98,14 +105,12 @@ pub enum Read<T> {
 }
 
 impl Answer {
-    pub fn whole(response: Response, plan: Plan, runtime: Runtime) -> Answer {
-        let reader = Reader::of_whole(response.body.clone(), plan.for_response(&response));
-        Answer { response, reader: Mutex::new(reader), stream: None, runtime }
+    pub fn whole(response: Response, plan: Plan) -> Answer {
+        Answer { response, plan, reader: Mutex::new(None), stream: None }
     }
 
     pub fn streaming(response: Response, plan: Plan, pipe: Arc<Pipe>, runtime: Runtime) -> Answer {
-        let reader = Reader::of_stream(pipe.clone(), plan.for_response(&response));
-        Answer { response, reader: Mutex::new(reader), stream: Some(pipe), runtime }
+        Answer { response, plan, reader: Mutex::new(None), stream: Some(Coming { pipe, runtime }) }
     }
 
     /// The whole body; a stream has none.
@@ -118,12 +123,12 @@ impl Answer {
 
     /// Bytes of the body that have come so far.
     pub fn received(&self) -> u64 {
-        self.stream.as_ref().map_or(self.response.body.len() as u64, |pipe| pipe.progress().0)
+        self.stream.as_ref().map_or(self.response.body.len() as u64, |coming| coming.pipe.progress().0)
     }
 
     /// What came behind the body; empty before its end.
     pub fn trailers(&self) -> HeaderMap {
-        self.stream.as_ref().map(|pipe| pipe.trailers()).unwrap_or_default()
+        self.stream.as_ref().map(|coming| coming.pipe.trailers()).unwrap_or_default()
     }
 
     /// Copies the next bytes to `buf`; waits for `limit` at most where there are none yet.
@@ -149,14 +154,15 @@ impl Answer {
     /// Shows the event read last.
     pub fn last_event<T>(&self, see: impl FnOnce(Event<'_>) -> T) -> Result<T> {
         let none = || Error::invalid("response", "no event was read from it yet");
-        self.reader()?.event().map(see).ok_or_else(none)
+        self.reader()?.as_ref().and_then(Reader::event).map(see).ok_or_else(none)
     }
 
     fn reading<T>(&self, limit: Duration, mut step: impl FnMut(&mut Reader) -> Result<Pulled<T>>) -> Result<Read<T>> {
         let mut reader = self.reader()?;
+        let reader = reader.get_or_insert_with(|| self.new_reader());
         let deadline = Instant::now() + limit;
         loop {
-            match step(&mut reader)? {
+            match step(reader)? {
                 Pulled::Got(got) => return Ok(Read::Got(got)),
                 Pulled::End => return Ok(Read::End),
                 Pulled::Nothing if limit.is_zero() => return Ok(Read::Nothing),
@@ -167,9 +173,9 @@ impl Answer {
 
     /// Waits until the stream is worth reading.
     fn wait_until(&self, deadline: Instant, limit: Duration) -> Result<()> {
-        let Some(pipe) = &self.stream else { return Ok(()) };
+        let Some(Coming { pipe, runtime }) = &self.stream else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
-        let filled = self.runtime.wait_at_most(poll_fn(|cx| pipe.poll_filled(cx)), left)?;
+        let filled = runtime.wait_at_most(poll_fn(|cx| pipe.poll_filled(cx)), left)?;
         filled.ok_or_else(|| {
             let message = format!("timeout_ms: {} ms without anything to read; the stream goes on", limit.as_millis());
             Error::new(Status::Timeout, message)
@@ -179,7 +185,7 @@ impl Answer {
         })
     }
 
-    fn reader(&self) -> Result<MutexGuard<'_, Reader>> {
+    fn reader(&self) -> Result<MutexGuard<'_, Option<Reader>>> {
         match self.reader.try_lock() {
             Ok(reader) => Ok(reader),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
@@ -189,17 +195,19 @@ impl Answer {
         }
     }
 
-    /// Its caller gave it up: nobody will read the rest, and who reads now is told.
-    pub fn give_up(&self) {
-        if let Some(pipe) = &self.stream {
-            pipe.abandon();
+    fn new_reader(&self) -> Reader {
+        let format = self.plan.format.or_else(|| Format::of(self.response.headers.get(CONTENT_TYPE)));
+        let plan = Plan { format, ..self.plan.clone() };
+        match &self.stream {
+            None => Reader::of_whole(self.response.body.clone(), plan),
+            Some(coming) => Reader::of_stream(coming.pipe.clone(), plan),
         }
     }
-}
 
-impl Plan {
-    fn for_response(self, response: &Response) -> Plan {
-        let format = self.format.or_else(|| Format::of(response.headers.get(CONTENT_TYPE)));
-        Plan { format, ..self }
+    /// Its caller gave it up: nobody will read the rest, and who reads now is told.
+    pub fn give_up(&self) {
+        if let Some(coming) = &self.stream {
+            coming.pipe.abandon();
+        }
     }
 }

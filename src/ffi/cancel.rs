@@ -39,7 +39,7 @@ pub unsafe extern "C" fn aip_cancel_new(cancel: *mut *mut aip_cancel, error: *mu
 pub unsafe extern "C" fn aip_cancel_fire(cancel: *mut aip_cancel) -> i32 {
     // No guard: it builds messages. Nothing here allocates, locks or panics.
     let _uncancellable = Uncancellable::enter();
-    let fired = handle::decode(cancel).is_some_and(|id| Cancel::from_id(id).fire());
+    let fired = handle::decode(cancel).and_then(Cancel::of_handle).is_some_and(Cancel::fire);
     if fired { Status::Ok as i32 } else { Status::InvalidHandle as i32 }
 }
 
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn aip_cancel_free(cancel: *mut aip_cancel) -> i32 {
 
 /// The live flag behind a handle.
 pub fn get(handle: *const aip_cancel) -> Result<Cancel> {
-    let live = handle::decode(handle).map(Cancel::from_id).filter(|cancel| cancel.is_live());
+    let live = handle::decode(handle).and_then(Cancel::of_handle).filter(|cancel| cancel.is_live());
     live.ok_or_else(handle::invalid::<aip_cancel>)
 }
 

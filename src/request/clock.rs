@@ -74,7 +74,8 @@ impl<'a> Clock<'a> {
             Phase::Body => (due(between_bytes, since, Detail::BetweenBytesLimit), None),
             Phase::None => (None, None),
         };
-        let event = match (phase, self.way.waits_for_event()) {
+        let counts_events = self.limits.first_event.is_some() || self.limits.between_events.is_some();
+        let event = match (phase, counts_events.then(|| self.way.waits_for_event()).flatten()) {
             (Phase::Send | Phase::FirstByte | Phase::Body, Some((since, false))) => {
                 due(self.limits.first_event, since, Detail::FirstEventLimit)
             }

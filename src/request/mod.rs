@@ -29,6 +29,7 @@ use self::way::{Tries, Way};
 use crate::address::Address;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
+use crate::body::upload::Upload;
 use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
 use crate::connections::Group;
@@ -117,7 +118,7 @@ impl Exchange {
         let way = Way::begin(path, started);
         let tries = Tries { persistence, budget: &budget, pace: &*pace };
         let ends = Ends { cancel, interrupt, cut: pin!(cut) };
-        let _upload = UploadEnds(outgoing.body.clone());
+        let _upload = UploadEnds::of(&outgoing.body);
         // Pinned where it is made: each further move would be room for one more.
         let work = pin!(way.whole_response(address, outgoing, &limits, tries));
         let outcome = supervised(&way, &limits, started, ends, work).await;
@@ -131,7 +132,7 @@ impl Exchange {
         let way = Way::begin(path, started);
         let tries = Tries { persistence, budget: &budget, pace: &*pace };
         let ends = Ends { cancel, interrupt, cut: pin!(cut) };
-        let _upload = UploadEnds(outgoing.body.clone());
+        let _upload = UploadEnds::of(&outgoing.body);
         let work = pin!(way.stream_response(address, outgoing, &limits, tries, &stream));
         let outcome = supervised(&way, &limits, started, ends, work).await;
         way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
@@ -149,11 +150,20 @@ impl Exchange {
 }
 
 /// With a request its upload is over: who still writes is told.
-struct UploadEnds(OutgoingBody);
+struct UploadEnds(Option<Arc<Upload>>);
+
+impl UploadEnds {
+    fn of(body: &OutgoingBody) -> UploadEnds {
+        match body {
+            OutgoingBody::Whole(_) => UploadEnds(None),
+            OutgoingBody::Upload(upload) => UploadEnds(Some(upload.clone())),
+        }
+    }
+}
 
 impl Drop for UploadEnds {
     fn drop(&mut self) {
-        if let OutgoingBody::Upload(upload) = &self.0 {
+        if let Some(upload) = &self.0 {
             upload.pipe.abandon();
         }
     }

@@ -1,5 +1,6 @@
 //! One handle to a session: what its caller can do with it.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,7 +87,9 @@ impl SessionHandle {
             exchange.interrupt = Some(interrupt.cancel());
             self.runtime.wait_interruptibly(run(begun, exchange), interrupt.cancel())
         } else {
-            self.runtime.wait(run(begun, exchange))
+            // Pinned here: it is large, and a move would copy it.
+            let run = pin!(exchange.run(begun.0.cut_off()));
+            self.runtime.wait(run)
         };
         let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
         tally.ended(outcome.as_ref().map(|response| response.report.reused));
@@ -97,11 +100,13 @@ impl SessionHandle {
     pub fn answer(&self, mut request: Request) -> std::result::Result<Answer, Answered> {
         let plan = std::mem::take(&mut request.plan);
         if !request.stream {
-            let hand = |response| Answer::whole(response, plan.clone(), self.runtime.clone());
-            let outcome = self.request(request);
-            return outcome
-                .map(&hand)
-                .map_err(|Failure { error, response }| (error, response.map(|response| Box::new(hand(*response)))));
+            return match self.request(request) {
+                Ok(response) => Ok(Answer::whole(response, plan)),
+                Err(Failure { error, response: None }) => Err(alone(error)),
+                Err(Failure { error, response: Some(response) }) => {
+                    Err((error, Some(Box::new(Answer::whole(*response, plan)))))
+                }
+            };
         }
         let interrupt = if request.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
         if interrupt.is_some() {
