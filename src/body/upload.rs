@@ -87,17 +87,14 @@ impl Upload {
         self.pipe.poll_room(cx).map(|_| ())
     }
 
-    /// All has been written. Where that is less than was said, the request fails.
+    /// All has been written. Less than was said is refused, and the upload goes on.
     pub fn finish(&self) -> Result<()> {
         let (passed, _) = self.pipe.progress();
         let missing = self.length.map_or(0, |length| length - passed);
-        let end = match missing {
-            0 => Ok(()),
-            _ => {
-                Err(Error::invalid("upload", format_args!("is {missing} bytes short of its length; write them first")))
-            }
-        };
-        end?;
+        if missing > 0 {
+            let message = format_args!("is {missing} bytes short of its length; write them first");
+            return Err(Error::invalid("upload", message));
+        }
         if self.pipe.finish(Ok(())) { Ok(()) } else { Err(Error::invalid("upload", "was finished already")) }
     }
 

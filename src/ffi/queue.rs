@@ -106,7 +106,7 @@ pub unsafe extern "C" fn aip_queue_next(
 }
 
 /// A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() would not say
-/// AIP_WOULD_BLOCK: AIP_END counts too.
+/// AIP_WOULD_BLOCK: AIP_END of a closed queue counts too.
 /// Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_queue_fd(queue: *mut aip_queue, fd: *mut i32, error: *mut aip_error) -> i32 {
@@ -199,18 +199,31 @@ impl Batch {
         completion: Completion,
         refused: &mut Option<Error>,
     ) -> std::result::Result<(), Completion> {
-        if let Err(error) = handle::room() {
-            *refused = Some(error);
-            return Err(completion);
-        }
-        let (kind, outcome, answer) = match completion {
-            Completion::Head(answer) => (AIP_COMPLETION_HEAD, Ok(()), Some(answer)),
-            Completion::Readable => (AIP_COMPLETION_READABLE, Ok(()), None),
-            Completion::Writable => (AIP_COMPLETION_WRITABLE, Ok(()), None),
-            Completion::Done(outcome, answer) => (AIP_COMPLETION_DONE, outcome, answer),
+        let mut no_room = |back| {
+            *refused = Some(handle::full());
+            Err(back)
+        };
+        let mut response = null_mut();
+        let (kind, outcome) = match completion {
+            Completion::Head(answer) => match handle::insert_or_return::<aip_response>(*answer) {
+                Ok(handle) => {
+                    response = handle;
+                    (AIP_COMPLETION_HEAD, Ok(()))
+                }
+                Err(answer) => return no_room(Completion::Head(Box::new(answer))),
+            },
+            Completion::Readable => (AIP_COMPLETION_READABLE, Ok(())),
+            Completion::Writable => (AIP_COMPLETION_WRITABLE, Ok(())),
+            Completion::Done(outcome, None) => (AIP_COMPLETION_DONE, outcome),
+            Completion::Done(outcome, Some(answer)) => match handle::insert_or_return::<aip_response>(*answer) {
+                Ok(handle) => {
+                    response = handle;
+                    (AIP_COMPLETION_DONE, outcome)
+                }
+                Err(answer) => return no_room(Completion::Done(outcome, Some(Box::new(answer)))),
+            },
         };
         let status = outcome.as_ref().map_or_else(|error| error.status as i32, |()| 0);
-        let response = answer.and_then(|answer| handle::insert::<aip_response>(*answer).ok()).unwrap_or(null_mut());
         // SAFETY: `filled` is below `cap`, and `new` was promised room.
         unsafe {
             let place = self.places.add(self.filled);
