@@ -806,10 +806,20 @@ var roundTrips = []struct {
 	}},
 	{"TransportIdleConnTimeout", func(r *rig) {
 		r.idleTimeout = 50 * time.Millisecond
-		url := r.serve(remote)
-		first := r.text(r.get(url))
-		time.Sleep(300 * time.Millisecond)
-		want(r, "another connection", first != r.text(r.get(url)), true)
+		closed := make(chan struct{})
+		var conns atomic.Int32
+		url := r.serveRaw(func(conn net.Conn) {
+			readHead(conn)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			if conns.Add(1) == 1 {
+				io.Copy(io.Discard, conn)
+				close(closed)
+			}
+		})
+		r.text(r.get(url))
+		<-closed
+		r.text(r.get(url))
+		want(r, "connections", conns.Load(), 2)
 	}},
 	{"MissingStatusNoPanic", func(r *rig) {
 		url := r.serveRaw(func(conn net.Conn) {
@@ -859,15 +869,21 @@ var roundTrips = []struct {
 	}},
 	{"TransportIgnores408", func(r *rig) {
 		var conns atomic.Int32
+		read, closed := make(chan struct{}), make(chan struct{})
 		url := r.serveRaw(func(conn net.Conn) {
 			readHead(conn)
-			conns.Add(1)
+			first := conns.Add(1) == 1
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			time.Sleep(20 * time.Millisecond)
-			io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+			if first {
+				<-read
+				io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+				io.Copy(io.Discard, conn)
+				close(closed)
+			}
 		})
 		r.text(r.get(url))
-		time.Sleep(100 * time.Millisecond)
+		close(read)
+		<-closed
 		want(r, "status", r.get(url).StatusCode, 200)
 		want(r, "connections", conns.Load(), 2)
 	}},
