@@ -255,7 +255,10 @@ static void *reads(void *raw)
     reading *reading = raw;
     uint8_t byte;
     size_t count;
-    reading->status = aip_response_read(reading->response, &byte, 1, PATIENCE_MS, &count, NULL);
+    /* AIP_BUSY: the other thread's look is under way, and this one has not begun to wait. */
+    do
+        reading->status = aip_response_read(reading->response, &byte, 1, PATIENCE_MS, &count, NULL);
+    while (reading->status == AIP_BUSY);
     return NULL;
 }
 
