@@ -140,7 +140,7 @@ impl ConnectionPool {
     }
 
     /// The same, for what the request asks for: a stream's head, perhaps.
-    pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Answer, Answered> {
+    pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Arc<Answer>, Answered> {
         let session = || self.get_session(key, None).map_err(|error| (error, None));
         for _ in 1..FRESH_SESSIONS {
             match session()?.answer(request.clone()) {

@@ -73,35 +73,22 @@ struct News {
     readable: bool,
     writable: bool,
     ended: Option<std::result::Result<Option<Response>, Failure>>,
+    /// A completion that nobody could take: it is the first again.
+    refused: Option<Completion>,
     /// It is among the ready ones.
     queued: bool,
-}
-
-impl News {
-    /// A completion that nobody could take: it is the first again.
-    fn put_back(&mut self, completion: Completion) {
-        match completion {
-            Completion::Head(answer) => self.headed = Some(answer.response),
-            Completion::Readable => self.readable = true,
-            Completion::Writable => self.writable = true,
-            Completion::Done(Ok(()), answer) => self.ended = Some(Ok(answer.map(|answer| answer.response))),
-            Completion::Done(Err(error), answer) => {
-                self.ended = Some(Err(Failure { error, response: answer.map(|answer| Box::new(answer.response)) }));
-            }
-        }
-    }
 }
 
 /// One thing that happened to an operation.
 pub enum Completion {
     /// A stream's head came; its body follows.
-    Head(Box<Answer>),
+    Head(Arc<Answer>),
     /// There is something to read, after a read in vain.
     Readable,
     /// There is room in the upload, after a write in vain.
     Writable,
     /// The one end. With the response where it was no stream, and with what some failures carry.
-    Done(std::result::Result<(), Error>, Option<Box<Answer>>),
+    Done(std::result::Result<(), Error>, Option<Arc<Answer>>),
 }
 
 /// How a wait for completions ended.
@@ -166,7 +153,7 @@ impl Queue {
             };
             let is_end = matches!(completion, Completion::Done(..));
             if let Err(refused) = take(operation.tag, completion) {
-                news.put_back(refused);
+                news.refused = Some(refused);
                 break;
             }
             taken += 1;
@@ -332,10 +319,13 @@ impl Queue {
 impl Operation {
     /// The next completion, in the order in which things happen.
     fn next(&self, news: &mut News) -> Option<Completion> {
+        if let Some(refused) = news.refused.take() {
+            return Some(refused);
+        }
         if let Some(response) = news.headed.take() {
             let pipe = self.pipe.clone()?;
             let answer = Answer::streaming(response, self.plan.clone(), pipe, self.runtime.clone());
-            return Some(Completion::Head(Box::new(answer)));
+            return Some(Completion::Head(Arc::new(answer)));
         }
         if std::mem::take(&mut news.readable) {
             return Some(Completion::Readable);
@@ -343,7 +333,7 @@ impl Operation {
         if std::mem::take(&mut news.writable) {
             return Some(Completion::Writable);
         }
-        let answer = |response| Box::new(Answer::whole(response, self.plan.clone()));
+        let answer = |response| Arc::new(Answer::whole(response, self.plan.clone()));
         Some(match news.ended.take()? {
             Ok(response) => Completion::Done(Ok(()), response.map(answer)),
             Err(Failure { error, response }) => {
@@ -355,7 +345,8 @@ impl Operation {
     /// Asked while it is among the ready ones: false as long as it belongs there.
     fn has_nothing_left(&self) -> bool {
         let mut news = lock(&self.news);
-        let left = news.headed.is_some() || news.readable || news.writable || news.ended.is_some();
+        let News { headed, readable, writable, ended, refused, .. } = &*news;
+        let left = refused.is_some() || headed.is_some() || *readable || *writable || ended.is_some();
         news.queued = left;
         !left
     }

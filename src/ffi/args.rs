@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::{self, Tabled};
@@ -107,7 +108,7 @@ impl OutText<'_> {
 pub struct OutHandle<'a, H: Tabled>(&'a mut *mut H);
 
 impl<H: Tabled> OutHandle<'_, H> {
-    pub fn set(self, object: H::Object) -> Result<()> {
+    pub fn set(self, object: impl Into<Arc<H::Object>>) -> Result<()> {
         *self.0 = handle::insert::<H>(object)?;
         Ok(())
     }

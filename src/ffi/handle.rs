@@ -43,25 +43,12 @@ struct Table {
 }
 
 /// A new handle to `object`.
-pub fn insert<H: Tabled>(object: H::Object) -> Result<*mut H> {
-    insert_or_return(object).map_err(|_| full())
-}
-
-/// A new handle to `object`; without room for one it comes back.
-pub fn insert_or_return<H: Tabled>(object: H::Object) -> std::result::Result<*mut H, H::Object> {
+pub fn insert<H: Tabled>(object: impl Into<Arc<H::Object>>) -> Result<*mut H> {
+    let object = object.into();
     let table = sys::process_state::<Table>();
-    let mut waiting = Some(object);
-    let id = table.slots.insert(|slot| {
-        let shared = waiting.take().map(|object| Arc::new(object) as Arc<dyn Any + Send + Sync>);
-        *lock(&slot.object) = shared;
-    });
-    match (id, waiting) {
-        (None, Some(object)) => Err(object),
-        (id, _) => {
-            stats::add_one(&table.live[H::KIND as usize]);
-            Ok(id.map_or(std::ptr::null_mut(), encode))
-        }
-    }
+    let id = table.slots.insert(|slot| *lock(&slot.object) = Some(object)).ok_or_else(full)?;
+    stats::add_one(&table.live[H::KIND as usize]);
+    Ok(encode(id))
 }
 
 /// Whether one more handle can be made: asked before something is sent that would need one.
@@ -143,7 +130,7 @@ fn fork_tag() -> u64 {
     u64::from(sys::fork_depth()) % (1 << FORK_BITS)
 }
 
-pub fn full() -> Error {
+fn full() -> Error {
     Error::new(Status::Limit, "handles: over a million are live; free some")
 }
 

@@ -199,28 +199,28 @@ impl Batch {
         completion: Completion,
         refused: &mut Option<Error>,
     ) -> std::result::Result<(), Completion> {
-        let mut no_room = |back| {
-            *refused = Some(handle::full());
+        let mut no_room = |full, back| {
+            *refused = Some(full);
             Err(back)
         };
         let mut response = null_mut();
         let (kind, outcome) = match completion {
-            Completion::Head(answer) => match handle::insert_or_return::<aip_response>(*answer) {
+            Completion::Head(answer) => match handle::insert::<aip_response>(answer.clone()) {
                 Ok(handle) => {
                     response = handle;
                     (AIP_COMPLETION_HEAD, Ok(()))
                 }
-                Err(answer) => return no_room(Completion::Head(Box::new(answer))),
+                Err(full) => return no_room(full, Completion::Head(answer)),
             },
             Completion::Readable => (AIP_COMPLETION_READABLE, Ok(())),
             Completion::Writable => (AIP_COMPLETION_WRITABLE, Ok(())),
             Completion::Done(outcome, None) => (AIP_COMPLETION_DONE, outcome),
-            Completion::Done(outcome, Some(answer)) => match handle::insert_or_return::<aip_response>(*answer) {
+            Completion::Done(outcome, Some(answer)) => match handle::insert::<aip_response>(answer.clone()) {
                 Ok(handle) => {
                     response = handle;
                     (AIP_COMPLETION_DONE, outcome)
                 }
-                Err(answer) => return no_room(Completion::Done(outcome, Some(Box::new(answer)))),
+                Err(full) => return no_room(full, Completion::Done(outcome, Some(answer))),
             },
         };
         let status = outcome.as_ref().map_or_else(|error| error.status as i32, |()| 0);

@@ -4,6 +4,7 @@
 
 use std::ffi::c_char;
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -328,16 +329,16 @@ pub unsafe extern "C" fn aip_response_free(response: *mut aip_response) -> i32 {
 }
 
 /// Hands the outcome of a request out: some failures carry an answer.
-pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Answer, Answered>) -> Result<()> {
+pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Arc<Answer>, Answered>) -> Result<()> {
     match outcome {
         Ok(answer) => hand_out(out, answer),
         Err((error, None)) => Err(error),
-        Err((error, Some(answer))) => hand_out(out, *answer).and(Err(error)),
+        Err((error, Some(answer))) => hand_out(out, answer).and(Err(error)),
     }
 }
 
 /// The answer came: without room for its handle the caller must still learn that it did.
-fn hand_out(out: OutHandle<'_, aip_response>, answer: Answer) -> Result<()> {
+fn hand_out(out: OutHandle<'_, aip_response>, answer: Arc<Answer>) -> Result<()> {
     let http_status = answer.response.status.as_u16();
     out.set(answer)
         .map_err(|error| Error { http_status, ..error.phase(Phase::Body).delivery(Delivery::ResponseStarted) })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use url::Url;
 
-use super::engine::{self, EngineBody};
+use super::engine::{self, Arrival, EngineBody};
 use super::journey::Journey;
 use super::pace::Pace;
 use super::redirect::Redirects;
@@ -40,38 +40,37 @@ impl Attempts<'_> {
         &self,
         mut group: Arc<Group>,
         mut address: Arc<Address>,
-        mut outgoing: Outgoing,
-    ) -> Result<(Head, EngineBody)> {
+        outgoing: &mut Outgoing,
+    ) -> Result<Box<Arrival>> {
         let policy = RetryPolicy { max_retries: self.persistence.retries, ..RetryPolicy::default() };
         let mut retries = (policy.max_retries > 0).then(|| Retries::begin(policy, self.budget.clone()));
         loop {
             if let Some(admission) = self.pace.admit() {
                 admission.await?;
             }
-            let sent = engine::send(&group, &address, &outgoing, self.limits, self.journey).await;
-            let (head, body) = match sent {
-                Ok(sent) => {
-                    self.pace.learn(sent.0.status, &sent.0.headers);
-                    sent
-                }
+            let sent = engine::send(&group, &address, outgoing, self.limits, self.journey).await;
+            let mut arrival = match sent {
+                Ok(arrival) => arrival,
                 Err(error) => {
-                    self.wait_after_failure(retries.as_mut(), error, &outgoing, &group).await?;
+                    self.wait_after_failure(retries.as_mut(), error, outgoing, &group).await?;
                     continue;
                 }
             };
-            if let Some((next, there)) = self.redirect(&address, &mut outgoing, &head)? {
+            let Arrival { head, body } = &mut *arrival;
+            self.pace.learn(head.status, &head.headers);
+            if let Some((next, there)) = self.redirect(&address, outgoing, head)? {
                 body.drain().await;
                 (address, group) = (next, there);
                 continue;
             }
-            let kept = match &mut retries {
+            let asks_again = match &mut retries {
                 Some(retries) if !head.status.is_success() && outgoing.body.is_at_its_beginning() => {
-                    self.wait_after_answer(retries, &head, body, &group).await?
+                    self.wait_after_answer(retries, head, body, &group).await?
                 }
-                _ => Some(body),
+                _ => false,
             };
-            if let Some(body) = kept {
-                return Ok((head, body));
+            if !asks_again {
+                return Ok(arrival);
             }
         }
     }
@@ -95,14 +94,14 @@ impl Attempts<'_> {
         }
     }
 
-    /// Waits where the answer asks for another attempt. Otherwise gives the body back, whole again.
+    /// Waits where the answer asks for another attempt; false where it does not, and then its body is whole again.
     async fn wait_after_answer(
         &self,
         retries: &mut Retries,
         head: &Head,
-        mut body: EngineBody,
+        body: &mut EngineBody,
         group: &Group,
-    ) -> Result<Option<EngineBody>> {
+    ) -> Result<bool> {
         let mut begun = BytesMut::new();
         while begun.len() < retry::MOST_BODY {
             match body.next(retry::MOST_BODY - begun.len()).await? {
@@ -115,11 +114,11 @@ impl Attempts<'_> {
             Decision::After(wait, reason) => {
                 body.drain().await;
                 self.pause(group, retries, wait, reason).await;
-                Ok(None)
+                Ok(true)
             }
             Decision::Stop(_) => {
                 body.put_back(begun.freeze());
-                Ok(Some(body))
+                Ok(false)
             }
         }
     }

@@ -7,12 +7,12 @@ use crate::error::{Delivery, Error, Phase, Result, Status};
 use crate::transport::reqwest::ReqwestBody;
 
 /// The rest of a response, whichever way it comes.
-pub enum Body {
-    Engine(EngineBody),
+pub enum Body<'a> {
+    Engine(&'a mut EngineBody),
     Reqwest(ReqwestBody),
 }
 
-impl Body {
+impl Body<'_> {
     /// The next bytes, decoded; `None` at a proper end.
     async fn next(&mut self, room: usize) -> Result<Option<Bytes>> {
         match self {

@@ -38,6 +38,12 @@ const IDEMPOTENCY_KEYS: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
+/// A response that has begun. Boxed where it is made, for it is large and handed on often.
+pub struct Arrival {
+    pub head: Head,
+    pub body: EngineBody,
+}
+
 /// Sends until a head has come.
 pub async fn send(
     group: &Arc<Group>,
@@ -45,7 +51,7 @@ pub async fn send(
     outgoing: &Outgoing,
     limits: &Limits,
     journey: &Journey,
-) -> Result<(Head, EngineBody)> {
+) -> Result<Box<Arrival>> {
     let (mut again, mut attempts) = (None, 0);
     loop {
         journey.attempt();
@@ -60,7 +66,7 @@ pub async fn send(
         let failed = match lease.send(request).await {
             Ok(response) => {
                 journey.answered(response.status());
-                return head_and_body(response, lease, taken);
+                return arrival(response, lease, taken);
             }
             Err(failed) => failed,
         };
@@ -191,7 +197,7 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
     (request.version() == Version::HTTP_2) == over.http2 && !matches!(over.facts.via, Via::Forward(_))
 }
 
-fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<(Head, EngineBody)> {
+fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<Box<Arrival>> {
     let (mut parts, inflow) = response.into_parts();
     let connection = parts.headers.get(CONNECTION);
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
@@ -204,19 +210,21 @@ fn head_and_body(response: http::Response<Inflow>, lease: Lease, sent: Option<Ta
     let remote = lease.connection().facts.remote;
     let length = inflow.length();
     let decoder = Decoder::for_headers(&mut parts.headers)?;
-    let head = Head { status: parts.status, version: parts.version, headers: parts.headers, remote };
-    let mut body = EngineBody {
-        length: if decoder.is_none() { length } else { None },
-        inflow,
-        lease: Some(lease),
-        keep,
-        sent,
-        decoder,
-        encoded: Bytes::new(),
-        returned: Bytes::new(),
-    };
-    body.finish_at_end();
-    Ok((head, body))
+    let mut arrival = Box::new(Arrival {
+        head: Head { status: parts.status, version: parts.version, headers: parts.headers, remote },
+        body: EngineBody {
+            length: if decoder.is_none() { length } else { None },
+            inflow,
+            lease: Some(lease),
+            keep,
+            sent,
+            decoder,
+            encoded: Bytes::new(),
+            returned: Bytes::new(),
+        },
+    });
+    arrival.body.finish_at_end();
+    Ok(arrival)
 }
 
 fn names(connection: &HeaderValue, option: &str) -> bool {
@@ -290,7 +298,7 @@ impl EngineBody {
 
     /// Reads a rest that nobody wants, if it is small, so that the connection can be used again. A failure here is its own,
     /// not the request's.
-    pub async fn drain(mut self) {
+    pub async fn drain(&mut self) {
         let mut drained = 0;
         while drained < MOST_DRAINED {
             match self.next(MOST_DRAINED).await {

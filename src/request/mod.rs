@@ -113,28 +113,28 @@ pub trait Sink: Send + Sync {
 
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
-    pub async fn run(self, cut: impl Future<Output = Error>) -> Result<Response, Failure> {
+    pub async fn run(&mut self, cut: impl Future<Output = Error>) -> Result<Response, Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
-        let way = Way::begin(path, started);
-        let tries = Tries { persistence, budget: &budget, pace: &*pace };
-        let ends = Ends { cancel, interrupt, cut: pin!(cut) };
+        let way = Way::begin(path, *started);
+        let tries = Tries { persistence: *persistence, budget, pace: &**pace };
+        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut: pin!(cut) };
         let _upload = UploadEnds::of(&outgoing.body);
         // Pinned where it is made: each further move would be room for one more.
-        let work = pin!(way.whole_response(address, outgoing, &limits, tries));
-        let outcome = supervised(&way, &limits, started, ends, work).await;
+        let work = pin!(way.whole_response(address, outgoing, limits, tries));
+        let outcome = supervised(&way, limits, *started, ends, work).await;
         way.record(outcome.as_ref().map(|response| (response.status, &response.report)));
         outcome
     }
 
     /// Runs to the end of a body that goes into a pipe, which hears of the end too.
-    pub async fn stream(self, cut: impl Future<Output = Error>, stream: Stream) -> Result<(), Failure> {
+    pub async fn stream(&mut self, cut: impl Future<Output = Error>, stream: Stream) -> Result<(), Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
-        let way = Way::begin(path, started);
-        let tries = Tries { persistence, budget: &budget, pace: &*pace };
-        let ends = Ends { cancel, interrupt, cut: pin!(cut) };
+        let way = Way::begin(path, *started);
+        let tries = Tries { persistence: *persistence, budget, pace: &**pace };
+        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut: pin!(cut) };
         let _upload = UploadEnds::of(&outgoing.body);
-        let work = pin!(way.stream_response(address, outgoing, &limits, tries, &stream));
-        let outcome = supervised(&way, &limits, started, ends, work).await;
+        let work = pin!(way.stream_response(address, outgoing, limits, tries, &stream));
+        let outcome = supervised(&way, limits, *started, ends, work).await;
         way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
         match outcome {
             Ok((_, _, trailers)) => {

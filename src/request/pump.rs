@@ -42,9 +42,9 @@ impl<'a> Pump<'a> {
     }
 
     /// Moves all of it; the trailers at its end.
-    pub async fn run(mut self, mut body: EngineBody) -> Result<HeaderMap> {
+    pub async fn run(mut self, body: &mut EngineBody) -> Result<HeaderMap> {
         loop {
-            if !self.room(&mut body).await {
+            if !self.room(body).await {
                 return Err(give_up(body).await);
             }
             let next = {
@@ -112,7 +112,7 @@ impl<'a> Pump<'a> {
 }
 
 /// Nobody reads the rest. An HTTP/2 stream is reset; an HTTP/1.1 connection is worth a little reading.
-async fn give_up(body: EngineBody) -> Error {
+async fn give_up(body: &mut EngineBody) -> Error {
     if !body.is_http2() {
         let _ = tokio::time::timeout(LAST_CHANCE, body.drain()).await;
     }

@@ -1,5 +1,6 @@
 //! One request on its way, over the pool's own connections or reqwest's, and how far it got.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use super::attempts::{Attempts, Elsewhere};
 use super::body::Body;
+use super::engine::Arrival;
 use super::journey::Journey;
 use super::pace::Pace;
 use super::pump::Pump;
@@ -39,18 +41,23 @@ pub struct Tries<'a> {
 }
 
 impl Way {
-    pub fn begin(path: Path, started: Instant) -> Self {
+    pub fn begin(path: &Path, started: Instant) -> Self {
         match path {
-            Path::Engine(group, elsewhere) => Way::Engine { journey: Journey::begin(started), group, elsewhere },
-            Path::Reqwest(transport, attempt) => Way::Reqwest { transport, attempt, started },
+            Path::Engine(group, elsewhere) => {
+                let (group, elsewhere) = (group.clone(), elsewhere.clone());
+                Way::Engine { journey: Journey::begin(started), group, elsewhere }
+            }
+            Path::Reqwest(transport, attempt) => {
+                Way::Reqwest { transport: transport.clone(), attempt: attempt.clone(), started }
+            }
         }
     }
 
     /// The whole response, however many attempts it takes.
     pub async fn whole_response(
         &self,
-        address: Arc<Address>,
-        outgoing: Outgoing,
+        address: &Arc<Address>,
+        outgoing: &mut Outgoing,
         limits: &Limits,
         tries: Tries<'_>,
     ) -> Result<Response, Failure> {
@@ -59,8 +66,9 @@ impl Way {
             Way::Engine { journey, group, elsewhere } => {
                 let Tries { persistence, budget, pace } = tries;
                 let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
-                let answer = attempts.answer(group.clone(), address, outgoing).await;
-                let (head, body) = answer.map_err(|error| journey.in_all(error))?;
+                let answer = pin!(attempts.answer(group.clone(), address.clone(), outgoing)).await;
+                let mut arrival = answer.map_err(|error| journey.in_all(error))?;
+                let Arrival { head, body } = &mut *arrival;
                 self.gather(head, Body::Engine(body), limits, || {
                     if timed {
                         journey.enter(Phase::Body);
@@ -70,8 +78,8 @@ impl Way {
             }
             Way::Reqwest { transport, attempt, .. } => {
                 let _under_way = attempt.under_way();
-                let (head, body) = transport.send(&address.url, outgoing, attempt.clone()).await?;
-                self.gather(head, Body::Reqwest(body), limits, || {}).await
+                let (mut head, body) = transport.send(&address.url, outgoing.clone(), attempt.clone()).await?;
+                self.gather(&mut head, Body::Reqwest(body), limits, || {}).await
             }
         }
     }
@@ -79,8 +87,8 @@ impl Way {
     /// Hands the head out and moves the body into the pipe; status, report and trailers at its end.
     pub async fn stream_response(
         &self,
-        address: Arc<Address>,
-        outgoing: Outgoing,
+        address: &Arc<Address>,
+        outgoing: &mut Outgoing,
         limits: &Limits,
         tries: Tries<'_>,
         stream: &Stream,
@@ -89,10 +97,11 @@ impl Way {
         let Tries { persistence, budget, pace } = tries;
         let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
         // Boxed, for its room is wanted until the head alone, and a stream is long.
-        let answer = Box::pin(attempts.answer(group.clone(), address, outgoing)).await;
-        let (head, body) = answer.map_err(|error| journey.in_all(error))?;
+        let answer = Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await;
+        let mut arrival = answer.map_err(|error| journey.in_all(error))?;
+        let Arrival { head, body } = &mut *arrival;
         let first_byte = self.answered_at().saturating_duration_since(journey.started);
-        let Head { status, version, headers, remote } = head;
+        let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, ..self.report() };
         let pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
         stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report.clone() });
@@ -101,11 +110,17 @@ impl Way {
         Ok((status, Report { total: journey.started.elapsed(), ..report }, trailers))
     }
 
-    async fn gather(&self, head: Head, body: Body, limits: &Limits, at_piece: impl Fn()) -> Result<Response, Failure> {
+    async fn gather(
+        &self,
+        head: &mut Head,
+        body: Body<'_>,
+        limits: &Limits,
+        at_piece: impl Fn(),
+    ) -> Result<Response, Failure> {
         let started = self.started();
         let first_byte = self.answered_at().saturating_duration_since(started);
         let (body, end) = body.collect(limits.body, at_piece).await;
-        let Head { status, version, headers, remote } = head;
+        let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, total: started.elapsed(), ..self.report() };
         let response = Response { status, version, headers, body, report };
         let Err(error) = end else { return Ok(response) };

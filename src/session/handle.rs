@@ -97,14 +97,14 @@ impl SessionHandle {
     }
 
     /// Sends a request and waits for what its caller asked for: the whole response, or a stream's head.
-    pub fn answer(&self, mut request: Request) -> std::result::Result<Answer, Answered> {
+    pub fn answer(&self, mut request: Request) -> std::result::Result<Arc<Answer>, Answered> {
         let plan = std::mem::take(&mut request.plan);
         if !request.stream {
             return match self.request(request) {
-                Ok(response) => Ok(Answer::whole(response, plan)),
+                Ok(response) => Ok(Arc::new(Answer::whole(response, plan))),
                 Err(Failure { error, response: None }) => Err(alone(error)),
                 Err(Failure { error, response: Some(response) }) => {
-                    Err((error, Some(Box::new(Answer::whole(*response, plan)))))
+                    Err((error, Some(Arc::new(Answer::whole(*response, plan)))))
                 }
             };
         }
@@ -124,7 +124,7 @@ impl SessionHandle {
         };
         let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
         match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {
-            Ok(response) => Ok(Answer::streaming(response, plan, pipe, self.runtime.clone())),
+            Ok(response) => Ok(Arc::new(Answer::streaming(response, plan, pipe, self.runtime.clone()))),
             Err(failure) => {
                 pipe.abandon();
                 Err(alone(failure.error))
@@ -233,13 +233,13 @@ impl SessionHandle {
 }
 
 /// A failure, and the answer that some carry.
-pub type Answered = (Error, Option<Box<Answer>>);
+pub type Answered = (Error, Option<Arc<Answer>>);
 
 fn alone(error: Error) -> Answered {
     (error, None)
 }
 
-async fn run(begun: InFlight, exchange: Exchange) -> std::result::Result<Response, Failure> {
+async fn run(begun: InFlight, mut exchange: Exchange) -> std::result::Result<Response, Failure> {
     exchange.run(begun.0.cut_off()).await
 }
 

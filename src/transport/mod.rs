@@ -74,3 +74,11 @@ pub struct Head {
     pub headers: HeaderMap,
     pub remote: Option<SocketAddr>,
 }
+
+impl Head {
+    /// All of it, the headers moved out.
+    #[must_use]
+    pub fn take(&mut self) -> Head {
+        Head { headers: std::mem::take(&mut self.headers), ..*self }
+    }
+}

@@ -89,13 +89,13 @@ impl Polls {
 
 async fn one(origin: &Origin, tally: &Tally) {
     let large = fastrand::u8(0..4) == 0;
-    let exchange = origin.exchange("/", if large { fastrand::usize(17_000..300_000) } else { 0 }, limits());
+    let mut exchange = origin.exchange("/", if large { fastrand::usize(17_000..300_000) } else { 0 }, limits());
     let polls = Polls::random();
     let count = |of: &AtomicUsize| {
         of.fetch_add(1, Ordering::Relaxed);
     };
     let drops = fastrand::bool();
-    let run: Pin<Box<dyn Future<Output = _> + Send>> =
+    let run: Pin<Box<dyn Future<Output = _> + Send + '_>> =
         if drops { Box::pin(exchange.run(std::future::pending())) } else { Box::pin(exchange.run(asked(polls))) };
     let ended = if drops { abandon(run, polls, fastrand::usize(0..6)).await } else { Some(run.await) };
     match ended {

@@ -144,7 +144,8 @@ impl Origin {
 
     /// A whole request, as a session makes one.
     pub fn get(&self, path: &str) -> impl Future<Output = std::result::Result<Response, Failure>> + Send + use<> {
-        self.exchange(path, 0, limits()).run(pending())
+        let mut exchange = self.exchange(path, 0, limits());
+        async move { exchange.run(pending()).await }
     }
 
     /// One that is ready to run; with a body it is a POST.
