@@ -2,7 +2,7 @@
 //!
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
-//! `runtime`, `cancel`, `signal`, `workers` |
+//! `runtime`, `cancel`, `cut`, `signal`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
@@ -12,6 +12,7 @@ pub mod body;
 pub mod cancel;
 pub mod config;
 pub mod connections;
+pub mod cut;
 pub mod error;
 pub mod events;
 pub mod ffi;

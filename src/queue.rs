@@ -1,7 +1,6 @@
 //! Completion queues: requests that nobody waits for are submitted to one, and consumers take what became of them, in batches.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::sync::Notify;
 use crate::body::pipe::{Pipe, Told};
 use crate::body::reader::Plan;
 use crate::cancel::Cancel;
+use crate::cut::Cut;
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::request::{Failure, Sink};
@@ -25,8 +25,7 @@ pub struct Queue {
     state: Mutex<State>,
     /// Those who wait in `next`.
     consumers: Notify,
-    cut: AtomicBool,
-    cut_now: Notify,
+    cut: Cut,
 }
 
 #[derive(Default)]
@@ -69,14 +68,38 @@ pub struct Operation {
 /// What an operation has to tell.
 #[derive(Default)]
 struct News {
-    headed: Option<Response>,
+    headed: Option<Arc<Answer>>,
     readable: bool,
     writable: bool,
-    ended: Option<std::result::Result<Option<Response>, Failure>>,
-    /// A completion that nobody could take: it is the first again.
-    refused: Option<Completion>,
+    ended: Option<(Result<()>, Option<Arc<Answer>>)>,
     /// It is among the ready ones.
     queued: bool,
+}
+
+impl News {
+    /// The next completion, in the order in which things happen.
+    fn next(&mut self) -> Option<Completion> {
+        if let Some(answer) = self.headed.take() {
+            return Some(Completion::Head(answer));
+        }
+        if std::mem::take(&mut self.readable) {
+            return Some(Completion::Readable);
+        }
+        if std::mem::take(&mut self.writable) {
+            return Some(Completion::Writable);
+        }
+        self.ended.take().map(|(outcome, answer)| Completion::Done(outcome, answer))
+    }
+
+    /// A completion that nobody could take: it is the next again.
+    fn put_back(&mut self, completion: Completion) {
+        match completion {
+            Completion::Head(answer) => self.headed = Some(answer),
+            Completion::Readable => self.readable = true,
+            Completion::Writable => self.writable = true,
+            Completion::Done(outcome, answer) => self.ended = Some((outcome, answer)),
+        }
+    }
 }
 
 /// One thing that happened to an operation.
@@ -88,7 +111,7 @@ pub enum Completion {
     /// There is room in the upload, after a write in vain.
     Writable,
     /// The one end. With the response where it was no stream, and with what some failures carry.
-    Done(std::result::Result<(), Error>, Option<Arc<Answer>>),
+    Done(Result<()>, Option<Arc<Answer>>),
 }
 
 /// How a wait for completions ended.
@@ -104,14 +127,7 @@ pub enum Waited {
 
 impl Queue {
     pub fn new(pool: u64, runtime: Runtime) -> Arc<Queue> {
-        Arc::new(Queue {
-            pool,
-            runtime,
-            state: Mutex::default(),
-            consumers: Notify::new(),
-            cut: AtomicBool::new(false),
-            cut_now: Notify::new(),
-        })
+        Arc::new(Queue { pool, runtime, state: Mutex::default(), consumers: Notify::new(), cut: Cut::default() })
     }
 
     /// Takes an operation on: from now on its end will be told, so there is room for it.
@@ -146,14 +162,14 @@ impl Queue {
         while taken < most {
             let Some(operation) = state.ready.front().cloned() else { break };
             let mut news = lock(&operation.news);
-            let Some(completion) = operation.next(&mut news) else {
+            let Some(completion) = news.next() else {
                 news.queued = false;
                 state.ready.pop_front();
                 continue;
             };
             let is_end = matches!(completion, Completion::Done(..));
             if let Err(refused) = take(operation.tag, completion) {
-                news.refused = Some(refused);
+                news.put_back(refused);
                 break;
             }
             taken += 1;
@@ -231,8 +247,7 @@ impl Queue {
         let untaken = std::mem::take(&mut state.ready);
         state.signal = Signal::default();
         drop(state);
-        self.cut.store(true, Ordering::SeqCst);
-        self.cut_now.notify_waiters();
+        self.cut.now();
         self.consumers.notify_waiters();
         for operation in untaken {
             operation.give_up();
@@ -241,11 +256,7 @@ impl Queue {
 
     /// Ends when the queue is freed.
     pub async fn cut_off(&self) -> Error {
-        let mut cut = std::pin::pin!(self.cut_now.notified());
-        cut.as_mut().enable();
-        if !self.cut.load(Ordering::SeqCst) {
-            cut.await;
-        }
+        self.cut.comes().await;
         Error::new(Status::Cancelled, "queue: was freed while the request was under way")
     }
 
@@ -317,36 +328,10 @@ impl Queue {
 }
 
 impl Operation {
-    /// The next completion, in the order in which things happen.
-    fn next(&self, news: &mut News) -> Option<Completion> {
-        if let Some(refused) = news.refused.take() {
-            return Some(refused);
-        }
-        if let Some(response) = news.headed.take() {
-            let pipe = self.pipe.clone()?;
-            let answer = Answer::streaming(response, self.plan.clone(), pipe, self.runtime.clone());
-            return Some(Completion::Head(Arc::new(answer)));
-        }
-        if std::mem::take(&mut news.readable) {
-            return Some(Completion::Readable);
-        }
-        if std::mem::take(&mut news.writable) {
-            return Some(Completion::Writable);
-        }
-        let answer = |response| Arc::new(Answer::whole(response, self.plan.clone()));
-        Some(match news.ended.take()? {
-            Ok(response) => Completion::Done(Ok(()), response.map(answer)),
-            Err(Failure { error, response }) => {
-                Completion::Done(Err(error), response.map(|response| answer(*response)))
-            }
-        })
-    }
-
     /// Asked while it is among the ready ones: false as long as it belongs there.
     fn has_nothing_left(&self) -> bool {
         let mut news = lock(&self.news);
-        let News { headed, readable, writable, ended, refused, .. } = &*news;
-        let left = refused.is_some() || headed.is_some() || *readable || *writable || ended.is_some();
+        let left = news.headed.is_some() || news.readable || news.writable || news.ended.is_some();
         news.queued = left;
         !left
     }
@@ -381,11 +366,18 @@ impl Operation {
 
 impl Sink for Operation {
     fn headed(&self, response: Response) {
-        self.post(|news| news.headed = Some(response));
+        let Some(pipe) = self.pipe.clone() else { return };
+        let answer = Arc::new(Answer::streaming(response, self.plan.clone(), pipe, self.runtime.clone()));
+        self.post(|news| news.headed = Some(answer));
     }
 
     fn ended(&self, outcome: std::result::Result<Option<Response>, Failure>) {
-        self.post(|news| news.ended = Some(outcome));
+        let (outcome, response) = match outcome {
+            Ok(response) => (Ok(()), response),
+            Err(Failure { error, response }) => (Err(error), response.map(|response| *response)),
+        };
+        let answer = response.map(|response| Arc::new(Answer::whole(response, self.plan.clone())));
+        self.post(|news| news.ended = Some((outcome, answer)));
     }
 }
 

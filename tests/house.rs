@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["ffi"],
     &["pool", "pool_stats", "session", "queue", "route", "request", "response", "connections", "address", "base_url"],
     &["transport", "body"],
-    &["runtime", "cancel", "signal", "workers"],
+    &["runtime", "cancel", "cut", "signal", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "slots", "lock", "sys"],
 ];

@@ -48,15 +48,19 @@ impl Lease {
         self.reused
     }
 
-    /// Sends a request and waits for its response's head.
-    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
+    /// Sends a request and waits for its response's head. Of a request that is in its place after a failure not one byte was
+    /// written.
+    pub async fn send(
+        &mut self,
+        request: &mut Option<Request<Payload>>,
+    ) -> std::result::Result<Response<Inflow>, NoResponse> {
         let fit = self.connection.is_fit().await;
         match &mut self.sender {
             Some(sender) if fit && !sender.is_closed() => {
                 self.under_way = true;
                 sender.send(request).await
             }
-            _ => Err(NoResponse::dead(request)),
+            _ => Err(NoResponse::dead()),
         }
     }
 

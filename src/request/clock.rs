@@ -1,7 +1,7 @@
 //! The time limits of one request: one timer, set to whatever runs out first.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -22,6 +22,8 @@ pub struct Clock<'a> {
     /// What the socket had taken at the last look while sending, and when it moved last.
     sent: Option<(u64, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes.
+    knows: Option<Waker>,
 }
 
 /// A limit that runs out at a time.
@@ -34,7 +36,7 @@ struct Due {
 
 impl<'a> Clock<'a> {
     pub fn new(limits: &'a Limits, started: Instant, way: &'a Way) -> Self {
-        Clock { limits, started, way, sent: None, timer: None }
+        Clock { limits, started, way, sent: None, timer: None, knows: None }
     }
 
     /// Ready when a limit has run out: which, in which phase.
@@ -51,7 +53,13 @@ impl<'a> Clock<'a> {
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wake)));
             if rang || timer.deadline() > wake {
                 timer.as_mut().reset(wake);
+                self.knows = None;
             }
+            // Polled at each wake of its task, and those are rarely the timer's.
+            if !timer.is_elapsed() && self.knows.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            self.knows = Some(cx.waker().clone());
             ready!(timer.as_mut().poll(cx));
             rang = true;
         }

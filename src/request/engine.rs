@@ -52,28 +52,31 @@ pub async fn send(
     limits: &Limits,
     journey: &Journey,
 ) -> Result<Box<Arrival>> {
-    let (mut again, mut attempts) = (None, 0);
+    let (mut request, mut attempts) = (None, 0);
     loop {
         journey.attempt();
         attempts += 1;
         let mut lease = checkout(group, limits, journey).await?;
-        let request = match again.take() {
-            Some(request) if same_form(&request, lease.connection()) => request,
-            _ => request(address, lease.connection(), outgoing)?,
+        // One that was given back goes again, where it can.
+        let goes = match request.take().filter(|request| same_form(request, lease.connection())) {
+            Some(request) => request,
+            None => made(address, lease.connection(), outgoing)?,
         };
-        let taken = request.body().taken();
+        let taken = goes.body().taken();
         journey.goes_over(&lease, taken.clone(), &outgoing.body);
-        let failed = match lease.send(request).await {
+        request = Some(goes);
+        let failed = match lease.send(&mut request).await {
             Ok(response) => {
                 journey.answered(response.status());
                 return arrival(response, lease, taken);
             }
             Err(failed) => failed,
         };
-        let verdict = judge(&failed, &lease, journey, outgoing);
+        let unsent = request.is_some();
+        let verdict = judge(&failed, unsent, &lease, journey, outgoing);
         let error = outgoing.body.failure().unwrap_or_else(|| failed.error());
         // Over HTTP/1.1 it was closing when it was lent; over HTTP/2 the server may refuse one connection after the other.
-        let found_dead = failed.unsent.is_some() && lease.reused() && (failed.was_dead() || !lease.connection().http2);
+        let found_dead = unsent && lease.reused() && (failed.was_dead() || !lease.connection().http2);
         match verdict.closes {
             Some(why) => lease.failed(why),
             None => drop(lease),
@@ -89,7 +92,6 @@ pub async fn send(
         if verdict.delivery == Delivery::MaybeSent {
             journey.may_have_been_seen();
         }
-        again = failed.unsent;
     }
 }
 
@@ -101,8 +103,8 @@ struct Verdict {
     closes: Option<CloseReason>,
 }
 
-fn judge(failed: &NoResponse, lease: &Lease, journey: &Journey, outgoing: &Outgoing) -> Verdict {
-    let unprocessed = failed.unsent.is_some() || failed.was_never_processed();
+fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, journey: &Journey, outgoing: &Outgoing) -> Verdict {
+    let unprocessed = unsent || failed.was_never_processed();
     // A stream's own failure leaves the connection to the others.
     let stream_only = failed.is_stream_reset();
     let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
@@ -157,7 +159,7 @@ fn with_standard_headers(own: &HeaderMap) -> HeaderMap {
 }
 
 /// The request as this connection wants it.
-fn request(address: &Address, over: &Connection, outgoing: &Outgoing) -> Result<Request<Payload>> {
+fn made(address: &Address, over: &Connection, outgoing: &Outgoing) -> Result<Request<Payload>> {
     let mut headers = with_standard_headers(&outgoing.headers);
     let uri = if over.http2 {
         http2_uri(address, &mut headers)?

@@ -34,7 +34,7 @@ use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
 use crate::connections::Group;
 use crate::error::{Detail, Error, Status};
-use crate::response::Response;
+use crate::response::{Report, Response};
 use crate::transport::reqwest::{Attempt, Transport};
 use crate::transport::{Outgoing, OutgoingBody};
 
@@ -113,11 +113,11 @@ pub trait Sink: Send + Sync {
 
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
-    pub async fn run(&mut self, cut: impl Future<Output = Error>) -> Result<Response, Failure> {
+    pub async fn run(&mut self, cut: Pin<&mut impl Future<Output = Error>>) -> Result<Response, Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
         let way = Way::begin(path, *started);
         let tries = Tries { persistence: *persistence, budget, pace: &**pace };
-        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut: pin!(cut) };
+        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
         let _upload = UploadEnds::of(&outgoing.body);
         // Pinned where it is made: each further move would be room for one more.
         let work = pin!(way.whole_response(address, outgoing, limits, tries));
@@ -126,20 +126,24 @@ impl Exchange {
         outcome
     }
 
-    /// Runs to the end of a body that goes into a pipe, which hears of the end too.
-    pub async fn stream(&mut self, cut: impl Future<Output = Error>, stream: Stream) -> Result<(), Failure> {
+    /// Runs to the end of a body that goes into a pipe, which hears of the end too: how it came.
+    pub async fn stream(
+        &mut self,
+        cut: Pin<&mut impl Future<Output = Error>>,
+        stream: &Stream,
+    ) -> Result<Report, Failure> {
         let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
         let way = Way::begin(path, *started);
         let tries = Tries { persistence: *persistence, budget, pace: &**pace };
-        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut: pin!(cut) };
+        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
         let _upload = UploadEnds::of(&outgoing.body);
-        let work = pin!(way.stream_response(address, outgoing, limits, tries, &stream));
+        let work = pin!(way.stream_response(address, outgoing, limits, tries, stream));
         let outcome = supervised(&way, limits, *started, ends, work).await;
         way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
         match outcome {
-            Ok((_, _, trailers)) => {
+            Ok((_, report, trailers)) => {
                 stream.pipe.finish_with(Ok(()), trailers);
-                Ok(())
+                Ok(report)
             }
             Err(failure) => {
                 stream.pipe.finish(Err(failure.error.clone()));

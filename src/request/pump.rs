@@ -42,7 +42,7 @@ impl<'a> Pump<'a> {
     }
 
     /// Moves all of it; the trailers at its end.
-    pub async fn run(mut self, body: &mut EngineBody) -> Result<HeaderMap> {
+    pub async fn run(&mut self, body: &mut EngineBody) -> Result<HeaderMap> {
         loop {
             if !self.room(body).await {
                 return Err(give_up(body).await);

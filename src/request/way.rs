@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use super::attempts::{Attempts, Elsewhere};
@@ -103,7 +103,8 @@ impl Way {
         let first_byte = self.answered_at().saturating_duration_since(journey.started);
         let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, ..self.report() };
-        let pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
+        let headers = in_room_of_their_own(headers);
+        let mut pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
         stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report.clone() });
         let trailers = pump.run(body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
@@ -253,6 +254,19 @@ impl Way {
             Way::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
         }
     }
+}
+
+/// As they came, the values hold on to the connection's whole read buffer, and a stream's head is kept as long as the stream.
+fn in_room_of_their_own(mut headers: HeaderMap) -> HeaderMap {
+    let mut room = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    headers.values().for_each(|value| room.extend_from_slice(value.as_bytes()));
+    for value in headers.values_mut() {
+        let own = room.split_to(value.len()).freeze();
+        if let Ok(own) = HeaderValue::from_maybe_shared(own) {
+            *value = own;
+        }
+    }
+    headers
 }
 
 fn no_streams() -> Error {

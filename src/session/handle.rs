@@ -88,7 +88,8 @@ impl SessionHandle {
             self.runtime.wait_interruptibly(run(begun, exchange), interrupt.cancel())
         } else {
             // Pinned here: it is large, and a move would copy it.
-            let run = pin!(exchange.run(begun.0.cut_off()));
+            let cut = pin!(begun.0.cut_off());
+            let run = pin!(exchange.run(cut));
             self.runtime.wait(run)
         };
         let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
@@ -240,7 +241,7 @@ fn alone(error: Error) -> Answered {
 }
 
 async fn run(begun: InFlight, mut exchange: Exchange) -> std::result::Result<Response, Failure> {
-    exchange.run(begun.0.cut_off()).await
+    exchange.run(pin!(begun.0.cut_off())).await
 }
 
 /// The request's headers, and the handle's where the request has none of that name.

@@ -1,5 +1,6 @@
 //! Requests in tasks of their own, and whoever hears of them.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
@@ -35,32 +36,36 @@ impl SessionHandle {
             Launch::Whole(sink) => sink.clone(),
             Launch::Stream(stream) => stream.sink.clone(),
         }));
-        self.runtime.spawn(async move {
-            let _held = held;
-            let outcome = {
-                let cut = async {
-                    match &queue {
-                        Some(queue) => tokio::select! { why = begun.0.cut_off() => why, why = queue.cut_off() => why },
-                        None => begun.0.cut_off().await,
-                    }
-                };
-                match launch {
-                    Launch::Whole(_) => exchange.run(cut).await.map(Some),
-                    Launch::Stream(stream) => exchange.stream(cut, stream).await.map(|()| None),
-                }
-            };
-            let reused =
-                outcome.as_ref().map(|response| response.as_ref().is_some_and(|response| response.report.reused));
-            tally.ended(reused);
-            drop(begun);
-            ending.with(outcome);
-        });
+        let land = move |begun: InFlight, outcome: std::result::Result<(bool, Option<Response>), Failure>| {
+            tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
+            drop((begun, held));
+            ending.with(outcome.map(|(_, response)| response));
+        };
+        // Two tasks, for a stream's is much the smaller, and it stays.
+        match launch {
+            Launch::Whole(_) => self.runtime.spawn(async move {
+                let outcome = exchange.run(pin!(cut_off(&begun, queue.as_deref()))).await;
+                land(begun, outcome.map(|response| (response.report.reused, Some(response))));
+            }),
+            Launch::Stream(stream) => self.runtime.spawn(async move {
+                let outcome = exchange.stream(pin!(cut_off(&begun, queue.as_deref())), &stream).await;
+                land(begun, outcome.map(|report| (report.reused, None)));
+            }),
+        }
         Ok(())
     }
 
     pub(super) fn tally(&self, exchange: &Exchange) -> Tally {
         self.session.count(|counters| &counters.requests);
         Tally { session: self.session.clone(), by_engine: matches!(exchange.path, Path::Engine(..)) }
+    }
+}
+
+/// Ends when the request's session or queue has no more patience.
+async fn cut_off(begun: &InFlight, queue: Option<&Queue>) -> Error {
+    match queue {
+        Some(queue) => tokio::select! { why = begun.0.cut_off() => why, why = queue.cut_off() => why },
+        None => begun.0.cut_off().await,
     }
 }
 

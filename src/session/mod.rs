@@ -4,7 +4,7 @@ mod handle;
 mod launch;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 pub use self::handle::{Answered, SessionHandle};
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;
+use crate::cut::Cut;
 use crate::error::{Detail, Error, Result};
 use crate::lock::lock;
 use crate::request::cut_off;
@@ -33,8 +34,7 @@ pub struct Session {
     in_flight: AtomicU64,
     leases: AtomicU64,
     drained: Notify,
-    cut: AtomicBool,
-    cut_now: Notify,
+    cut: Cut,
     counters: RequestCounters,
     pool_counters: Arc<PoolCounters>,
     registry: Arc<Registry>,
@@ -68,8 +68,7 @@ impl Session {
             in_flight: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             drained: Notify::new(),
-            cut: AtomicBool::new(false),
-            cut_now: Notify::new(),
+            cut: Cut::default(),
             counters: RequestCounters::default(),
             pool_counters,
             registry,
@@ -92,8 +91,7 @@ impl Session {
 
     /// Ends the requests under way.
     pub fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        self.cut_now.notify_waiters();
+        self.cut.now();
     }
 
     /// Ends when no request is under way.
@@ -127,11 +125,7 @@ impl Session {
     }
 
     async fn cut_off(&self) -> Error {
-        let mut cut = std::pin::pin!(self.cut_now.notified());
-        cut.as_mut().enable();
-        if !self.cut.load(Ordering::SeqCst) {
-            cut.await;
-        }
+        self.cut.comes().await;
         cut_off()
     }
 

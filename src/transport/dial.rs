@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,8 @@ impl Dialer {
     /// Opens a connection. Whatever fails here, nothing of a request was sent.
     pub async fn dial(&self, target: &Target, limits: DialLimits, watch: &dyn Watch) -> Result<Link> {
         let mut course = Course::begin(limits, watch);
-        let error = match within(limits.connect, self.link(target, &mut course)).await {
+        let dialed = within(limits.connect, pin!(self.link(target, &mut course))).await;
+        let error = match dialed {
             Ok(Ok(link)) => return Ok(Link { times: course.end(), ..link }),
             Ok(Err(error)) => error,
             Err(limit) => ran_out(Detail::ConnectLimit, limit).phase(course.phase),
@@ -177,7 +179,7 @@ impl Dialer {
             return Ok(Arc::new([address]));
         }
         course.enter(Phase::Dns);
-        within(course.limits.dns, self.resolver.resolve(host))
+        within(course.limits.dns, pin!(self.resolver.resolve(host)))
             .await
             .unwrap_or_else(|limit| Err(ran_out(Detail::DnsLimit, limit).phase(Phase::Dns)))
     }
@@ -259,7 +261,7 @@ async fn secure(
     let Some(tls) = tls else {
         return Err(Error::new(Status::Unsupported, "tls: there is none here; use an http URL").phase(course.phase));
     };
-    let secured = within(course.limits.tls, tls.secure(dns::bare(host), stream)).await;
+    let secured = within(course.limits.tls, pin!(tls.secure(dns::bare(host), stream))).await;
     secured.unwrap_or_else(|limit| Err(ran_out(Detail::TlsLimit, limit))).map_err(|error| error.phase(course.phase))
 }
 
@@ -291,8 +293,8 @@ pub fn ran_out(detail: Detail, limit: Duration) -> Error {
     Error::new(Status::Timeout, message).detail(detail).retryable()
 }
 
-/// The limit that ran out, in place of an outcome.
-async fn within<F: Future>(limit: TimeLimit, future: F) -> std::result::Result<F::Output, Duration> {
+/// The limit that ran out, in place of an outcome. Pinned by the caller: a move would be room for one more.
+async fn within<F: Future>(limit: TimeLimit, future: Pin<&mut F>) -> std::result::Result<F::Output, Duration> {
     match limit {
         None => Ok(future.await),
         Some(limit) => timeout(limit, future).await.map_err(|_| limit),

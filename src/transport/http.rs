@@ -121,28 +121,21 @@ pub enum Sender {
 }
 
 /// A request that got no response.
-pub struct NoResponse<B = Payload> {
+pub struct NoResponse {
     /// `None` where the connection was found dead before the request went in.
     cause: Option<Cause>,
     /// It never became a stream.
     never_opened: bool,
-    /// Given back: not one byte of it was written.
-    pub unsent: Option<Request<B>>,
 }
 
-impl<B> NoResponse<B> {
+impl NoResponse {
     /// The connection was found dead: the request is untouched.
-    pub fn dead(request: Request<B>) -> Self {
-        NoResponse { cause: None, never_opened: true, unsent: Some(request) }
-    }
-
-    /// The connection did not take it.
-    pub(super) fn unsent(cause: Cause, request: Request<B>) -> Self {
-        NoResponse { cause: Some(cause), never_opened: true, unsent: Some(request) }
+    pub fn dead() -> Self {
+        NoResponse { cause: None, never_opened: true }
     }
 
     pub(super) fn failed(cause: Cause, never_opened: bool) -> Self {
-        NoResponse { cause: Some(cause), never_opened, unsent: None }
+        NoResponse { cause: Some(cause), never_opened }
     }
 
     /// Not tried at all.
@@ -189,8 +182,11 @@ impl Sender {
     }
 
     /// Sends a request; the future ends with its response's head. Dropped, it gives the request up: HTTP/1.1 closes the
-    /// connection, HTTP/2 resets the stream.
-    pub async fn send(&mut self, request: Request<Payload>) -> std::result::Result<Response<Inflow>, NoResponse> {
+    /// connection, HTTP/2 resets the stream. Of a request that is in its place after a failure not one byte was written.
+    pub async fn send(
+        &mut self,
+        request: &mut Option<Request<Payload>>,
+    ) -> std::result::Result<Response<Inflow>, NoResponse> {
         match self {
             Sender::Http1(way_in, late) => send_http1(way_in, late, request).await,
             Sender::Http2(way) => Ok(way.send(request).await?.map(Inflow::Http2)),
@@ -211,14 +207,15 @@ impl Sender {
 async fn send_http1(
     way_in: &mut Option<http1::SendRequest<Payload>>,
     late: &Late,
-    request: Request<Payload>,
+    request: &mut Option<Request<Payload>>,
 ) -> std::result::Result<Response<Inflow>, NoResponse> {
-    let Some(sender) = way_in else { return Err(NoResponse::dead(request)) };
+    let Some(sender) = way_in else { return Err(NoResponse::dead()) };
     // The last bytes of the response before may still be in the parser; an end is told by sending.
     if !sender.is_ready() {
         let _ = late.wait(sender.ready()).await;
     }
-    let mut sending = pin!(sender.try_send_request(request));
+    let Some(goes) = request.take() else { return Err(NoResponse::dead()) };
+    let mut sending = pin!(sender.try_send_request(goes));
     let sent = if let Some(sent) = late.wait_to_the_end(sending.as_mut()).await {
         sent
     } else {
@@ -227,10 +224,10 @@ async fn send_http1(
     };
     match sent {
         Ok(response) => Ok(response.map(|body| Inflow::Http1 { body, late: late.clone(), trailers: None })),
-        Err(mut failed) => Err(match failed.take_message() {
-            Some(request) => NoResponse::unsent(Cause::Http1(failed.into_error()), request),
-            None => NoResponse::failed(Cause::Http1(failed.into_error()), false),
-        }),
+        Err(mut failed) => {
+            *request = failed.take_message();
+            Err(NoResponse::failed(Cause::Http1(failed.into_error()), request.is_some()))
+        }
     }
 }
 
@@ -373,7 +370,7 @@ mod tests {
         let (mut sender, mut driver) = handshake(Box::new(ours), false, 1 << 16).await.unwrap();
         tokio::spawn(async move { driver.turn().await });
         let request = Request::builder().uri("/").body(Payload::new(OutgoingBody::none())).unwrap();
-        let mut inflow = sender.send(request).await.ok().unwrap().into_body();
+        let mut inflow = sender.send(&mut Some(request)).await.ok().unwrap().into_body();
         assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
         assert!(inflow.next().await.unwrap().is_none());
         assert_eq!(inflow.take_trailers().unwrap()["x-usage"], "3");

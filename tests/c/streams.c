@@ -280,6 +280,24 @@ static void who_reads_while_it_is_freed_is_told(void)
     CHECK_STATUS(reading.status, AIP_CANCELLED);
 }
 
+static void a_stream_over_a_warm_connection_counts_as_reused(void)
+{
+    aip_session *session = session_of(new_pool(), fresh_listener().http);
+    aip_request request = chat("one two", NULL);
+    char last[100];
+    unsigned events;
+    for (uint64_t i = 0; i < 3; i++) {
+        CHECK_STATUS(count_events(ask_with(session, &request), &events, last), AIP_END);
+        aip_session_stats stats;
+        do {
+            sched_yield();
+            CHECK_STATUS(aip_session_get_stats(session, &stats, sizeof stats, &error), AIP_OK);
+        } while (stats.in_flight != 0);
+        CHECK_EQ(stats.connections_opened, 1);
+        CHECK_EQ(stats.requests_reused, i);
+    }
+}
+
 /* ---- Uploads ---- */
 
 static aip_request upload_to(const char *url, aip_upload *upload)
@@ -415,6 +433,7 @@ static const test tests[] = {
     {"a_stream_that_is_freed_is_given_up", a_stream_that_is_freed_is_given_up},
     {"one_response_is_read_one_way_by_one_thread", one_response_is_read_one_way_by_one_thread},
     {"who_reads_while_it_is_freed_is_told", who_reads_while_it_is_freed_is_told},
+    {"a_stream_over_a_warm_connection_counts_as_reused", a_stream_over_a_warm_connection_counts_as_reused},
     {"an_upload_goes_out_as_it_is_pushed", an_upload_goes_out_as_it_is_pushed},
     {"a_small_upload_needs_no_second_thread", a_small_upload_needs_no_second_thread},
     {"bad_uploads", bad_uploads},

@@ -1,7 +1,7 @@
 //! Requests given up anywhere, over servers that fail anywhere: afterwards every book agrees.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -95,9 +95,12 @@ async fn one(origin: &Origin, tally: &Tally) {
         of.fetch_add(1, Ordering::Relaxed);
     };
     let drops = fastrand::bool();
-    let run: Pin<Box<dyn Future<Output = _> + Send + '_>> =
-        if drops { Box::pin(exchange.run(std::future::pending())) } else { Box::pin(exchange.run(asked(polls))) };
-    let ended = if drops { abandon(run, polls, fastrand::usize(0..6)).await } else { Some(run.await) };
+    let ended = if drops {
+        let run = async { exchange.run(pin!(std::future::pending())).await };
+        abandon(Box::pin(run), polls, fastrand::usize(0..6)).await
+    } else {
+        Some(exchange.run(pin!(asked(polls))).await)
+    };
     match ended {
         None => count(&tally.dropped),
         Some(Ok(_)) => count(&tally.answered),

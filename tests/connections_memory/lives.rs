@@ -1,5 +1,6 @@
 //! How connections end: by age, idleness, a server's hint, the last session, the pool; and which get no new stream.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -164,7 +165,7 @@ fn a_silent_connection_gets_no_new_stream_until_something_is_read_from_it() {
     let [slow] = rig.wait(async { [tokio::spawn(slow)] });
     rig.until("held", || rig.world.counts.requests.get() == 2);
     let impatient = Limits { first_byte: Some(SHORT), ..limits() };
-    let silent = rig.wait(origin.exchange("/silent", 0, impatient).run(std::future::pending())).unwrap_err();
+    let silent = rig.wait(origin.exchange("/silent", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
     assert_eq!((silent.error.status, silent.error.detail), (Status::Timeout, Detail::FirstByteLimit));
     let other = rig.wait(origin.get("/")).unwrap();
     assert_eq!((other.report.reused, rig.stats().now.standing), (false, 2), "nothing new on the silent one");
@@ -185,7 +186,7 @@ fn a_silent_connection_is_closed_with_its_last_stream() {
     rig.wait(origin.get("/")).unwrap();
     // Longer than the server takes for what it still has to say about the stream before.
     let impatient = Limits { first_byte: Some(Duration::from_millis(200)), ..limits() };
-    let silent = rig.wait(origin.exchange("/silent", 0, impatient).run(std::future::pending())).unwrap_err();
+    let silent = rig.wait(origin.exchange("/silent", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
     assert_eq!(silent.error.detail, Detail::FirstByteLimit);
     rig.until("closed", || rig.closed(CloseReason::Suspect) == 1);
     rig.comes_to_rest();

@@ -1,6 +1,7 @@
 //! A pool's connections over servers in memory, and requests driven by hand.
 
 use std::future::{Future, pending};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -145,7 +146,7 @@ impl Origin {
     /// A whole request, as a session makes one.
     pub fn get(&self, path: &str) -> impl Future<Output = std::result::Result<Response, Failure>> + Send + use<> {
         let mut exchange = self.exchange(path, 0, limits());
-        async move { exchange.run(pending()).await }
+        async move { exchange.run(pin!(pending())).await }
     }
 
     /// One that is ready to run; with a body it is a POST.

@@ -222,11 +222,12 @@ mod tests {
         let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         let moving = tokio::spawn(drive(driver));
         let begun = Instant::now();
-        let failed = way.send(request("/", "")).await.err().unwrap();
+        let mut sent = Some(request("/", ""));
+        let failed = way.send(&mut sent).await.err().unwrap();
         // The clock is the test's: it jumps to whatever is due next.
         let waited = begun.elapsed();
         assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
-        assert!(failed.unsent.is_none() && !failed.was_never_processed() && failed.is_broken());
+        assert!(sent.is_none() && !failed.was_never_processed() && failed.is_broken());
         assert!(failed.error().message.contains("PING"), "{}", failed.error());
         moving.await.unwrap();
     }
@@ -248,7 +249,7 @@ mod tests {
         });
         let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         tokio::spawn(drive(driver));
-        assert!(way.send(request("/", "")).await.is_ok());
+        assert!(way.send(&mut Some(request("/", ""))).await.is_ok());
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert!(!way.is_closed());
     }
@@ -271,7 +272,8 @@ mod tests {
         });
         let (way, mut driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         let under_way = way.clone();
-        let answer = tokio::spawn(async move { under_way.send(request("/", "")).await.ok().unwrap().into_body() });
+        let answer =
+            tokio::spawn(async move { under_way.send(&mut Some(request("/", ""))).await.ok().unwrap().into_body() });
         let mut turn = async || std::future::poll_fn(|cx| driver.poll(cx)).await;
         let left = loop {
             match turn().await {
@@ -281,8 +283,9 @@ mod tests {
         };
         assert!(matches!(left, Turn::Leaving(End::GoAway)));
         assert!(way.is_closed());
-        let failed = way.send(request("/", "")).await.err().unwrap();
-        assert!(failed.unsent.is_some());
+        let mut back = Some(request("/", ""));
+        assert!(way.send(&mut back).await.is_err());
+        assert!(back.is_some());
         drop(way);
         goes.notify_one();
         assert!(matches!(turn().await, Turn::Over(End::Closed | End::GoAway)));

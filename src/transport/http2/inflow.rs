@@ -255,13 +255,13 @@ mod tests {
             }
         })
         .await;
-        let mut paused = way.send(request("/tokens", "x")).await.ok().unwrap().into_body();
+        let mut paused = way.send(&mut Some(request("/tokens", "x"))).await.ok().unwrap().into_body();
         for round in 1..=3 {
             drain(&mut paused, &sent).await;
             assert_eq!(sent.load(Ordering::SeqCst), round * WINDOW);
             let Arrived::Joined(joined) = &paused.arrived else { panic!("a frame stayed") };
             assert_eq!((joined.len(), joined.capacity()), (WINDOW, WINDOW));
-            let mut sibling = way.send(request("/", "x")).await.ok().unwrap().into_body();
+            let mut sibling = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
             assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
             assert!(sibling.is_at_end() && sibling.next().await.unwrap().is_none());
             let all = paused.next().await.unwrap().unwrap();
@@ -282,7 +282,7 @@ mod tests {
             sending.send_trailers(trailers).unwrap();
         })
         .await;
-        let mut inflow = way.send(request("/", "x")).await.ok().unwrap().into_body();
+        let mut inflow = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
         let mut came = Vec::new();
         while let Some(bytes) = inflow.next().await.unwrap() {
             came.extend_from_slice(&bytes);
@@ -309,7 +309,7 @@ mod tests {
                 sending.send_reset(reason);
             })
             .await;
-            let mut inflow = way.send(request("/", "x")).await.ok().unwrap().into_body();
+            let mut inflow = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
             assert_eq!(inflow.next().await.unwrap().unwrap(), "hello");
             assert_eq!(inflow.next().await.is_ok(), whole, "{reason:?} {length:?}");
             assert!(inflow.is_at_end());

@@ -118,15 +118,17 @@ impl Way {
         }
     }
 
-    /// Sends a request; the future ends with its response's head. Dropped, it resets the stream.
-    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<Inflow>, NoResponse<B>>
+    /// Sends a request; the future ends with its response's head. Dropped, it resets the stream. A request that is still in its
+    /// place then has not become a stream.
+    pub async fn send<B>(&self, request: &mut Option<Request<B>>) -> Result<Response<Inflow>, NoResponse>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let mut requests = self.requests.clone();
         if let Err(error) = poll_fn(|cx| requests.poll_ready(cx)).await {
-            return Err(NoResponse::unsent(self.pulse.cause(error), request));
+            return Err(NoResponse::failed(self.pulse.cause(error), true));
         }
+        let Some(request) = request.take() else { return Err(NoResponse::dead()) };
         let open = Open::new(&self.pulse);
         let (request, body) = prepare(request);
         let ends = body.is_end_stream();
@@ -208,7 +210,7 @@ mod tests {
         ] {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let mut inflow = way.send(request).await.ok().unwrap().into_body();
+        let mut inflow = way.send(&mut Some(request)).await.ok().unwrap().into_body();
         assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
     }
 
@@ -220,7 +222,8 @@ mod tests {
         drop(theirs);
         rig::drive(driver).await;
         assert!(way.is_closed());
-        let failed = way.send(request("/", "x")).await.err().unwrap();
-        assert!(failed.unsent.is_some() && failed.was_never_processed() && failed.is_broken());
+        let mut back = Some(request("/", "x"));
+        let failed = way.send(&mut back).await.err().unwrap();
+        assert!(back.is_some() && failed.was_never_processed() && failed.is_broken());
     }
 }

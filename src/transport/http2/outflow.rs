@@ -111,7 +111,7 @@ mod tests {
             sending.send_data(length.to_string().into(), true).unwrap();
         })
         .await;
-        let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+        let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
         assert_eq!(inflow.next().await.unwrap().unwrap(), BIG.to_string());
         assert!(inflow.is_at_end());
     }
@@ -134,7 +134,7 @@ mod tests {
                 }
             })
             .await;
-            let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+            let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
             let begun = tokio::time::Instant::now();
             if !given_up {
                 assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
@@ -161,7 +161,7 @@ mod tests {
         // A server of h2's that lets go of a request it has answered resets the rest of it like this.
         let way = served(|_, mut respond| async move { answer(&mut respond, "enough") }).await;
         for _ in 0..3 {
-            let mut inflow = way.send(request("/", vec![b'x'; BIG])).await.ok().unwrap().into_body();
+            let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
             assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
             assert!(inflow.next().await.unwrap().is_none());
         }
