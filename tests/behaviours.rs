@@ -5,6 +5,10 @@
 mod connections;
 #[path = "behaviours/limits.rs"]
 mod limits;
+#[path = "behaviours/queues.rs"]
+mod queues;
+#[path = "behaviours/streams.rs"]
+mod streams;
 mod support;
 
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
@@ -20,6 +24,8 @@ use aipool::request::pace::{Admission, Pace};
 use aipool::session::SessionHandle;
 use connections::*;
 use limits::*;
+use queues::*;
+use streams::*;
 use support::expect::{connect_event, events};
 use support::full::FullListener;
 use support::port::Port;
@@ -102,6 +108,24 @@ behaviours! {
     metrics_are_prometheus_text
     events_are_json_lines
     stats_reconcile
+    stream_head_comes_before_its_body_ends
+    stream_bytes_are_those_the_server_sent
+    sse_events_come_parsed_in_order
+    ndjson_lines_come_in_order
+    missing_end_marker_is_truncated_after_what_came
+    freed_stream_leaves_nothing_in_use
+    first_event_limit_is_timeout
+    between_events_limit_is_timeout
+    between_bytes_limit_ends_a_stream_after_what_came
+    upload_in_pieces_arrives_whole
+    upload_of_another_length_is_refused_by_name
+    freed_upload_cancels_its_request
+    submitted_requests_end_once_each_with_their_tag
+    cancelled_submission_ends_once_as_cancelled
+    closing_takes_no_more_and_ends_after_the_last
+    requests_given_up_together_leave_the_pool_usable
+    wake_brings_a_waiter_back_with_nothing
+    readable_comes_after_a_read_in_vain
 }
 
 /// Under what a behaviour is shown.
@@ -938,6 +962,8 @@ fn every_behaviour_of_the_list_is_here() {
         include_str!("behaviours.rs"),
         include_str!("behaviours/connections.rs"),
         include_str!("behaviours/limits.rs"),
+        include_str!("behaviours/queues.rs"),
+        include_str!("behaviours/streams.rs"),
     ]
     .concat();
     for name in include_str!("behaviours.txt").lines() {

@@ -185,6 +185,15 @@ aip_pool_stats stats_of(aip_pool *pool)
     return stats;
 }
 
+void wait_unused(aip_pool *pool)
+{
+    aip_pool_stats stats = stats_of(pool);
+    while (stats.leased + stats.in_flight + stats.connections_in_use != 0) {
+        sched_yield();
+        stats = stats_of(pool);
+    }
+}
+
 const char *metrics_of(aip_pool *pool)
 {
     size_t needed, cap = 64 * 1024;

@@ -45,6 +45,8 @@ void check_request_refused(aip_session *session, const aip_request *request, int
 const char *body_of(aip_response *response);
 aip_response_info info_of(aip_response *response);
 aip_pool_stats stats_of(aip_pool *pool);
+/* Waits until no session is leased, no request under way, no connection in use. */
+void wait_unused(aip_pool *pool);
 /* Prometheus text. */
 const char *metrics_of(aip_pool *pool);
 /* Lines of JSON, all that came after `*after`, which moves on. */

@@ -12,48 +12,9 @@
 #include "calls.h"
 #include "harness.h"
 #include "sandbox.h"
-
-enum { PATIENCE_MS = 10000 };
+#include "streaming.h"
 
 static unsigned long interleavings = 20000;
-
-static aip_queue *new_queue(aip_pool *pool)
-{
-    aip_queue *queue;
-    CHECK_STATUS(aip_queue_new(pool, &queue, &error), AIP_OK);
-    return my_queue(queue);
-}
-
-static void submit(aip_session *session, const aip_request *request, aip_queue *queue, uint64_t tag)
-{
-    CHECK_STATUS(aip_session_submit(session, request, queue, tag, &error), AIP_OK);
-}
-
-static aip_completion next(aip_queue *queue)
-{
-    aip_completion completion;
-    size_t count = 0;
-    CHECK_STATUS(aip_queue_next(queue, &completion, 1, PATIENCE_MS, &count, &error), AIP_OK);
-    CHECK_EQ(count, 1);
-    if (completion.response != NULL)
-        my_response(completion.response);
-    return completion;
-}
-
-static aip_completion next_of(aip_queue *queue, uint32_t kind, uint64_t tag)
-{
-    aip_completion completion = next(queue);
-    CHECK_EQ(completion.kind, kind);
-    CHECK_EQ(completion.tag, tag);
-    return completion;
-}
-
-static aip_request streamed(const char *url)
-{
-    aip_request request = get_of(url);
-    request.flags = AIP_REQUEST_STREAM;
-    return request;
-}
 
 static int is_readable(int fd)
 {
@@ -94,7 +55,7 @@ static void a_stream_tells_of_its_head_and_of_what_there_is_to_read(void)
     aip_pool *pool = new_pool();
     aip_session *session = session_of(pool, sandbox_http());
     aip_queue *queue = new_queue(pool);
-    aip_request request = streamed("/bytes/300000");
+    aip_request request = stream_of("/bytes/300000");
     submit(session, &request, queue, 1);
     aip_response *response = next_of(queue, AIP_COMPLETION_HEAD, 1).response;
     CHECK_EQ(aip_response_status(response), 200);
@@ -123,7 +84,7 @@ static void who_does_not_ask_is_not_told_to_read(void)
 {
     aip_pool *pool = new_pool();
     aip_queue *queue = new_queue(pool);
-    aip_request request = streamed("/bytes/300000");
+    aip_request request = stream_of("/bytes/300000");
     submit(session_of(pool, sandbox_http()), &request, queue, 1);
     aip_response *response = next_of(queue, AIP_COMPLETION_HEAD, 1).response;
     CHECK_STATUS(next_of(queue, AIP_COMPLETION_DONE, 1).status, AIP_OK);
@@ -257,7 +218,7 @@ static void requests_outlive_their_pool_and_session(void)
     aip_pool *pool = new_pool();
     aip_session *session = session_of(pool, sandbox_http());
     aip_queue *queue = new_queue(pool);
-    aip_request request = get_of("/hold/outlives"), stream = streamed("/bytes/100?sandbox=delay=50");
+    aip_request request = get_of("/hold/outlives"), stream = stream_of("/bytes/100?sandbox=delay=50");
     submit(session, &request, queue, 1);
     submit(session, &stream, queue, 2);
     wait_held("outlives", 1);
@@ -275,18 +236,12 @@ static void requests_outlive_their_pool_and_session(void)
     CHECK_STATUS(aip_queue_next(queue, &none, 1, PATIENCE_MS, &count, &error), AIP_END);
 }
 
-typedef struct waiting {
-    aip_queue *queue;
-    int32_t status;
-} waiting;
-
-static void *waits(void *raw)
+/* Waits for a completion: how that ended. */
+static void *waits(void *queue)
 {
-    waiting *waiting = raw;
     aip_completion none;
     size_t count;
-    waiting->status = aip_queue_next(waiting->queue, &none, 1, PATIENCE_MS, &count, NULL);
-    return NULL;
+    return (void *)(intptr_t)aip_queue_next(queue, &none, 1, PATIENCE_MS, &count, NULL);
 }
 
 static void a_freed_queue_ends_what_is_under_way(void)
@@ -294,17 +249,17 @@ static void a_freed_queue_ends_what_is_under_way(void)
     aip_pool *pool = new_pool();
     aip_session *session = session_of(pool, fresh_listener().http);
     aip_queue *queue = new_queue(pool);
-    aip_request held = get_of("/hold/freed-queue"), stream = streamed("/bytes/100000?sandbox=stall=100");
+    aip_request held = get_of("/hold/freed-queue"), stream = stream_of("/bytes/100000?sandbox=stall=100");
     submit(session, &held, queue, 1);
     submit(session, &stream, queue, 2);
     wait_held("freed-queue", 1);
     aip_response *response = next_of(queue, AIP_COMPLETION_HEAD, 2).response;
-    waiting waiting = {queue, 0};
     pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, waits, &waiting), 0);
+    void *waited;
+    CHECK_EQ(pthread_create(&thread, NULL, waits, queue), 0);
     CHECK_STATUS(aip_queue_free(queue), AIP_OK);
-    pthread_join(thread, NULL);
-    CHECK(waiting.status == AIP_CANCELLED || waiting.status == AIP_INVALID_HANDLE);
+    pthread_join(thread, &waited);
+    CHECK((intptr_t)waited == AIP_CANCELLED || (intptr_t)waited == AIP_INVALID_HANDLE);
     wait_gone("freed-queue");
     uint8_t body[1000];
     size_t count;
@@ -351,13 +306,8 @@ static void an_upload_tells_when_there_is_room(void)
 {
     aip_pool *pool = new_pool();
     aip_queue *queue = new_queue(pool);
-    aip_upload *upload;
-    CHECK_STATUS(aip_upload_new(AIP_UNLIMITED, &upload, &error), AIP_OK);
-    my_upload(upload);
-    aip_request request = get_of("/echo");
-    request.method = "POST";
-    request.method_len = 4;
-    request.upload = upload;
+    aip_upload *upload = new_upload(AIP_UNLIMITED);
+    aip_request request = upload_to("/echo", upload);
     submit(session_of(pool, sandbox_http()), &request, queue, 4);
     static uint8_t data[2000000];
     size_t at = 0, taken;

@@ -8,63 +8,7 @@
 #include "calls.h"
 #include "harness.h"
 #include "sandbox.h"
-
-enum { PATIENCE_MS = 10000 };
-
-/* A chat of so many words, streamed, with faults for the sandbox where there are any. */
-static aip_request chat(const char *words, const char *faults)
-{
-    aip_request request = get_of("/v1/chat/completions");
-    char *body = my_memory(malloc(strlen(words) + 200));
-    char *headers = my_memory(calloc(1, 300));
-    sprintf(body, "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}", words);
-    request.method = "POST";
-    request.method_len = AIP_NUL_TERMINATED;
-    request.body = (const uint8_t *)body;
-    request.body_len = strlen(body);
-    request.flags = AIP_REQUEST_STREAM;
-    size_t at = 0;
-    const char *pairs[] = {"content-type", "application/json", "x-sandbox", faults};
-    for (size_t i = 0; i < (faults != NULL ? 4 : 2); i++)
-        at += (size_t)sprintf(headers + at, "%s", pairs[i]) + 1;
-    request.packed_headers = headers;
-    request.packed_headers_len = at;
-    return request;
-}
-
-static aip_request stream_of(const char *url)
-{
-    aip_request request = get_of(url);
-    request.flags = AIP_REQUEST_STREAM;
-    return request;
-}
-
-/* Reads to the end or the failure: how that is called. */
-static int32_t read_all(aip_response *response, char *into, size_t cap, size_t *length)
-{
-    int32_t status;
-    size_t count;
-    *length = 0;
-    do {
-        status = aip_response_read(response, (uint8_t *)into + *length, cap - *length, PATIENCE_MS, &count, &error);
-        if (status == AIP_OK)
-            *length += count;
-    } while (status == AIP_OK && *length < cap);
-    return status;
-}
-
-/* Reads all events: how many, and the data of the last. */
-static int32_t count_events(aip_response *response, unsigned *events, char last[100])
-{
-    int32_t status;
-    aip_stream_event event;
-    *events = 0;
-    while ((status = aip_response_next_event(response, PATIENCE_MS, &event, &error)) == AIP_OK) {
-        ++*events;
-        snprintf(last, 100, "%.*s", (int)event.data_len, event.data);
-    }
-    return status;
-}
+#include "streaming.h"
 
 static void a_stream_comes_by_its_bytes(void)
 {
@@ -245,39 +189,36 @@ static void one_response_is_read_one_way_by_one_thread(void)
     CHECK_STARTS(error.message, "response: has a content-type");
 }
 
-typedef struct reading {
-    aip_response *response;
-    int32_t status;
-} reading;
-
-static void *reads(void *raw)
+/* Reads a byte: how that ended. */
+static void *reads(void *response)
 {
-    reading *reading = raw;
     uint8_t byte;
     size_t count;
+    int32_t status;
     /* AIP_BUSY: the other thread's look is under way, and this one has not begun to wait. */
     do
-        reading->status = aip_response_read(reading->response, &byte, 1, PATIENCE_MS, &count, NULL);
-    while (reading->status == AIP_BUSY);
-    return NULL;
+        status = aip_response_read(response, &byte, 1, PATIENCE_MS, &count, NULL);
+    while (status == AIP_BUSY);
+    return (void *)(intptr_t)status;
 }
 
 static void who_reads_while_it_is_freed_is_told(void)
 {
     aip_session *session = session_of(new_pool(), fresh_listener().http);
     aip_request request = stream_of("/bytes/1000?sandbox=stall=0");
-    reading reading = {ask_with(session, &request), 0};
+    aip_response *response = ask_with(session, &request);
     pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, reads, &reading), 0);
+    void *ended;
+    CHECK_EQ(pthread_create(&thread, NULL, reads, response), 0);
     uint8_t byte;
     size_t count;
     int32_t status;
-    while ((status = aip_response_read(reading.response, &byte, 1, 0, &count, &error)) == AIP_WOULD_BLOCK)
+    while ((status = aip_response_read(response, &byte, 1, 0, &count, &error)) == AIP_WOULD_BLOCK)
         sched_yield();
     CHECK_STATUS(status, AIP_BUSY);
-    CHECK_STATUS(aip_response_free(reading.response), AIP_OK);
-    pthread_join(thread, NULL);
-    CHECK_STATUS(reading.status, AIP_CANCELLED);
+    CHECK_STATUS(aip_response_free(response), AIP_OK);
+    pthread_join(thread, &ended);
+    CHECK_STATUS((int32_t)(intptr_t)ended, AIP_CANCELLED);
 }
 
 static void a_stream_over_a_warm_connection_counts_as_reused(void)
@@ -299,28 +240,6 @@ static void a_stream_over_a_warm_connection_counts_as_reused(void)
 }
 
 /* ---- Uploads ---- */
-
-static aip_request upload_to(const char *url, aip_upload *upload)
-{
-    aip_request request = get_of(url);
-    request.method = "POST";
-    request.method_len = AIP_NUL_TERMINATED;
-    request.upload = upload;
-    return request;
-}
-
-static aip_upload *new_upload(int64_t length)
-{
-    aip_upload *upload;
-    CHECK_STATUS(aip_upload_new(length, &upload, &error), AIP_OK);
-    return my_upload(upload);
-}
-
-static void push_all(aip_upload *upload, const uint8_t *data, size_t length)
-{
-    for (size_t taken, at = 0; at < length; at += taken)
-        CHECK_STATUS(aip_upload_write(upload, data + at, length - at, PATIENCE_MS, &taken, &error), AIP_OK);
-}
 
 static void an_upload_goes_out_as_it_is_pushed(void)
 {

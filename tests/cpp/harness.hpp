@@ -121,6 +121,15 @@ private:
     }
 };
 
+/// Waits until no session is leased, no request under way, no connection in use.
+inline void wait_unused(const aipool::pool& pool)
+{
+    eventually("nothing is in use", [&] {
+        const aipool::pool_stats stats = pool.stats().value();
+        return stats.leased + stats.in_flight + stats.connections_in_use == 0;
+    });
+}
+
 /// How many connections the pool closed for a reason.
 inline std::uint64_t closed_for(aipool::close_reason reason, const aipool::pool& pool)
 {

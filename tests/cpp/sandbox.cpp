@@ -66,13 +66,14 @@ aipool::session_options trusting()
     return options;
 }
 
-aipool::request chat(const std::string& words)
+aipool::request chat(const std::string& words, const std::string& fault)
 {
     aipool::request request;
     request.method = "POST";
     request.url = "/v1/chat/completions";
     request.headers = {{"content-type", "application/json"}};
     request.body = R"({"model": "m", "stream": true, "messages": [{"role": "user", "content": ")" + words + R"("}]})";
+    if (!fault.empty()) request.headers.emplace_back("x-sandbox", fault);
     return request;
 }
 

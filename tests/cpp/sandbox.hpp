@@ -42,8 +42,8 @@ struct listener {
 /// Options for a session with the sandbox's https ports.
 aipool::session_options trusting();
 
-/// A chat that is answered as a stream of events, a word each.
-aipool::request chat(const std::string& words);
+/// A chat that is answered as a stream of events, a word each; with a fault, or none.
+aipool::request chat(const std::string& words, const std::string& fault = "");
 
 /// A request that is held by the sandbox, sent from a thread of its own.
 class held_request {
