@@ -25,13 +25,14 @@ header: ## accepts a changed C header: include/aipool.h and the Go module's copy
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
 
-bench: ## the table against libcurl, reqwest and a raw socket, and what is promised: a missed count fails, a missed time does not
-	@scripts/setup rust cc curl valgrind strace python3
+bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.md and docs/bench; a missed count fails, a missed time does not
+	@scripts/setup rust cc curl valgrind strace go python3 venv node
 	@scripts/stage
 	@benches/run
+	@benches/publish
 
 nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
-	@scripts/setup rust cc c++ clang go curl valgrind strace python3
+	@scripts/setup rust cc c++ clang go curl valgrind strace python3 venv node
 	@scripts/nightly
 	@$(MAKE) --no-print-directory bench STRICT=1
 

@@ -4,27 +4,9 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
+#include "common.h"
+
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-
-enum { POST_BYTES = 500, REPLY_BYTES = 1024, MOST_THREADS = 64, MOST_URL = 256 };
-
-/* What to do, from the command line: PEER URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS.
- * Each thread sends WARMUP requests that are not counted, then stops after SECONDS or REQUESTS, whichever is first. */
-struct plan {
-    const char *peer, *url, *ca_file;
-    int http; /* 1, 2, or 0: by ALPN, which has to give 2 */
-    int threads;
-    int bases; /* 1: all threads use URL; as many as threads: each a base URL of its own below it */
-    unsigned long warmup;
-    double seconds;
-    unsigned long requests;
-};
 
 /* What a peer brings: once a process, once a thread, once a request. */
 static void peer_start(const struct plan *plan);
@@ -32,16 +14,6 @@ static void *peer_open(const struct plan *plan, int index);
 static void peer_request(void *thread_state);
 static void peer_close(void *thread_state);
 static void peer_stop(void);
-
-static const uint8_t post_body[POST_BYTES] = {[0 ... POST_BYTES - 1] = 'x'};
-
-/* Latencies in buckets whose width is at most 1/256 of their value. */
-enum { STEP_BITS = 8, STEPS = 1 << STEP_BITS, BUCKETS = 40 * STEPS };
-
-struct histogram {
-    uint32_t counts[BUCKETS];
-    uint64_t total;
-};
 
 struct sender {
     const struct plan *plan;
@@ -52,11 +24,6 @@ struct sender {
     struct histogram latencies;
 };
 
-__attribute__((noreturn)) static void die(const char *what, const char *why) {
-    fprintf(stderr, "%s: %s\n", what, why);
-    exit(1);
-}
-
 /* The URL of this thread: `url` holds MOST_URL bytes. */
 __attribute__((unused)) static void url_of(const struct plan *plan, int index, char *url) {
     if (plan->bases == 1)
@@ -65,42 +32,10 @@ __attribute__((unused)) static void url_of(const struct plan *plan, int index, c
         snprintf(url, MOST_URL, "%s%d", plan->url, index % plan->bases);
 }
 
-static void record(struct histogram *histogram, uint64_t nanos) {
-    unsigned shift = 63u - (unsigned)__builtin_clzll(nanos | STEPS) - STEP_BITS;
-    uint64_t bucket = (uint64_t)shift * STEPS + (nanos >> shift);
-    histogram->counts[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
-    histogram->total++;
-}
-
 static void merge(struct histogram *all, const struct histogram *other) {
     for (int i = 0; i < BUCKETS; i++)
         all->counts[i] += other->counts[i];
     all->total += other->total;
-}
-
-/* The upper end, in microseconds, of the bucket that holds this share of all. */
-static double quantile_us(const struct histogram *histogram, double share) {
-    double wanted = (double)histogram->total * share;
-    uint64_t seen = 0;
-    unsigned bucket = 0;
-    while (bucket < BUCKETS - 1 && (double)(seen += histogram->counts[bucket]) < wanted)
-        bucket++;
-    unsigned shift = bucket < 2 * STEPS ? 0 : bucket / STEPS - 1;
-    return (double)((uint64_t)(bucket - shift * STEPS + 1) << shift) / 1e3;
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* User and system time of this process in microseconds. */
-static double cpu_us(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 static void warm_up(struct sender *sender) {
@@ -154,27 +89,12 @@ static void run(const struct plan *plan) {
     cpu = cpu_us() - cpu;
     for (int i = 0; i < plan->threads; i++)
         peer_close(senders[i].peer_state);
-    const struct histogram *all = &senders[0].latencies;
-    double requests = (double)all->total;
-    printf("requests=%lu rps=%.1f cpu_us=%.3f p50_us=%.2f p99_us=%.2f\n", (unsigned long)all->total, requests / seconds,
-           cpu / requests, quantile_us(all, 0.50), quantile_us(all, 0.99));
+    print_figures(&senders[0].latencies, seconds, cpu);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 10)
-        die(argv[0], "usage: PEER URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS");
-    const struct plan plan = {
-        .peer = argv[1],
-        .url = argv[2],
-        .ca_file = argv[3],
-        .http = atoi(argv[4]),
-        .threads = atoi(argv[5]),
-        .bases = atoi(argv[6]),
-        .warmup = strtoul(argv[7], NULL, 10),
-        .seconds = strtod(argv[8], NULL),
-        .requests = strtoul(argv[9], NULL, 10),
-    };
-    if (plan.threads < 1 || plan.threads > MOST_THREADS)
+    const struct plan plan = plan_of(argc, argv);
+    if (plan.threads > MOST_THREADS)
         die("THREADS", "1 to 64");
     if (plan.bases != 1 && plan.bases != plan.threads)
         die("BASES", "1 or THREADS");

@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use crate::figures::{self, cpu_time};
 use crate::histogram::Histogram;
 
 /// What to do, from the command line: PEER URL CA_FILE HTTP THREADS BASES WARMUP SECONDS REQUESTS.
@@ -13,12 +14,13 @@ pub struct Plan {
     pub ca_file: String,
     /// 1, 2, or 0: by ALPN, which has to give 2.
     pub http: u32,
-    threads: usize,
+    /// Or how many requests are in flight, or how many streams.
+    pub threads: usize,
     /// 1: all threads use `url`; as many as threads: each a base URL of its own below it.
     bases: usize,
-    warmup: u64,
-    limit: Duration,
-    requests: u64,
+    pub warmup: u64,
+    pub limit: Duration,
+    pub requests: u64,
 }
 
 impl Plan {
@@ -70,15 +72,7 @@ impl Plan {
             }
             (all, began.elapsed(), cpu_time() - cpu_before)
         });
-        let requests = all.total as f64;
-        println!(
-            "requests={} rps={:.1} cpu_us={:.3} p50_us={:.2} p99_us={:.2}",
-            all.total,
-            requests / elapsed.as_secs_f64(),
-            cpu.as_secs_f64() * 1e6 / requests,
-            all.quantile_us(0.50),
-            all.quantile_us(0.99),
-        );
+        figures::print(&all, elapsed, cpu);
     }
 
     fn warm_up(&self, url: &str, request: &impl Fn(&str)) {
@@ -99,16 +93,4 @@ impl Plan {
         }
         latencies
     }
-}
-
-/// User and system time of this process.
-fn cpu_time() -> Duration {
-    // SAFETY: a zeroed rusage is valid, and getrusage only writes to it.
-    let usage = unsafe {
-        let mut usage = std::mem::zeroed::<libc::rusage>();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let time = |value: libc::timeval| Duration::new(value.tv_sec as u64, value.tv_usec as u32 * 1000);
-    time(usage.ru_utime) + time(usage.ru_stime)
 }

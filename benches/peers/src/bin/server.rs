@@ -1,9 +1,10 @@
 //! The bench's server: answers every request with the same 1 kB, over http and over https (HTTP/1.1 or HTTP/2 by ALPN).
 //!
-//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT far=PORT`, and ends when its
-//! standard input does. Each line of standard input is answered with what came over TLS since the line before, once those
+//! `server CA_FILE` writes the certificate of a fresh CA there, prints `plain=PORT tls=PORT far=PORT tokens=PORT`, and ends when
+//! its standard input does. Each line of standard input is answered with what came over TLS since the line before, once those
 //! connections are closed: `connections=N handshakes=N`. On the far port a handshake begins 50 ms after its connection is
-//! accepted; nothing else there is late. Two threads serve each port; connections go to them in turn.
+//! accepted; nothing else there is late. The token port streams server-sent events over http until its client has gone:
+//! `/full` as fast as they are read, any other path 50 a second. Two threads serve each port; connections go to them in turn.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -32,6 +33,15 @@ const WORKERS: usize = 2;
 const FAR: Duration = Duration::from_millis(50);
 /// For how long the connections of a client that has ended may stay open.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+/// Between two events of a token stream.
+const TOKEN: Duration = Duration::from_millis(20);
+/// One event, as a chat service sends it; its peers know its length, 176 bytes.
+const EVENT: &str = "data: {\"id\":\"chatcmpl-1234567890\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\
+    \"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"},\"finish_reason\":null}]}\n\n";
+/// Bytes of one write at full speed, about.
+const BURST: usize = 256 * 1024;
+const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\
+    date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
 const BODY: [u8; 1024] = [b'x'; 1024];
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\
     date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
@@ -42,16 +52,25 @@ fn main() -> Result<()> {
     let tls = Tls { acceptor, away: Duration::ZERO, tally: Arc::default() };
     let far = Tls { away: FAR, ..tls.clone() };
     let tally = tls.tally.clone();
-    let plain_port = listen(None)?;
-    let tls_port = listen(Some(tls))?;
-    let far_port = listen(Some(far))?;
-    println!("plain={plain_port} tls={tls_port} far={far_port}");
+    let plain_port = listen(Kind::Plain)?;
+    let tls_port = listen(Kind::Tls(tls))?;
+    let far_port = listen(Kind::Tls(far))?;
+    let tokens_port = listen(Kind::Tokens)?;
+    println!("plain={plain_port} tls={tls_port} far={far_port} tokens={tokens_port}");
     for line in std::io::stdin().lines() {
         line?;
         let Counts { connections, handshakes, .. } = tally.take();
         println!("connections={connections} handshakes={handshakes}");
     }
     Ok(())
+}
+
+/// What a port does.
+#[derive(Clone)]
+enum Kind {
+    Plain,
+    Tls(Tls),
+    Tokens,
 }
 
 /// How https is served.
@@ -128,12 +147,12 @@ fn tls_config(ca_file: &str) -> Result<ServerConfig> {
 }
 
 /// Accepts on a port of its own, from a thread of its own.
-fn listen(tls: Option<Tls>) -> Result<u16> {
-    let workers = (0..WORKERS).map(|_| worker(tls.clone())).collect::<Result<Vec<_>>>()?;
+fn listen(kind: Kind) -> Result<u16> {
+    let workers = (0..WORKERS).map(|_| worker(kind.clone())).collect::<Result<Vec<_>>>()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
-        let tally = tls.map(|tls| tls.tally);
+        let tally = if let Kind::Tls(tls) = kind { Some(tls.tally) } else { None };
         for worker in workers.iter().cycle() {
             let Ok((socket, _)) = listener.accept() else { continue };
             let open = tally.as_ref().map(Tally::begin);
@@ -146,16 +165,16 @@ fn listen(tls: Option<Tls>) -> Result<u16> {
 }
 
 /// A thread that serves the connections it is sent.
-fn worker(tls: Option<Tls>) -> Result<UnboundedSender<(TcpStream, Option<Open>)>> {
+fn worker(kind: Kind) -> Result<UnboundedSender<(TcpStream, Option<Open>)>> {
     let (sender, mut sockets) = unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     thread::spawn(move || {
         runtime.block_on(async {
             while let Some((socket, open)) = sockets.recv().await {
-                let tls = tls.clone();
+                let kind = kind.clone();
                 // A connection that breaks is its client's to report.
                 tokio::spawn(async move {
-                    serve(socket, tls).await.ok();
+                    serve(socket, kind).await.ok();
                     drop(open);
                 });
             }
@@ -164,11 +183,15 @@ fn worker(tls: Option<Tls>) -> Result<UnboundedSender<(TcpStream, Option<Open>)>
     Ok(sender)
 }
 
-async fn serve(socket: TcpStream, tls: Option<Tls>) -> Result<()> {
+async fn serve(socket: TcpStream, kind: Kind) -> Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
     let socket = tokio::net::TcpStream::from_std(socket)?;
-    let Some(tls) = tls else { return http1(socket).await };
+    let tls = match kind {
+        Kind::Plain => return http1(socket).await,
+        Kind::Tokens => return tokens(socket).await,
+        Kind::Tls(tls) => tls,
+    };
     if !tls.away.is_zero() {
         tokio::time::sleep(tls.away).await;
     }
@@ -177,6 +200,31 @@ async fn serve(socket: TcpStream, tls: Option<Tls>) -> Result<()> {
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => http2(stream).await,
         _ => http1(stream).await,
+    }
+}
+
+/// Answers one request with events, each a chunk of its own, until the client has gone.
+async fn tokens(mut stream: tokio::net::TcpStream) -> Result<()> {
+    let mut received = BytesMut::with_capacity(4096);
+    while request_length(&received)?.is_none() {
+        if stream.read_buf(&mut received).await? == 0 {
+            return Ok(());
+        }
+    }
+    let full = received.windows(6).any(|path| path == b"/full ");
+    drop(received);
+    stream.write_all(STREAM_HEAD).await?;
+    let chunk = format!("{:x}\r\n{EVENT}\r\n", EVENT.len());
+    if full {
+        let burst = chunk.repeat(BURST / chunk.len());
+        loop {
+            stream.write_all(burst.as_bytes()).await?;
+        }
+    }
+    let mut ticks = tokio::time::interval(TOKEN);
+    loop {
+        ticks.tick().await;
+        stream.write_all(chunk.as_bytes()).await?;
     }
 }
 
