@@ -74,7 +74,10 @@ pub async fn send(
         };
         let unsent = request.is_some();
         let verdict = judge(&failed, unsent, &lease, journey, outgoing);
-        let error = outgoing.body.failure().unwrap_or_else(|| failed.error());
+        // A body that its caller gave up will not be whole over any other connection either.
+        let given_up = outgoing.body.failure();
+        let may_go_again = given_up.is_none();
+        let error = given_up.unwrap_or_else(|| failed.error());
         // Over HTTP/1.1 it was closing when it was lent; over HTTP/2 the server may refuse one connection after the other.
         let found_dead = unsent && lease.reused() && (failed.was_dead() || !lease.connection().http2);
         match verdict.closes {
@@ -85,8 +88,8 @@ pub async fn send(
             // No attempt: it happens as often as there are idle connections, each of which is out of the pool then.
             journey.did_not_go_out();
             attempts -= 1;
-        } else if !verdict.again || attempts >= MOST_ATTEMPTS {
-            let (delivery, retryable) = (verdict.delivery, verdict.delivery == Delivery::NotSent);
+        } else if !(verdict.again && may_go_again) || attempts >= MOST_ATTEMPTS {
+            let (delivery, retryable) = (verdict.delivery, may_go_again && verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
         }
         if verdict.delivery == Delivery::MaybeSent {

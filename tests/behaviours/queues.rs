@@ -24,7 +24,7 @@ fn next(queue: &Queue) -> (u64, Completion) {
 }
 
 /// The end that comes next.
-fn end(queue: &Queue) -> (u64, Result<(), Error>, Option<Box<Answer>>) {
+fn end(queue: &Queue) -> (u64, Result<(), Error>, Option<Arc<Answer>>) {
     match next(queue) {
         (tag, Completion::Done(outcome, answer)) => (tag, outcome, answer),
         _ => panic!("it is no end"),

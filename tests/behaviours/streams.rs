@@ -30,7 +30,7 @@ pub fn chat(words: &str, fault: &str) -> Request {
     request
 }
 
-fn open(session: &SessionHandle, request: Request) -> aipool::error::Result<Answer> {
+fn open(session: &SessionHandle, request: Request) -> aipool::error::Result<Arc<Answer>> {
     session.answer(request).map_err(|(error, _)| error)
 }
 
@@ -279,4 +279,16 @@ pub fn freed_upload_cancels_its_request(over: Over) {
     assert_eq!((error.status, error.delivery), (Status::Cancelled, Delivery::MaybeSent), "{error:?}");
     assert!(error.message.starts_with("upload: was freed"), "{error}");
     listener.wait_connections_open(0);
+}
+
+#[test]
+fn an_upload_that_was_given_up_is_not_tried_again() {
+    let (pool, listener) = (pool(ENGINE), Listener::open());
+    let (session, upload) = (session(&pool, &listener.http), Arc::new(Upload::new(None)));
+    upload.give_up();
+    let mut request = pushed(&upload);
+    request.persistence.retries = Some(3);
+    let error = session.request(request).unwrap_err().error;
+    assert_eq!((error.status, error.retryable), (Status::Cancelled, false), "{error:?}");
+    assert!(listener.count("connections_opened") <= 1, "{}", listener.count("connections_opened"));
 }
