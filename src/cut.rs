@@ -2,10 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 
-use tokio::sync::Notify;
+use crate::sync::{AtomicBool, Notify, Ordering};
 
 #[derive(Default)]
 pub struct Cut {

@@ -2,8 +2,8 @@
 //!
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
-//! `runtime`, `cancel`, `cut`, `signal`, `workers` |
-//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sys`.
+//! `runtime`, `wheel`, `cancel`, `cut`, `signal`, `workers` |
+//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sync`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
 pub mod address;
@@ -29,6 +29,8 @@ pub mod session;
 pub mod signal;
 pub mod slots;
 pub mod stats;
+pub mod sync;
 pub mod sys;
 pub mod transport;
+pub mod wheel;
 pub mod workers;

@@ -44,6 +44,8 @@ pub struct ConnectionPool {
     unpaced: Arc<Unpaced>,
     /// What its streams hold unread.
     unread: Arc<Budget>,
+    /// They are told of the pool's end.
+    queues: Mutex<Vec<Weak<Queue>>>,
     /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
     reqwest_runtime: OnceCell<Runtime>,
     /// reqwest's connections are shared by sessions of one origin and identity.
@@ -84,6 +86,7 @@ impl ConnectionPool {
             budget: Arc::default(),
             unpaced: Arc::new(Unpaced),
             unread: Arc::default(),
+            queues: Mutex::default(),
             config,
             closed: AtomicBool::new(false),
             table: Mutex::new(LruCache::unbounded()),
@@ -153,7 +156,11 @@ impl ConnectionPool {
 
     /// A queue for this pool's requests.
     pub fn queue(&self) -> Arc<Queue> {
-        Queue::new(self.connections.pool_id(), self.runtime.clone())
+        let queue = Queue::new(self.connections.pool_id(), self.runtime.clone());
+        let mut queues = lock(&self.queues);
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(&queue));
+        queue
     }
 
     /// Closes the session of this key in every partition.
@@ -252,6 +259,9 @@ impl ConnectionPool {
         self.runtime.stop();
         if let Some(runtime) = self.reqwest_runtime.get() {
             runtime.stop();
+        }
+        for queue in lock(&self.queues).iter().filter_map(Weak::upgrade) {
+            queue.pool_ended();
         }
     }
 

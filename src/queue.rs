@@ -1,10 +1,8 @@
 //! Completion queues: requests that nobody waits for are submitted to one, and consumers take what became of them, in batches.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::body::pipe::{Pipe, Told};
 use crate::body::reader::Plan;
@@ -16,6 +14,7 @@ use crate::request::{Failure, Sink};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
 use crate::signal::Signal;
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// Where completions of one pool's requests gather.
 pub struct Queue {
@@ -46,10 +45,6 @@ struct State {
 impl State {
     fn has_news(&self) -> bool {
         self.woken || !self.ready.is_empty()
-    }
-
-    fn is_over(&self) -> bool {
-        self.closed && self.accepted == 0
     }
 }
 
@@ -216,8 +211,7 @@ impl Queue {
             self.settle(state);
             return Ok(Some(Waited::Woken));
         }
-        // A pool that was freed takes no more requests, so its queue is as good as closed.
-        let over = state.is_over() || (state.accepted == 0 && self.runtime.is_stopping());
+        let over = self.is_over(&state);
         if over {
             // For all who wait, one after the other.
             self.consumers.notify_one();
@@ -230,6 +224,17 @@ impl Queue {
         let mut state = lock(&self.state);
         state.woken = true;
         self.settle(state);
+    }
+
+    /// A pool that was freed takes no more requests, so its queue is as good as closed.
+    fn is_over(&self, state: &State) -> bool {
+        state.accepted == 0 && (state.closed || self.runtime.is_stopping())
+    }
+
+    /// Tells who waits that the pool was freed.
+    pub fn pool_ended(&self) {
+        self.settle(lock(&self.state));
+        self.consumers.notify_waiters();
     }
 
     /// Takes no more operations; those accepted go on to their ends.
@@ -302,8 +307,7 @@ impl Queue {
 
     /// Brings the descriptors into line with what there is, and passes the wake on to one more consumer.
     fn settle(&self, mut state: MutexGuard<'_, State>) {
-        let news = state.has_news();
-        let shows = news || state.is_over();
+        let shows = state.has_news() || self.is_over(&state);
         state.signal.show(shows);
         drop(state);
         if shows {

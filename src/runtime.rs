@@ -1,43 +1,19 @@
-//! Who drives the I/O: the thread that waits, or the guard thread when nobody waits or too many do.
-//!
-//! The guard is in one of five modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
-//! drives; the guard looks in every five milliseconds and goes back to WATCH after ten quiet ones, so a serial loop of requests
-//! hands nothing over, even when its thread loses the processor for a while. PARKED: the same waiter was there at two looks; no timer runs, and the last waiter to leave wakes
-//! the guard. ALERT: nobody waits, but an operation is on board, and the guard drives if that stays so for a moment. CROWD: many wait; handing the driver round would cost more than it saves, so the guard drives.
+//! One pool's runtime: threads enter it to wait, and drive it meanwhile; tasks are spawned on it. Who drives is `wheel`'s matter.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Notify;
 
 use crate::cancel::{self, Cancel};
 use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::stats::Driving;
 use crate::sys;
-
-/// With this many waiters the guard drives; with fewer than `CROWD_ENDS` it lets go again.
-const CROWD_BEGINS: u64 = 4;
-const CROWD_ENDS: u64 = 2;
-/// Shorter looks cost serial callers more tail latency than a crowd gains from being seen sooner.
-const LOOK: Duration = Duration::from_millis(5);
-/// How long nobody may wait before the guard drives again. An operation that comes on board meanwhile wakes the guard.
-const QUIET: Duration = Duration::from_millis(10);
-/// The same where an operation is on board: a host that submits and takes in one loop waits again before that.
-const GRACE: Duration = Duration::from_micros(150);
-
-const WATCH: u8 = 0;
-const STANDBY: u8 = 1;
-const PARKED: u8 = 2;
-const CROWD: u8 = 3;
-/// A multi-thread runtime drives itself.
-const THREADS: u8 = 4;
-/// As STANDBY while nobody waits though something is on board: the guard looks again in a moment, unasked.
-const ALERT: u8 = 5;
+use crate::wheel::{Passenger, Seat, Wheel};
 
 /// One pool's runtime. Clones share it; `stop` ends it once those who are inside have left.
 #[derive(Clone)]
@@ -47,16 +23,8 @@ struct Shared {
     /// Emptied by the guard at the end. Whoever is inside holds a read lock, so the guard's write waits for them.
     tokio: RwLock<Option<tokio::runtime::Runtime>>,
     handle: Handle,
-    mode: AtomicU8,
-    /// Waiters in the low half, entries ever in the high half: one word, so that a look sees both at once.
-    traffic: AtomicU64,
-    /// Spawned operations that somebody waits for without driving.
-    passengers: AtomicUsize,
-    stopping: AtomicBool,
+    wheel: Arc<Wheel>,
     bell_watched: AtomicBool,
-    guard: OnceLock<Thread>,
-    /// Ends the guard's own drive.
-    recall: Notify,
     sigpipe: Sigpipe,
     driving: Arc<Driving>,
 }
@@ -86,7 +54,6 @@ impl Runtime {
         let spawned = sys::spawn_thread("aipool-guard", move || match build(threads) {
             Ok(tokio) => {
                 let runtime = Runtime(Arc::new(Shared::new(tokio, threads, sigpipe, driving)));
-                let _ = runtime.0.guard.set(thread::current());
                 let guard = runtime.clone();
                 let _ = built.send(Ok(runtime));
                 guard.0.guard();
@@ -106,7 +73,7 @@ impl Runtime {
         let future = std::pin::pin!(future);
         self.inside(|tokio| {
             let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSigpipe::enter);
-            let _seat = Seat::take(&self.0);
+            let _seat = Seat::take(&self.0.wheel);
             tokio.block_on(future)
         })
     }
@@ -138,7 +105,7 @@ impl Runtime {
                 .os_error(&error)
         })?);
         // On board before `inside` looks: the guard then drives on, however soon the pool is stopped.
-        let passenger = Passenger::board(&self.0);
+        let passenger = Passenger::board(&self.0.wheel);
         self.inside(|_| {
             let (done, result) = mpsc::sync_channel(1);
             let ring = RingWhenDropped(bell.clone());
@@ -168,7 +135,7 @@ impl Runtime {
 
     /// Starts an operation that nobody may be driving for: the guard is woken if so.
     pub fn spawn(&self, operation: impl Future<Output = ()> + Send + 'static) {
-        self.spawn_boarded(Passenger::board(&self.0), operation);
+        self.spawn_boarded(Passenger::board(&self.0.wheel), operation);
     }
 
     /// Starts a task that nobody waits for, such as a connection's: whoever drives moves it on, and it ends with the runtime.
@@ -183,7 +150,7 @@ impl Runtime {
             let _passenger = passenger;
             operation.await;
         });
-        self.0.wake_guard_if_nobody_drives();
+        self.0.wheel.loaded();
     }
 
     /// Makes fired cancel flags wake their waits on this runtime.
@@ -200,26 +167,22 @@ impl Runtime {
 
     /// Signals the end: the guard tears down when everybody inside has left. Never blocks.
     pub fn stop(&self) {
-        self.0.stopping.store(true, Ordering::SeqCst);
-        self.0.recall.notify_one();
-        if let Some(guard) = self.0.guard.get() {
-            guard.unpark();
-        }
+        self.0.wheel.stop();
     }
 
     /// Whether it takes nothing new: what is on board goes on.
     pub fn is_stopping(&self) -> bool {
-        self.0.stopping()
+        self.0.wheel.is_stopping()
     }
 
     /// Whether nobody waits now and the guard drives.
     pub fn guard_watches(&self) -> bool {
-        self.0.mode() == WATCH
+        self.0.wheel.guard_watches()
     }
 
     /// Whether many wait now and the guard drives for them.
     pub fn guard_drives_a_crowd(&self) -> bool {
-        self.0.mode() == CROWD
+        self.0.wheel.guard_drives_a_crowd()
     }
 
     fn inside<T>(&self, body: impl FnOnce(&tokio::runtime::Runtime) -> T) -> Result<T> {
@@ -230,7 +193,7 @@ impl Runtime {
             ));
         }
         let closed = || Error::closed(Detail::PoolClosed);
-        if self.0.stopping() {
+        if self.0.wheel.is_stopping() {
             return Err(closed());
         }
         // A writer waits or is done: the runtime is going away.
@@ -273,13 +236,8 @@ impl Shared {
         Shared {
             handle: tokio.handle().clone(),
             tokio: RwLock::new(Some(tokio)),
-            mode: AtomicU8::new(if threads == 0 { STANDBY } else { THREADS }),
-            traffic: AtomicU64::new(0),
-            passengers: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
+            wheel: Arc::new(Wheel::new(threads > 0, driving.clone())),
             bell_watched: AtomicBool::new(false),
-            guard: OnceLock::new(),
-            recall: Notify::new(),
             sigpipe,
             driving,
         }
@@ -288,148 +246,17 @@ impl Shared {
     /// The guard thread's life.
     fn guard(&self) {
         self.driving.guards.fetch_add(1, Ordering::Relaxed);
-        let mut seen = self.traffic();
-        while !self.may_end() {
-            if self.mode() == THREADS {
-                thread::park();
-                continue;
+        self.wheel.guard(|until| {
+            if let Some(tokio) = self.tokio.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                tokio.block_on(until);
             }
-            if waiters(seen) == 0 {
-                self.drive(WATCH, self.recall.notified());
-            }
-            seen = self.stand_by();
-        }
+        });
         // Waits for those inside, who drive themselves; then nobody can enter any more.
         let ended = self.tokio.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(tokio) = ended {
             tokio.shutdown_background();
         }
         self.driving.guards.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Looks in until the guard has to drive again or the end has come; returns the traffic last seen.
-    fn stand_by(&self) -> u64 {
-        let mut seen = self.traffic();
-        loop {
-            self.sleep_until_a_look(seen);
-            self.driving.looks.fetch_add(1, Ordering::Relaxed);
-            let now = self.traffic();
-            let same = now == seen;
-            seen = now;
-            match waiters(now) {
-                0 if same || self.stopping() => return now,
-                0 => {}
-                CROWD_BEGINS.. => self.drive(CROWD, self.crowd_disperses()),
-                _ if same => self.park_until_the_last_leaves(),
-                _ => {}
-            }
-        }
-    }
-
-    fn sleep_until_a_look(&self, seen: u64) {
-        let on_board = self.passengers.load(Ordering::SeqCst) > 0;
-        match (waiters(seen), on_board) {
-            (0, true) => {
-                self.mode.store(ALERT, Ordering::SeqCst);
-                thread::park_timeout(GRACE);
-                self.mode.store(STANDBY, Ordering::SeqCst);
-            }
-            (0, false) => thread::park_timeout(QUIET),
-            _ => thread::park_timeout(LOOK),
-        }
-    }
-
-    fn drive(&self, mode: u8, until: impl Future<Output = ()>) {
-        self.mode.store(mode, Ordering::SeqCst);
-        // Whoever came before the mode was visible found no guard to recall.
-        let missed = mode == WATCH && (waiters(self.traffic()) > 0 || self.may_end());
-        let tokio = self.tokio.read().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some(tokio)) = (missed, tokio.as_ref()) {
-            self.driving.guard_drives.fetch_add(1, Ordering::Relaxed);
-            tokio.block_on(until);
-        }
-        self.mode.store(STANDBY, Ordering::SeqCst);
-    }
-
-    async fn crowd_disperses(&self) {
-        while !self.stopping() {
-            self.recall.notified().await;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            if waiters(self.traffic()) < CROWD_ENDS {
-                return;
-            }
-        }
-    }
-
-    fn park_until_the_last_leaves(&self) {
-        self.mode.store(PARKED, Ordering::SeqCst);
-        if waiters(self.traffic()) > 0 {
-            thread::park();
-        }
-        self.mode.store(STANDBY, Ordering::SeqCst);
-    }
-
-    fn wake_guard_if_nobody_drives(&self) {
-        if waiters(self.traffic()) == 0 && matches!(self.mode(), STANDBY | PARKED) {
-            self.unpark_guard();
-        }
-    }
-
-    fn unpark_guard(&self) {
-        if let Some(guard) = self.guard.get() {
-            guard.unpark();
-        }
-    }
-
-    fn may_end(&self) -> bool {
-        self.stopping() && self.passengers.load(Ordering::SeqCst) == 0
-    }
-
-    fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
-    fn mode(&self) -> u8 {
-        self.mode.load(Ordering::SeqCst)
-    }
-
-    fn traffic(&self) -> u64 {
-        self.traffic.load(Ordering::SeqCst)
-    }
-}
-
-fn waiters(traffic: u64) -> u64 {
-    traffic & u64::from(u32::MAX)
-}
-
-/// A waiter's seat at the wheel.
-struct Seat<'a>(&'a Shared);
-
-impl<'a> Seat<'a> {
-    fn take(shared: &'a Shared) -> Self {
-        let now = shared.traffic.fetch_add((1 << 32) + 1, Ordering::SeqCst) + 1;
-        match shared.mode() {
-            WATCH if shared.mode.compare_exchange(WATCH, STANDBY, Ordering::SeqCst, Ordering::SeqCst).is_ok() => {
-                shared.driving.hand_offs.fetch_add(1, Ordering::Relaxed);
-                shared.recall.notify_one();
-            }
-            PARKED if waiters(now) >= CROWD_BEGINS => shared.unpark_guard(),
-            _ => {}
-        }
-        Seat(shared)
-    }
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        let shared = self.0;
-        let left = waiters(shared.traffic.fetch_sub(1, Ordering::SeqCst) - 1);
-        let mode = shared.mode();
-        if mode == CROWD && left < CROWD_ENDS {
-            shared.recall.notify_one();
-        } else if left == 0 && mode == PARKED {
-            shared.unpark_guard();
-        }
     }
 }
 
@@ -441,25 +268,5 @@ struct RingWhenDropped(Arc<sys::Bell>);
 impl Drop for RingWhenDropped {
     fn drop(&mut self) {
         self.0.ring();
-    }
-}
-
-/// A spawned operation on board: the guard does not end before it has left.
-struct Passenger(Arc<Shared>);
-
-impl Passenger {
-    fn board(shared: &Arc<Shared>) -> Self {
-        shared.passengers.fetch_add(1, Ordering::SeqCst);
-        Passenger(shared.clone())
-    }
-}
-
-impl Drop for Passenger {
-    fn drop(&mut self) {
-        let shared = &self.0;
-        if shared.passengers.fetch_sub(1, Ordering::SeqCst) == 1 && shared.stopping() {
-            shared.recall.notify_one();
-            shared.unpark_guard();
-        }
     }
 }

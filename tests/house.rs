@@ -9,9 +9,9 @@ const FLOORS: &[&[&str]] = &[
     &["ffi"],
     &["pool", "pool_stats", "session", "queue", "route", "request", "response", "connections", "address", "base_url"],
     &["transport", "body"],
-    &["runtime", "cancel", "cut", "signal", "workers"],
+    &["runtime", "wheel", "cancel", "cut", "signal", "workers"],
     &["config", "error"],
-    &["stats", "events", "metrics", "slots", "lock", "sys"],
+    &["stats", "events", "metrics", "slots", "lock", "sync", "sys"],
 ];
 
 /// Every source file by its path below src, comments and tests cut away.

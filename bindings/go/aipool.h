@@ -1942,7 +1942,7 @@ int32_t aip_queue_next(struct aip_queue *queue,
 
 /**
  * A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() would not say
- * AIP_WOULD_BLOCK: AIP_END of a closed queue counts too.
+ * AIP_WOULD_BLOCK: AIP_END counts too.
  * Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
  */
 AIP_API

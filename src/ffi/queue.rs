@@ -106,7 +106,7 @@ pub unsafe extern "C" fn aip_queue_next(
 }
 
 /// A descriptor for poll, epoll, kqueue or an event loop: readable exactly as long as aip_queue_next() would not say
-/// AIP_WOULD_BLOCK: AIP_END of a closed queue counts too.
+/// AIP_WOULD_BLOCK: AIP_END counts too.
 /// Yours to close; each call makes another. Never read from it. Any thread. AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_queue_fd(queue: *mut aip_queue, fd: *mut i32, error: *mut aip_error) -> i32 {

@@ -1,6 +1,8 @@
-/* Completion queues: submitted requests, their one end each, descriptors, many consumers: queues [INTERLEAVINGS]. */
+/* Completion queues: submitted requests, their one end each, descriptors, many consumers: queues [INTERLEAVINGS [EVENTS]]. */
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include "sandbox.h"
 #include "streaming.h"
 
-static unsigned long interleavings = 20000;
+static unsigned long interleavings = 20000, events = 20000;
 
 static int is_readable(int fd)
 {
@@ -244,6 +246,26 @@ static void *waits(void *queue)
     return (void *)(intptr_t)aip_queue_next(queue, &none, 1, PATIENCE_MS, &count, NULL);
 }
 
+static void a_freed_pool_lets_waiting_consumers_go(void)
+{
+    aip_pool *pool = new_pool();
+    aip_queue *queue = new_queue(pool);
+    int fd;
+    CHECK_STATUS(aip_queue_fd(queue, &fd, &error), AIP_OK);
+    waiting waiting[2] = {{queue, 0}, {queue, 0}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, waits, &waiting[i]), 0);
+    CHECK(!is_readable(fd));
+    CHECK_STATUS(aip_pool_free(pool), AIP_OK);
+    CHECK(is_readable(fd));
+    close(fd);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_STATUS(waiting[i].status, AIP_END);
+    }
+}
+
 static void a_freed_queue_ends_what_is_under_way(void)
 {
     aip_pool *pool = new_pool();
@@ -362,6 +384,89 @@ static void many_consumers_share_the_ends(void)
     }
     for (int tag = 0; tag < REQUESTS; tag++)
         CHECK_EQ(ends[tag], 1);
+}
+
+/* A host that does nothing but poll the descriptor and take what is there, while others submit. */
+
+typedef struct producer {
+    aip_session *session;
+    aip_queue *queue;
+    unsigned seed;
+    unsigned long wanted;
+} producer;
+
+static _Atomic unsigned long submitted, drained;
+
+static void *produces(void *raw)
+{
+    producer *producer = raw;
+    aip_request request = get_of("/");
+    for (unsigned long i = 0; i < producer->wanted; i++) {
+        /* Few at a time, so that the queue is empty again and again. */
+        unsigned long most = (unsigned long)rand_r(&producer->seed) % 32;
+        while (submitted > drained + most)
+            sched_yield();
+        submitted++;
+        if (aip_session_submit(producer->session, &request, producer->queue, i, NULL) != AIP_OK)
+            return "refused";
+    }
+    return NULL;
+}
+
+/* Takes until there is nothing: how many. */
+static unsigned long drain(aip_queue *queue)
+{
+    aip_completion batch[16];
+    size_t count;
+    unsigned long all = 0;
+    int32_t status;
+    while ((status = aip_queue_next(queue, batch, 16, 0, &count, &error)) == AIP_OK) {
+        all += count;
+        for (size_t i = 0; i < count; i++)
+            CHECK_EQ(batch[i].kind, AIP_COMPLETION_DONE);
+    }
+    CHECK_STATUS(status, AIP_WOULD_BLOCK);
+    return all;
+}
+
+static void the_descriptor_never_misses_one(void)
+{
+    enum { PRODUCERS = 3 };
+    submitted = drained = 0;
+    unsigned long missed = 0, in_vain = 0, polls = 0, wanted = events / PRODUCERS * PRODUCERS;
+    alarm(150 + (unsigned)(events / 1000));
+    aip_pool *pool = new_pool();
+    aip_session *session = session_of(pool, refused_url());
+    aip_queue *queue = new_queue(pool);
+    int fd;
+    CHECK_STATUS(aip_queue_fd(queue, &fd, &error), AIP_OK);
+    producer producers[PRODUCERS];
+    pthread_t threads[PRODUCERS];
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        producers[i] = (producer){session, queue, 5 + i, events / PRODUCERS};
+        CHECK_EQ(pthread_create(&threads[i], NULL, produces, &producers[i]), 0);
+    }
+    for (; drained < wanted && missed == 0; polls++) {
+        struct pollfd poller = {fd, POLLIN, 0};
+        missed += poll(&poller, 1, PATIENCE_MS) != 1;
+        unsigned long found = drain(queue);
+        in_vain += found == 0;
+        drained += found;
+    }
+    unsigned long all = drained;
+    printf("   %lu events in %lu polls: %lu missed, %lu in vain\n", all, polls, missed, in_vain);
+    /* After a miss the producers must end too. */
+    drained = ULONG_MAX / 2;
+    for (int i = 0; i < PRODUCERS; i++) {
+        void *failure;
+        pthread_join(threads[i], &failure);
+        CHECK(failure == NULL);
+    }
+    CHECK_EQ(missed, 0);
+    CHECK_EQ(in_vain, 0);
+    CHECK_EQ(all, submitted);
+    CHECK(!is_readable(fd));
+    close(fd);
 }
 
 /* Random submits, cancels, frees and closes over several threads: as many ends as requests were accepted. */
@@ -490,17 +595,20 @@ static const test tests[] = {
     {"a_cancelled_request_says_so", a_cancelled_request_says_so},
     {"a_closed_queue_ends_after_its_last_request", a_closed_queue_ends_after_its_last_request},
     {"requests_outlive_their_pool_and_session", requests_outlive_their_pool_and_session},
+    {"a_freed_pool_lets_waiting_consumers_go", a_freed_pool_lets_waiting_consumers_go},
     {"a_freed_queue_ends_what_is_under_way", a_freed_queue_ends_what_is_under_way},
     {"bad_input_for_queues", bad_input_for_queues},
     {"an_upload_tells_when_there_is_room", an_upload_tells_when_there_is_room},
     {"many_consumers_share_the_ends", many_consumers_share_the_ends},
+    {"the_descriptor_never_misses_one", the_descriptor_never_misses_one},
     {"as_many_ends_as_were_accepted", as_many_ends_as_were_accepted},
 };
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strtoul(argv[1], NULL, 10) > 0) {
-        interleavings = strtoul(argv[1], NULL, 10);
+    unsigned long *numbers[] = {&interleavings, &events};
+    for (int i = 0; i < 2 && argc > 1 && strtoul(argv[1], NULL, 10) > 0; i++) {
+        *numbers[i] = strtoul(argv[1], NULL, 10);
         argc--, argv++;
     }
     return run_tests(TESTS_IN(tests), argc, argv);

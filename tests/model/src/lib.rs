@@ -1,0 +1,28 @@
+//! The queue, its descriptor and the guard, as they are in `src`, over primitives whose every order can be tried.
+//!
+//! shuttle runs a scenario's threads one at a time and chooses at each lock, atomic, wait and wake who goes on. A thread that is never
+//! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
+#![allow(dead_code)]
+
+#[path = "../../../src/cut.rs"]
+pub mod cut;
+#[path = "../../../src/error.rs"]
+pub mod error;
+#[path = "../../../src/lock.rs"]
+pub mod lock;
+#[path = "../../../src/queue.rs"]
+pub mod queue;
+#[path = "../../../src/signal.rs"]
+pub mod signal;
+#[path = "../../../src/stats.rs"]
+pub mod stats;
+#[path = "../../../src/wheel.rs"]
+pub mod wheel;
+
+pub mod explore;
+mod notify;
+mod stand_ins;
+pub mod sync;
+pub mod sys;
+
+pub use stand_ins::{body, cancel, request, response, runtime};
