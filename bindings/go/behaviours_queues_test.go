@@ -97,7 +97,7 @@ func submittedRequestsEndOnceEachWithTheirTag(t *testing.T) {
 func nativeBody(t *testing.T, response uintptr) []byte {
 	t.Helper()
 	body := make([]byte, 100)
-	count, failure := nativeRead(response, body)
+	count, failure := nativeRead(response, body, 0)
 	must(t, orNil(failure))
 	return body[:count]
 }
@@ -109,6 +109,13 @@ func beside(ctx context.Context, t *testing.T, session *Session, hold hold) <-ch
 	return answers
 }
 
+// operationsOf is how many requests are at the pool's queue.
+func operationsOf(pool *Pool) int {
+	pool.driver.mu.Lock()
+	defer pool.driver.mu.Unlock()
+	return len(pool.driver.operations)
+}
+
 func cancelledSubmissionEndsOnceAsCancelled(t *testing.T) {
 	pool := newPool(t, Options{})
 	session := get(t, pool, listen(t).http)
@@ -116,14 +123,14 @@ func cancelledSubmissionEndsOnceAsCancelled(t *testing.T) {
 	answered := beside(background, t, session, other)
 	ctx, cancel := context.WithCancel(background)
 	cancelled := beside(ctx, t, session, hold)
-	want(t, "submitted", pool.driver.underWay.Load(), 1)
+	want(t, "submitted", operationsOf(pool), 1)
 	cancel()
 	outcome := <-cancelled
 	wantError(t, outcome.err, StatusCancelled, DetailNone, MaybeSent)
 	want(t, "is Canceled", errors.Is(outcome.err, context.Canceled), true)
 	want(t, "has no response", outcome.response == nil, true)
 	hold.waitGone(t)
-	want(t, "under way", pool.driver.underWay.Load(), 0)
+	want(t, "under way", operationsOf(pool), 0)
 	other.release(t)
 	wantAnswered(t, answered)
 }
@@ -135,7 +142,7 @@ func closingTakesNoMoreAndEndsAfterTheLast(t *testing.T) {
 	first, second := newHold(), newHold()
 	direct := beside(background, t, session, first)
 	submitted := beside(background, t, session, second)
-	want(t, "submitted", pool.driver.underWay.Load(), 1)
+	want(t, "submitted", operationsOf(pool), 1)
 	must(t, pool.Close())
 	_, err := session.Do(background, &Request{URL: "/echo"})
 	wantError(t, err, StatusClosed, DetailPoolClosed, NotSent)
@@ -197,7 +204,8 @@ func wakeBringsAWaiterBackWithNothing(t *testing.T) {
 		return
 	}
 	// What it is for: a reader that waits in the queue for everybody comes back when its stream is closed.
-	session := get(t, pool, listen(t).http)
+	session, other := get(t, pool, listen(t).http), newHold()
+	answered := beside(background, t, session, other)
 	stream := opened(t, session, &Request{URL: "/bytes/100", Headers: fault("stall=0")}, "")
 	read := make(chan error, 1)
 	go func() { read <- readOne(stream) }()
@@ -208,6 +216,8 @@ func wakeBringsAWaiterBackWithNothing(t *testing.T) {
 	})
 	must(t, stream.Close())
 	want(t, "error", <-read, http.ErrBodyReadAfterClose)
+	other.release(t)
+	wantAnswered(t, answered)
 }
 
 func readableComesAfterAReadInVain(t *testing.T) {
@@ -222,7 +232,7 @@ func readableComesAfterAReadInVain(t *testing.T) {
 	want(t, "the first", [2]uint64{head.tag, uint64(head.kind)}, [2]uint64{5, newsHead})
 	events, inVain, texts := 0, 0, make([]byte, roomForTexts)
 	for {
-		_, failure := nativeNextEvent(head.response, texts)
+		_, failure := nativeNextEvent(head.response, texts, 0)
 		if failure == nil {
 			events++
 			continue

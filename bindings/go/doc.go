@@ -41,7 +41,9 @@
 // # Threads
 //
 // Any number of requests under way needs a few operating system threads: of the goroutines that wait one drives the I/O of
-// all, and they take turns. No request has a goroutine of its own, but for one that reads a Request.BodyReader which may block.
+// all, and they take turns. A request that is begun while no other is under way waits in the library itself, on a thread of
+// its own: the quickest way, and one at a time of a pool. At most four goroutines are in calls that do not wait. No request
+// has a goroutine of its own, but for one that reads a Request.BodyReader which may block.
 //
 // # Linking
 //

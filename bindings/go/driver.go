@@ -2,21 +2,19 @@ package aipool
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // driver is a pool's completion queue, and whose turn it is to wait in it. Of the goroutines that wait for their requests
 // one drives: it waits in the library, which does the I/O meanwhile, and tells the others of theirs, who wait on channels.
 // When its own request has something to tell it leaves, and hands the turn to another. So any number of requests under way
-// needs one thread.
+// needs one thread. Measured against it (CPU a request): a goroutine of its own that always waits in the library costs up to
+// a sixth more, on a locked thread or not; Go's poller over the queue's descriptor a third more at 2 in flight, and less only
+// from 16 on, by a tenth at best.
 type driver struct {
 	queue handle
 	// batch is of whoever drives.
 	batch newsBatch
-
-	// underWay is how many operations there are.
-	underWay atomic.Int32
 
 	mu         sync.Mutex
 	operations map[uint64]*operation
@@ -63,7 +61,6 @@ func (d *driver) submit(pool func() (uintptr, func()), send func(queue uintptr, 
 	d.lastTag++
 	operation := &operation{driver: d, tag: d.lastTag}
 	d.operations[operation.tag] = operation
-	d.underWay.Store(int32(len(d.operations)))
 	d.mu.Unlock()
 	if failure := send(queue, operation.tag); failure != nil {
 		operation.forget()
@@ -120,7 +117,6 @@ func (o *operation) forget() {
 // remove takes an operation out. With the lock.
 func (d *driver) remove(o *operation) {
 	delete(d.operations, o.tag)
-	d.underWay.Store(int32(len(d.operations)))
 	if d.closed && len(d.operations) == 0 {
 		d.queue.close()
 	}
@@ -181,7 +177,7 @@ func (d *driver) drive(w *waiter) {
 		d.mu.Unlock()
 		count, failure := d.batch.next(queue)
 		if failure != nil && failure.Status == StatusLimit {
-			// No room for a response's handle: others must free theirs first.
+			// No room for a response's handle. Others must free theirs first, perhaps of another language: nothing tells of it.
 			time.Sleep(time.Millisecond)
 			failure = nil
 		}

@@ -125,6 +125,8 @@ func freeQueue(queue uintptr) {
 
 // nativeSubmit sends over the pool's session of key or, where key is nil, over the session that target is.
 func nativeSubmit(target uintptr, key *string, request *Request, sent outgoing, queue uintptr, tag uint64) *Error {
+	calls.enter()
+	defer calls.leave()
 	byKey := key != nil
 	if !byKey {
 		key = new(string)

@@ -16,14 +16,19 @@ static void aipgo_cancel_fire(uintptr_t cancel) { aip_cancel_fire((aip_cancel *)
 
 static void aipgo_cancel_free(uintptr_t cancel) { aip_cancel_free((aip_cancel *)cancel); }
 
+// Most heads fit in here.
+#define AIPGO_ROOM 1024
+
 typedef struct {
     uintptr_t response;
     const uint8_t *body;
     size_t body_len;
+    // How long the headers are; they are in `headers` where they fit.
     size_t headers_len;
     uint32_t http_status;
     aip_response_info info;
     aip_error error;
+    char headers[AIPGO_ROOM];
 } aipgo_outcome;
 
 // Looks at what came; the body only of what is whole.
@@ -32,48 +37,55 @@ static void aipgo_look(uintptr_t token, int whole, aipgo_outcome *outcome) {
     outcome->response = token;
     outcome->http_status = aip_response_status(response);
     aip_response_get_info(response, &outcome->info, sizeof outcome->info);
-    aip_response_headers_copy(response, NULL, 0, &outcome->headers_len, NULL);
+    aip_response_headers_copy(response, outcome->headers, sizeof outcome->headers, &outcome->headers_len, NULL);
     if (whole) aip_response_body(response, &outcome->body, &outcome->body_len, NULL);
 }
 
-// Sends, and looks at what came; a response is left for aipgo_finish().
-static int32_t aipgo_request(uintptr_t target, int by_key, const char *key, size_t key_len, const aip_request *lengths,
-                             const char *method, const char *url, const char *headers, const uint8_t *body,
-                             const char *end_marker, uintptr_t cancel, aipgo_outcome *outcome) {
+// Sends and waits: for the whole response, or for a stream's head.
+static int32_t aipgo_send(uintptr_t target, int by_key, const char *key, size_t key_len, const aip_request *lengths,
+                          const char *method, const char *url, const char *headers, const uint8_t *body,
+                          const char *end_marker, uintptr_t cancel, uintptr_t *response, aip_error *error) {
     aip_request request = *lengths;
     aipgo_fill(&request, method, url, headers, body, end_marker, cancel, 0);
-    aip_response *response = NULL;
-    int32_t status = by_key
-        ? aip_pool_request((aip_pool *)target, key, key_len, &request, &response, &outcome->error)
-        : aip_session_request((aip_session *)target, &request, &response, &outcome->error);
-    if (response) aipgo_look((uintptr_t)response, 1, outcome);
+    aip_response *came = NULL;
+    int32_t status = by_key ? aip_pool_request((aip_pool *)target, key, key_len, &request, &came, error)
+                            : aip_session_request((aip_session *)target, &request, &came, error);
+    *response = (uintptr_t)came;
     return status;
 }
 
-// Copies the headers out.
+// As aipgo_send, and looks at what came; a response is left for takeResponse.
+static int32_t aipgo_request(uintptr_t target, int by_key, const char *key, size_t key_len, const aip_request *lengths,
+                             const char *method, const char *url, const char *headers, const uint8_t *body,
+                             const char *end_marker, uintptr_t cancel, aipgo_outcome *outcome) {
+    uintptr_t response = 0;
+    int32_t status = aipgo_send(target, by_key, key, key_len, lengths, method, url, headers, body, end_marker, cancel,
+                                &response, &outcome->error);
+    if (response) aipgo_look(response, 1, outcome);
+    return status;
+}
+
+// Copies the headers out where there was no room for them.
 static void aipgo_headers(uintptr_t response, char *headers, size_t headers_len) {
     aip_response_headers_copy((aip_response *)response, headers, headers_len, NULL, NULL);
 }
 
-// Copies the headers out and frees the response.
-static void aipgo_finish(uintptr_t response, char *headers, size_t headers_len) {
-    aip_response_headers_copy((aip_response *)response, headers, headers_len, NULL, NULL);
-    aip_response_free((aip_response *)response);
-}
+static void aipgo_response_free(uintptr_t response) { aip_response_free((aip_response *)response); }
 
 // Nothing here keeps a pointer or calls into Go.
 #cgo noescape aipgo_cancel_new
+#cgo noescape aipgo_send
 #cgo noescape aipgo_request
 #cgo noescape aipgo_look
 #cgo noescape aipgo_headers
-#cgo noescape aipgo_finish
 #cgo nocallback aipgo_cancel_new
 #cgo nocallback aipgo_cancel_fire
 #cgo nocallback aipgo_cancel_free
+#cgo nocallback aipgo_send
 #cgo nocallback aipgo_request
 #cgo nocallback aipgo_look
 #cgo nocallback aipgo_headers
-#cgo nocallback aipgo_finish
+#cgo nocallback aipgo_response_free
 */
 import "C"
 
@@ -107,28 +119,40 @@ func nativeDo(target uintptr, key *string, request *Request, sent outgoing) (*Re
 	if outcome.response == 0 {
 		return nil, failure
 	}
-	response := takeResponse(&outcome)
-	if failure != nil {
-		failure.Response = response
-		return nil, failure
-	}
-	return response, nil
+	return takeResponse(&outcome), failure
 }
 
 // nativeTake copies a whole native response into Go memory and frees it.
 func nativeTake(response uintptr) *Response {
+	calls.enter()
+	defer calls.leave()
 	var outcome C.aipgo_outcome
 	C.aipgo_look(C.uintptr_t(response), 1, &outcome)
 	return takeResponse(&outcome)
 }
 
+// nativeOpen sends as nativeDo does, and returns the handle of a stream whose head has come.
+func nativeOpen(target uintptr, key *string, request *Request, sent outgoing) (uintptr, *Error) {
+	byKey := key != nil
+	if !byKey {
+		key = new(string)
+	}
+	lengths := requestNumbers(request, sent)
+	var response C.uintptr_t
+	var failure C.aip_error
+	status := C.aipgo_send(C.uintptr_t(target), flag(byKey), chars(*key), C.size_t(len(*key)), &lengths,
+		chars(request.Method), chars(request.URL), packedChars(sent.headers), octets(sent.body),
+		chars(request.EndMarker), C.uintptr_t(sent.cancel), &response, &failure)
+	return uintptr(response), toError(status, &failure)
+}
+
 // nativeHead copies the head of a stream.
 func nativeHead(response uintptr) *Response {
+	calls.enter()
+	defer calls.leave()
 	var outcome C.aipgo_outcome
 	C.aipgo_look(C.uintptr_t(response), 0, &outcome)
-	headers := make([]byte, int(outcome.headers_len))
-	C.aipgo_headers(outcome.response, packedChars(headers), outcome.headers_len)
-	return toResponse(&outcome, headers, nil)
+	return toResponse(&outcome, nil)
 }
 
 func requestNumbers(request *Request, sent outgoing) C.aip_request {
@@ -168,17 +192,33 @@ func requestNumbers(request *Request, sent outgoing) C.aip_request {
 func takeResponse(outcome *C.aipgo_outcome) *Response {
 	// Cloned before the response that lends it is freed.
 	body := bytes.Clone(unsafe.Slice((*byte)(outcome.body), int(outcome.body_len)))
-	headers := make([]byte, int(outcome.headers_len))
-	C.aipgo_finish(outcome.response, packedChars(headers), outcome.headers_len)
-	return toResponse(outcome, headers, body)
+	response := toResponse(outcome, body)
+	C.aipgo_response_free(outcome.response)
+	return response
 }
 
-func toResponse(outcome *C.aipgo_outcome, headers, body []byte) *Response {
+// headersOfOutcome are packed.
+func headersOfOutcome(outcome *C.aipgo_outcome) string {
+	length := int(outcome.headers_len)
+	if length <= len(outcome.headers) {
+		return string(unsafe.Slice((*byte)(unsafe.Pointer(&outcome.headers)), length))
+	}
+	return nativeHeaders(uintptr(outcome.response), length)
+}
+
+// nativeHeaders copies packed headers of a known length.
+func nativeHeaders(response uintptr, length int) string {
+	headers := make([]byte, length)
+	C.aipgo_headers(C.uintptr_t(response), packedChars(headers), C.size_t(length))
+	// Nobody writes to it any more, so it may be a string without another copy.
+	return unsafe.String(unsafe.SliceData(headers), length)
+}
+
+func toResponse(outcome *C.aipgo_outcome, body []byte) *Response {
 	info := &outcome.info
 	return &Response{
-		Status: int(outcome.http_status),
-		// Nobody writes to it any more, so it may be a string without another copy.
-		Headers: unpack(unsafe.String(unsafe.SliceData(headers), len(headers))),
+		Status:  int(outcome.http_status),
+		Headers: unpack(headersOfOutcome(outcome)),
 		Body:    body,
 		Info: Info{
 			HTTPVersion:   int(info.http_version),
@@ -199,7 +239,15 @@ func toResponse(outcome *C.aipgo_outcome, headers, body []byte) *Response {
 	}
 }
 
+func freeResponse(response uintptr) {
+	calls.enter()
+	defer calls.leave()
+	C.aipgo_response_free(C.uintptr_t(response))
+}
+
 func newCancel() (uintptr, *Error) {
+	calls.enter()
+	defer calls.leave()
 	var cancel C.uintptr_t
 	var failure C.aip_error
 	status := C.aipgo_cancel_new(&cancel, &failure)
@@ -211,5 +259,7 @@ func fireCancel(cancel uintptr) {
 }
 
 func freeCancel(cancel uintptr) {
+	calls.enter()
+	defer calls.leave()
 	C.aipgo_cancel_free(C.uintptr_t(cancel))
 }

@@ -4,8 +4,43 @@ package aipool
 #include "aipool.h"
 #include <string.h>
 
-static int32_t aipgo_response_read(uintptr_t response, uint8_t *buf, size_t cap, size_t *count, aip_error *error) {
-    return aip_response_read((aip_response *)response, buf, cap, 0, count, error);
+static int32_t aipgo_response_read(uintptr_t response, uint8_t *buf, size_t cap, uint32_t timeout_ms, size_t *count,
+                                   aip_error *error) {
+    return aip_response_read((aip_response *)response, buf, cap, timeout_ms, count, error);
+}
+
+// The head of a stream, and what of its body is there already.
+typedef struct {
+    uint32_t http_status;
+    uint32_t http_version;
+    size_t headers_len;
+    size_t body_len;
+    // The body has ended, nothing follows it, and the response is freed.
+    uint32_t whole;
+} aipgo_front;
+
+// Puts the packed headers into `room`, and behind them as much of the body as has come and finds room. Where the headers do
+// not fit, nothing is put.
+static void aipgo_take_front(uintptr_t token, uint8_t *room, size_t cap, aipgo_front *front) {
+    aip_response *response = (aip_response *)token;
+    aip_response_info info = {0};
+    aip_response_get_info(response, &info, sizeof info);
+    front->http_status = aip_response_status(response);
+    front->http_version = info.http_version;
+    if (aip_response_headers_copy(response, (char *)room, cap, &front->headers_len, NULL) != AIP_OK) return;
+    room += front->headers_len;
+    cap -= front->headers_len;
+    int32_t status = AIP_OK;
+    while (status == AIP_OK && front->body_len < cap) {
+        size_t count = 0;
+        status = aip_response_read(response, room + front->body_len, cap - front->body_len, 0, &count, NULL);
+        if (status == AIP_OK) front->body_len += count;
+    }
+    size_t trailers = 0;
+    if (status != AIP_END) return;
+    aip_response_trailers_copy(response, NULL, 0, &trailers, NULL);
+    front->whole = trailers == 0;
+    if (front->whole) aip_response_free(response);
 }
 
 // An event's numbers, and its texts one after the other: data, name, id.
@@ -19,9 +54,10 @@ typedef struct {
 } aipgo_event;
 
 // Copies the texts of the next event where `cap` is enough for them; else they are for aipgo_event_copy().
-static int32_t aipgo_next_event(uintptr_t response, char *texts, size_t cap, aipgo_event *out, aip_error *error) {
+static int32_t aipgo_next_event(uintptr_t response, char *texts, size_t cap, uint32_t timeout_ms, aipgo_event *out,
+                                aip_error *error) {
     aip_stream_event event;
-    int32_t status = aip_response_next_event((aip_response *)response, 0, &event, error);
+    int32_t status = aip_response_next_event((aip_response *)response, timeout_ms, &event, error);
     if (status != AIP_OK) return status;
     out->data_len = event.data_len;
     out->name_len = event.name_len;
@@ -53,8 +89,6 @@ static int32_t aipgo_trailers(uintptr_t response, char *buf, size_t cap, size_t 
     return aip_response_trailers_copy((aip_response *)response, buf, cap, needed, NULL);
 }
 
-static void aipgo_response_free(uintptr_t response) { aip_response_free((aip_response *)response); }
-
 static int32_t aipgo_upload_new(int64_t length, uintptr_t *upload, aip_error *error) {
     aip_upload *made = NULL;
     int32_t status = aip_upload_new(length, &made, error);
@@ -74,6 +108,7 @@ static void aipgo_upload_free(uintptr_t upload) { aip_upload_free((aip_upload *)
 
 // Nothing here keeps a pointer or calls into Go.
 #cgo noescape aipgo_response_read
+#cgo noescape aipgo_take_front
 #cgo noescape aipgo_next_event
 #cgo noescape aipgo_event_copy
 #cgo noescape aipgo_trailers
@@ -81,10 +116,10 @@ static void aipgo_upload_free(uintptr_t upload) { aip_upload_free((aip_upload *)
 #cgo noescape aipgo_upload_write
 #cgo noescape aipgo_upload_finish
 #cgo nocallback aipgo_response_read
+#cgo nocallback aipgo_take_front
 #cgo nocallback aipgo_next_event
 #cgo nocallback aipgo_event_copy
 #cgo nocallback aipgo_trailers
-#cgo nocallback aipgo_response_free
 #cgo nocallback aipgo_upload_new
 #cgo nocallback aipgo_upload_write
 #cgo nocallback aipgo_upload_finish
@@ -92,24 +127,72 @@ static void aipgo_upload_free(uintptr_t upload) { aip_upload_free((aip_upload *)
 */
 import "C"
 
-import "time"
+import (
+	"bytes"
+	"sync"
+	"time"
+)
 
-// nativeRead reads what is there, without waiting: StatusWouldBlock where that is nothing, StatusEnd at the end.
-func nativeRead(response uintptr, buffer []byte) (int, *Error) {
+// nativeRead reads what is there, and waits for it so long: StatusWouldBlock where that is nothing, StatusEnd at the end.
+func nativeRead(response uintptr, buffer []byte, wait uint32) (int, *Error) {
+	if wait == 0 {
+		calls.enter()
+		defer calls.leave()
+	}
 	var count C.size_t
 	var failure C.aip_error
-	status := C.aipgo_response_read(C.uintptr_t(response), octets(buffer), C.size_t(len(buffer)), &count, &failure)
+	status := C.aipgo_response_read(C.uintptr_t(response), octets(buffer), C.size_t(len(buffer)), C.uint32_t(wait), &count,
+		&failure)
 	if failure := toOutcome(status, &failure); failure != nil {
 		return 0, failure
 	}
 	return int(count), nil
 }
 
+// front is the head of a stream, and what of its body had come by then.
+type front struct {
+	status, version int
+	// headers are packed.
+	headers string
+	body    []byte
+	// whole: that was the whole body, nothing follows it, and the native response is freed.
+	whole bool
+}
+
+// frontBytes is enough for most heads, and for small bodies.
+const frontBytes = 8 << 10
+
+var fronts = sync.Pool{New: func() any { return new([frontBytes]byte) }}
+
+// nativeFront takes a stream's head and what of its body is there.
+func nativeFront(response uintptr) front {
+	calls.enter()
+	defer calls.leave()
+	room := fronts.Get().(*[frontBytes]byte)
+	defer fronts.Put(room)
+	var came C.aipgo_front
+	C.aipgo_take_front(C.uintptr_t(response), octets(room[:]), frontBytes, &came)
+	taken := front{status: int(came.http_status), version: int(came.http_version), whole: came.whole != 0}
+	length := int(came.headers_len)
+	if length > frontBytes {
+		taken.headers = nativeHeaders(response, length)
+		return taken
+	}
+	taken.headers = string(room[:length])
+	taken.body = bytes.Clone(room[length : length+int(came.body_len)])
+	return taken
+}
+
 // nativeNextEvent reads the next event, as nativeRead does; texts is room for what it says, if that is enough.
-func nativeNextEvent(response uintptr, texts []byte) (Event, *Error) {
+func nativeNextEvent(response uintptr, texts []byte, wait uint32) (Event, *Error) {
+	if wait == 0 {
+		calls.enter()
+		defer calls.leave()
+	}
 	var event C.aipgo_event
 	var failure C.aip_error
-	status := C.aipgo_next_event(C.uintptr_t(response), packedChars(texts), C.size_t(len(texts)), &event, &failure)
+	status := C.aipgo_next_event(C.uintptr_t(response), packedChars(texts), C.size_t(len(texts)), C.uint32_t(wait), &event,
+		&failure)
 	if failure := toOutcome(status, &failure); failure != nil {
 		return Event{}, failure
 	}
@@ -163,10 +246,6 @@ func nativeTrailers(response uintptr) Headers {
 	return unpack(string(block))
 }
 
-func freeResponse(response uintptr) {
-	C.aipgo_response_free(C.uintptr_t(response))
-}
-
 // newUpload makes an upload of so many bytes; 0 is unknown.
 func newUpload(length int64) (uintptr, *Error) {
 	if length == 0 {
@@ -180,6 +259,8 @@ func newUpload(length int64) (uintptr, *Error) {
 
 // nativeWrite gives the upload more, without waiting: how much it took, StatusWouldBlock where that is nothing.
 func nativeWrite(upload uintptr, data []byte) (int, *Error) {
+	calls.enter()
+	defer calls.leave()
 	var taken C.size_t
 	var failure C.aip_error
 	status := C.aipgo_upload_write(C.uintptr_t(upload), octets(data), C.size_t(len(data)), &taken, &failure)

@@ -13,9 +13,9 @@ type Pool struct {
 	handle handle
 	// shared: it is a handle to the process's one shared pool.
 	shared bool
-	// direct is how many goroutines are in Do.
-	direct atomic.Int32
-	driver driver
+	// underWay is how many requests were begun and have not ended: streams until they were read to their end or closed.
+	underWay atomic.Int32
+	driver   driver
 }
 
 // PoolStats are a pool's state and counters since it was made. Since 0.1.

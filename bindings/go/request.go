@@ -127,7 +127,7 @@ type Request struct {
 // Since 0.1.
 func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(p)
-	return do(ctx, p, p.handle.token.Load(), &key, request)
+	return do(ctx, p, destination{target: p.handle.token.Load(), key: &key}, request)
 }
 
 // Do sends a request and waits for the whole response, within the request's limits. A status of 400 or more is a response.
@@ -137,52 +137,22 @@ func (p *Pool) Do(ctx context.Context, key string, request *Request) (*Response,
 // ended before. On a session that was closed before it matches ErrClosed, and nothing was sent. Since 0.1.
 func (s *Session) Do(ctx context.Context, request *Request) (*Response, error) {
 	defer runtime.KeepAlive(s)
-	return do(ctx, s.pool, s.handle.token.Load(), nil, request)
+	return do(ctx, s.pool, destination{target: s.handle.token.Load()}, request)
 }
 
-// do sends over the pool's session of key or, where key is nil, over the session that target is. A request that is alone
-// waits in the library itself, which is the quickest way; as soon as there are others, they take turns.
-func do(ctx context.Context, pool *Pool, target uintptr, key *string, request *Request) (*Response, error) {
-	defer pool.direct.Add(-1)
-	alone := pool.direct.Add(1) == 1 && pool.driver.underWay.Load() == 0
-	if !alone || request != nil && request.BodyReader != nil {
-		return doSubmitted(ctx, pool, destination{target: target, key: key}, request)
-	}
-	if err := ended(ctx); err != nil {
-		return nil, err
-	}
-	if request == nil {
-		request = &Request{}
-	}
-	packed, err := pack(request.Headers)
+// do sends and waits for the whole response. A request that is alone waits in the library itself, which is the quickest way;
+// as soon as there are others, they take turns.
+func do(ctx context.Context, pool *Pool, to destination, request *Request) (*Response, error) {
+	sent, err := prepare(ctx, pool, to, request, false)
 	if err != nil {
 		return nil, err
 	}
-	watched, failure := watch(ctx)
-	if failure != nil {
-		return nil, failure
-	}
-	defer watched.end()
-	response, failure := nativeDo(target, key, request, outgoing{headers: packed, body: request.Body, cancel: watched.token()})
-	if failure == nil {
-		return response, nil
-	}
-	if failure.Status == StatusCancelled {
-		failure.causes = causes(ctx)
-	}
-	return nil, failure
-}
-
-// doSubmitted is as do, and takes turns with all other requests of the pool in waiting for them.
-func doSubmitted(ctx context.Context, pool *Pool, to destination, request *Request) (*Response, error) {
-	sent, err := submit(ctx, pool, to, request, false)
-	if err != nil {
-		return nil, err
-	}
-	token, failure := sent.operation.answer()
 	var response *Response
-	if token != 0 {
-		response = nativeTake(token)
+	var failure *Error
+	if sent.alone {
+		response, failure = nativeDo(to.target, to.key, sent.request, sent.out)
+	} else {
+		response, failure = sent.submitted(to)
 	}
 	if failure == nil {
 		sent.end()
@@ -204,9 +174,10 @@ type destination struct {
 // mostSessions is how many are tried, as Pool.Do does it.
 const mostSessions = 3
 
-func (d destination) submit(request *Request, out outgoing, queue uintptr, tag uint64) *Error {
+// try sends, and again to another session while the one it got was just closed.
+func (d destination) try(send func(target uintptr) *Error) *Error {
 	for tried := 1; ; tried++ {
-		failure := nativeSubmit(d.target, d.key, request, out, queue, tag)
+		failure := send(d.target)
 		if failure == nil || d.fresh == nil || tried == mostSessions || !failure.stale() {
 			return failure
 		}
@@ -224,84 +195,141 @@ func (e *Error) stale() bool {
 		e.Status == StatusClosed && (e.Detail == DetailEvicted || e.Detail == DetailSessionClosed)
 }
 
-// submitted is a request under way.
-type submitted struct {
+// underWay is a request that was begun.
+type underWay struct {
+	pool    *Pool
+	request *Request
+	out     outgoing
+	watched *watched
+	upload  *upload
+	// alone: it waits in the library itself, not with others at the pool's queue. One at a time does.
+	alone bool
+	// operation is its part at the queue; nil where it is alone.
 	operation *operation
-	watched   *watched
-	upload    *upload
+	// response is a stream's, until it is given up.
+	response atomic.Uintptr
+	ended    atomic.Bool
 }
 
-// submit gives a request to the pool's driver.
-func submit(ctx context.Context, pool *Pool, to destination, request *Request, stream bool) (sent submitted, err error) {
+// prepare checks a request and makes what it needs, until end.
+func prepare(ctx context.Context, pool *Pool, to destination, request *Request, stream bool) (sent *underWay, err error) {
 	if request == nil {
 		request = &Request{}
 	}
 	closeBody := closing(request.BodyReader)
 	defer func() {
 		if err != nil {
-			sent.watched.end()
 			closeBody()
 		}
 	}()
 	if err := ended(ctx); err != nil {
-		return sent, err
+		return nil, err
 	}
 	if to.target == 0 {
-		return sent, &Error{Status: StatusInvalidHandle, Message: "handle: is closed; get the session or pool again"}
+		return nil, &Error{Status: StatusInvalidHandle, Message: "handle: is closed; get the session or pool again"}
 	}
-	out := outgoing{body: request.Body, stream: stream}
-	if out.headers, err = pack(request.Headers); err != nil {
-		return sent, err
+	sent = &underWay{pool: pool, request: request, out: outgoing{body: request.Body, stream: stream}}
+	if sent.out.headers, err = pack(request.Headers); err != nil {
+		return nil, err
+	}
+	if err := sent.takeBody(closeBody); err != nil {
+		return nil, err
 	}
 	var failure *Error
-	if request.BodyReader != nil {
-		if request.Body != nil || request.BodyLength < 0 {
-			return sent, invalid("BodyReader: stands beside a Body, or BodyLength is below 0; give one, and its length or 0")
-		}
-		if known, length := inMemory(request.BodyReader); known != nil {
-			if out.body, err = readWhole(known, length, request.BodyLength); err != nil {
-				return sent, invalid(err.Error())
-			}
-			closeBody()
-		} else if sent.upload, failure = newUploadOf(request, closeBody); failure != nil {
-			return sent, failure
-		} else {
-			out.upload = sent.upload.token
-		}
+	if sent.watched, failure = watch(ctx); failure != nil {
+		sent.freeUpload()
+		return nil, failure
 	}
-	if sent.watched, failure = watch(ctx); failure == nil {
-		out.cancel = sent.watched.token()
-		sent.operation, failure = pool.driver.submit(pool.token, func(queue uintptr, tag uint64) *Error {
-			return to.submit(request, out, queue, tag)
-		})
-	}
-	if failure != nil {
-		if sent.upload != nil {
-			freeUpload(sent.upload.token)
-		}
-		return sent, failure
-	}
-	sent.watched.bring(sent.operation)
-	if sent.upload != nil {
-		go sent.upload.pump(sent.operation)
-	}
+	sent.out.cancel = sent.watched.token()
+	sent.alone = pool.underWay.Add(1) == 1 && sent.upload == nil
 	return sent, nil
 }
 
-// end gives up what a request that has ended needed.
-func (s *submitted) end() {
-	s.watched.end()
-	s.upload.stop()
+// takeBody takes a BodyReader for the request's body: whole where it is in memory, else as an upload.
+func (s *underWay) takeBody(closeBody func()) error {
+	request := s.request
+	if request.BodyReader == nil {
+		return nil
+	}
+	if request.Body != nil || request.BodyLength < 0 {
+		return invalid("BodyReader: stands beside a Body, or BodyLength is below 0; give one, and its length or 0")
+	}
+	if known, length := inMemory(request.BodyReader); known != nil {
+		defer closeBody()
+		body, err := readWhole(known, length, request.BodyLength)
+		if err != nil {
+			return invalid(err.Error())
+		}
+		s.out.body = body
+		return nil
+	}
+	upload, failure := newUploadOf(request, closeBody)
+	if failure != nil {
+		return failure
+	}
+	s.upload, s.out.upload = upload, upload.token
+	return nil
 }
 
-// giveUp is for a stream that nobody reads any more.
-func (s *submitted) giveUp() {
+// submit gives it to the pool's queue.
+func (s *underWay) submit(to destination) (failure *Error) {
+	s.operation, failure = s.pool.driver.submit(s.pool.token, func(queue uintptr, tag uint64) *Error {
+		return to.try(func(target uintptr) *Error {
+			return nativeSubmit(target, to.key, s.request, s.out, queue, tag)
+		})
+	})
+	if failure != nil {
+		s.freeUpload()
+		return failure
+	}
+	s.watched.bring(s.operation)
+	if s.upload != nil {
+		go s.upload.pump(s.operation)
+	}
+	return nil
+}
+
+// submitted waits for the whole response at the queue.
+func (s *underWay) submitted(to destination) (*Response, *Error) {
+	if failure := s.submit(to); failure != nil {
+		return nil, failure
+	}
+	token, failure := s.operation.answer()
+	if token == 0 {
+		return nil, failure
+	}
+	return nativeTake(token), failure
+}
+
+// freeUpload is for one that nobody pumps.
+func (s *underWay) freeUpload() {
+	if s.upload != nil {
+		freeUpload(s.upload.token)
+	}
+}
+
+// end gives up what a request that has ended needed. It may be called again.
+func (s *underWay) end() {
+	if !s.ended.Swap(true) {
+		s.watched.end()
+		s.upload.stop()
+		s.pool.underWay.Add(-1)
+	}
+}
+
+// giveUp is for a stream that nobody reads any more. It may be called again.
+func (s *underWay) giveUp() {
+	if response := s.response.Swap(0); response != 0 {
+		freeResponse(response)
+	}
 	s.end()
-	s.operation.forget()
+	if s.operation != nil {
+		s.operation.forget()
+	}
 }
 
 // failed ends a request without an answer: its error says why.
-func (s *submitted) failed(ctx context.Context, failure *Error) error {
+func (s *underWay) failed(ctx context.Context, failure *Error) error {
 	s.end()
 	if failure.Status == StatusCancelled {
 		failure.causes = nil
@@ -317,7 +345,7 @@ func (s *submitted) failed(ctx context.Context, failure *Error) error {
 
 // watched fires a native cancel handle when a context ends. Nil watches nothing.
 type watched struct {
-	cancel    handle
+	cancel    atomic.Uintptr
 	stop      func() bool
 	operation atomic.Pointer[operation]
 }
@@ -332,14 +360,14 @@ func watch(ctx context.Context) (*watched, *Error) {
 		return nil, failure
 	}
 	w := new(watched)
-	w.cancel.own(token, freeCancel)
+	w.cancel.Store(token)
 	w.stop = context.AfterFunc(ctx, w.fire)
 	return w, nil
 }
 
 // fire ends the request, and brings back who reads from it. A stale handle is harmless.
 func (w *watched) fire() {
-	fireCancel(w.cancel.token.Load())
+	fireCancel(w.cancel.Load())
 	if operation := w.operation.Load(); operation != nil {
 		operation.interrupt()
 	}
@@ -349,7 +377,7 @@ func (w *watched) token() uintptr {
 	if w == nil {
 		return 0
 	}
-	return w.cancel.token.Load()
+	return w.cancel.Load()
 }
 
 // bring names the operation whose reader is brought back when the context ends.
@@ -363,7 +391,9 @@ func (w *watched) bring(operation *operation) {
 func (w *watched) end() {
 	if w != nil {
 		w.stop()
-		w.cancel.close()
+		if token := w.cancel.Swap(0); token != 0 {
+			freeCancel(token)
+		}
 	}
 }
 

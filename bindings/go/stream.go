@@ -34,20 +34,22 @@ type Stream struct {
 // When ctx ends, so does the stream, also while it is read: the error is then as Do has it. Since 0.1.
 func (s *Session) Stream(ctx context.Context, request *Request) (*Stream, error) {
 	defer runtime.KeepAlive(s)
-	body, head, err := openStream(ctx, s.pool, destination{target: s.handle.token.Load()}, request)
-	if err != nil {
-		return nil, err
-	}
-	return &Stream{Status: head.Status, Headers: head.Headers, Info: head.Info, Body: body, body: body}, nil
+	return stream(ctx, s.pool, destination{target: s.handle.token.Load()}, request)
 }
 
 // Stream sends a request over the session of key, which it gets as [Pool.Do] does. Otherwise as [Session.Stream]. Since 0.1.
 func (p *Pool) Stream(ctx context.Context, key string, request *Request) (*Stream, error) {
 	defer runtime.KeepAlive(p)
-	body, head, err := openStream(ctx, p, destination{target: p.handle.token.Load(), key: &key}, request)
+	return stream(ctx, p, destination{target: p.handle.token.Load(), key: &key}, request)
+}
+
+func stream(ctx context.Context, pool *Pool, to destination, request *Request) (*Stream, error) {
+	sent, err := openStream(ctx, pool, to, request)
 	if err != nil {
 		return nil, err
 	}
+	head := nativeHead(sent.response.Load())
+	body := newStreamBody(ctx, sent)
 	return &Stream{Status: head.Status, Headers: head.Headers, Info: head.Info, Body: body, body: body}, nil
 }
 
@@ -82,37 +84,59 @@ func (s *Stream) Close() error {
 	return s.body.Close()
 }
 
+// openStream sends and waits for the head.
+func openStream(ctx context.Context, pool *Pool, to destination, request *Request) (*underWay, error) {
+	sent, err := prepare(ctx, pool, to, request, true)
+	if err != nil {
+		return nil, err
+	}
+	var response uintptr
+	var failure *Error
+	if sent.alone {
+		failure = to.try(func(target uintptr) (failure *Error) {
+			response, failure = nativeOpen(target, to.key, sent.request, sent.out)
+			return failure
+		})
+	} else if failure = sent.submit(to); failure == nil {
+		response, failure = sent.operation.answer()
+	}
+	if response == 0 {
+		return nil, sent.failed(ctx, failure)
+	}
+	sent.response.Store(response)
+	return sent, nil
+}
+
 // streamBody reads one body.
 type streamBody struct {
-	response  handle
-	sent      *submitted
+	sent      *underWay
 	forgotten runtime.Cleanup
 	ctx       context.Context
-	pool      *Pool
 	closed    atomic.Bool
 	trailer   atomic.Pointer[Headers]
 
 	// reading is for one reader at a time, and keeps what follows.
 	reading sync.Mutex
+	// front came with the head; whole: nothing follows it.
+	front []byte
+	whole bool
 	// ended is the first error that was given, and is given from then on.
 	ended error
 	texts []byte
 }
 
-// openStream sends and waits for the head.
-func openStream(ctx context.Context, pool *Pool, to destination, request *Request) (*streamBody, *Response, error) {
-	sent, err := submit(ctx, pool, to, request, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	response, failure := sent.operation.answer()
-	if response == 0 {
-		return nil, nil, sent.failed(ctx, failure)
-	}
-	body := &streamBody{sent: &sent, ctx: ctx, pool: pool}
-	body.response.own(response, freeResponse)
-	body.forgotten = runtime.AddCleanup(body, (*submitted).giveUp, &sent)
-	return body, nativeHead(response), nil
+// newStreamBody is the body of a stream whose head has come.
+func newStreamBody(ctx context.Context, sent *underWay) *streamBody {
+	body := &streamBody{sent: sent, ctx: ctx}
+	body.forgotten = runtime.AddCleanup(body, (*underWay).giveUp, sent)
+	return body
+}
+
+// wholeBody is a body that has come whole with its head: nothing is under way any more.
+func wholeBody(ctx context.Context, sent *underWay, all []byte) *streamBody {
+	sent.response.Store(0)
+	sent.giveUp()
+	return &streamBody{sent: sent, ctx: ctx, front: all, whole: true}
 }
 
 // Read reads what has come, and waits where that is nothing.
@@ -120,8 +144,16 @@ func (b *streamBody) Read(p []byte) (count int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	err = b.read(func(response uintptr) (failure *Error) {
-		count, failure = nativeRead(response, p)
+	err = b.read(func(response uintptr, wait uint32) (failure *Error) {
+		if len(b.front) > 0 {
+			count = copy(p, b.front)
+			b.front = b.front[count:]
+			return nil
+		}
+		if b.whole {
+			return streamEnd
+		}
+		count, failure = nativeRead(response, p, wait)
 		return failure
 	})
 	return count, err
@@ -131,21 +163,25 @@ func (b *streamBody) Read(p []byte) (count int, err error) {
 const roomForTexts = 4 << 10
 
 func (b *streamBody) nextEvent() (event Event, err error) {
-	err = b.read(func(response uintptr) (failure *Error) {
+	err = b.read(func(response uintptr, wait uint32) (failure *Error) {
 		if b.texts == nil {
 			b.texts = make([]byte, roomForTexts)
 		}
-		event, failure = nativeNextEvent(response, b.texts)
+		event, failure = nativeNextEvent(response, b.texts, wait)
 		return failure
 	})
 	return event, err
 }
 
-// read tries until there is something.
-func (b *streamBody) read(try func(response uintptr) *Error) error {
+// read tries until there is something. Where the request is alone it waits while it tries, else with all others.
+func (b *streamBody) read(try func(response uintptr, wait uint32) *Error) error {
 	defer runtime.KeepAlive(b)
 	b.reading.Lock()
 	defer b.reading.Unlock()
+	var wait uint32
+	if b.sent.alone {
+		wait = driveMillis
+	}
 	for {
 		if b.closed.Load() {
 			return http.ErrBodyReadAfterClose
@@ -158,16 +194,19 @@ func (b *streamBody) read(try func(response uintptr) *Error) error {
 				Message: "response: its context has ended while it was read", causes: causes(b.ctx)}
 			return b.end(failure)
 		}
-		failure := try(b.response.token.Load())
+		failure := try(b.sent.response.Load(), wait)
 		switch {
 		case failure == nil:
 			return nil
 		case failure.Status == StatusWouldBlock:
 			b.sent.operation.driver.wait(&b.sent.operation.reader)
 		case failure.Status == StatusEnd:
-			trailer := nativeTrailers(b.response.token.Load())
-			b.trailer.Store(&trailer)
+			if !b.whole {
+				trailer := nativeTrailers(b.sent.response.Load())
+				b.trailer.Store(&trailer)
+			}
 			return b.end(io.EOF)
+		case failure.Detail == DetailWaitLimit:
 		case b.closed.Load(), b.ctx.Err() != nil:
 			// It failed for that.
 		case failure.Status == StatusInvalidArgument:
@@ -199,6 +238,5 @@ func (b *streamBody) Close() error {
 
 func (b *streamBody) release() {
 	b.forgotten.Stop()
-	b.response.close()
 	b.sent.giveUp()
 }

@@ -71,7 +71,7 @@ func TestManyRequestsInFlightNeedFewThreads(t *testing.T) {
 	all.Wait()
 	most = max(most, threadsNow(t))
 	t.Logf("%d threads before, %d at most with %d requests in flight", before, most, manyRequests)
-	if most > max(16, before+10) {
+	if most > max(16, before+5) {
 		t.Errorf("%d threads", most)
 	}
 }

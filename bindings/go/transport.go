@@ -77,19 +77,25 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	} else {
 		closeRequest(request)
 	}
-	body, head, err := t.open(request.Context(), sent)
+	begun, err := t.open(request.Context(), sent)
 	if err != nil {
 		return nil, ofContext(request.Context(), err)
 	}
+	head := nativeFront(begun.response.Load())
+	if head.whole {
+		return t.response(request, wholeBody(request.Context(), begun, head.body), head)
+	}
+	body := newStreamBody(request.Context(), begun)
+	body.front = head.body
 	return t.response(request, body, head)
 }
 
 // open sends over the transport's session, a fresh one where that was closed.
-func (t *Transport) open(ctx context.Context, request *Request) (*streamBody, *Response, error) {
+func (t *Transport) open(ctx context.Context, request *Request) (*underWay, error) {
 	session, err := t.leased(false)
 	if err != nil {
 		closing(request.BodyReader)()
-		return nil, nil, err
+		return nil, err
 	}
 	to := destination{target: session.handle.token.Load(), fresh: func() (uintptr, error) {
 		session, err = t.leased(true)
@@ -98,9 +104,9 @@ func (t *Transport) open(ctx context.Context, request *Request) (*streamBody, *R
 		}
 		return session.handle.token.Load(), nil
 	}}
-	body, head, err := openStream(ctx, t.pool, to, request)
+	begun, err := openStream(ctx, t.pool, to, request)
 	runtime.KeepAlive(session)
-	return body, head, err
+	return begun, err
 }
 
 // leased is the transport's session; fresh makes another where it is closed.
@@ -219,25 +225,21 @@ func ofContext(ctx context.Context, err error) error {
 }
 
 // response is the head as net/http has it.
-func (t *Transport) response(request *http.Request, body *streamBody, head *Response) (*http.Response, error) {
-	if head.Status == http.StatusSwitchingProtocols {
+func (t *Transport) response(request *http.Request, body *streamBody, head front) (*http.Response, error) {
+	if head.status == http.StatusSwitchingProtocols {
 		body.Close()
-		return nil, &Error{Status: StatusUnsupported, Phase: PhaseBody, Delivery: ResponseStarted, HTTPStatus: head.Status,
+		return nil, &Error{Status: StatusUnsupported, Phase: PhaseBody, Delivery: ResponseStarted, HTTPStatus: head.status,
 			Message: "response: the server switches to another protocol, which was not asked for"}
 	}
 	response := &http.Response{
-		Status: strings.TrimSpace(strconv.Itoa(head.Status) + " " + http.StatusText(head.Status)), StatusCode: head.Status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, len(head.Headers)), Request: request,
+		Status: strings.TrimSpace(strconv.Itoa(head.status) + " " + http.StatusText(head.status)), StatusCode: head.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: headerOf(head.headers), Request: request,
 	}
-	switch head.Info.HTTPVersion {
+	switch head.version {
 	case 10:
 		response.Proto, response.ProtoMinor = "HTTP/1.0", 0
 	case 20:
 		response.Proto, response.ProtoMajor, response.ProtoMinor = "HTTP/2.0", 2, 0
-	}
-	for _, header := range head.Headers {
-		name := textproto.CanonicalMIMEHeaderKey(header.Name)
-		response.Header[name] = append(response.Header[name], header.Value)
 	}
 	takeFraming(response)
 	if request.Method == http.MethodHead || response.ContentLength == 0 {
@@ -254,6 +256,23 @@ func (t *Transport) response(request *http.Request, body *streamBody, head *Resp
 		response.Header.Get("Content-Encoding") == ""
 	response.Body = &transportBody{body: body, response: response}
 	return response, nil
+}
+
+// headerOf unpacks headers; the values stand in one place.
+func headerOf(packed string) http.Header {
+	count := strings.Count(packed, "\x00") / 2
+	header, places := make(http.Header, count), make([]string, count)
+	for i := range places {
+		name, rest, _ := strings.Cut(packed, "\x00")
+		places[i], packed, _ = strings.Cut(rest, "\x00")
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if earlier := header[name]; earlier != nil {
+			header[name] = append(earlier, places[i])
+			continue
+		}
+		header[name] = places[i : i+1 : i+1]
+	}
+	return header
 }
 
 // takeFraming moves what says how the body is sent from the headers to the response's fields.

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -247,11 +248,21 @@ var roundTrips = []struct {
 	{"TransportMaxConnsPerHost", func(r *rig) {
 		r.mostConns = 2
 		var now, most atomic.Int32
-		url := r.serve(func(w http.ResponseWriter, _ *http.Request) {
+		var mu sync.Mutex
+		connections := map[string]bool{}
+		mate := make(chan struct{})
+		url := r.serve(func(w http.ResponseWriter, q *http.Request) {
+			mu.Lock()
+			connections[q.RemoteAddr] = true
+			mu.Unlock()
 			if n := now.Add(1); n > most.Load() {
 				most.Store(n)
 			}
-			time.Sleep(5 * time.Millisecond)
+			// Two at once come through, and no fewer.
+			select {
+			case mate <- struct{}{}:
+			case <-mate:
+			}
 			now.Add(-1)
 		})
 		everywhere(func(int) {
@@ -262,7 +273,10 @@ var roundTrips = []struct {
 			}
 			response.Body.Close()
 		})
-		want(r, "at once", most.Load() <= 2, true)
+		want(r, "at once", most.Load(), 2)
+		mu.Lock()
+		defer mu.Unlock()
+		want(r, "connections", len(connections), 2)
 	}},
 	{"TransportRemovesDeadIdleConnections", func(r *rig) {
 		url := r.serve(remote)
@@ -388,8 +402,12 @@ var roundTrips = []struct {
 		eventually(r, "no goroutines", func() bool { return runtime.NumGoroutine() < before+10 })
 	}},
 	{"TransportIdleConnCrash", func(r *rig) {
-		unblock := make(chan bool)
-		url := r.serve(func(w http.ResponseWriter, _ *http.Request) { <-unblock; io.WriteString(w, "x") })
+		entered, unblock := make(chan bool), make(chan bool)
+		url := r.serve(func(w http.ResponseWriter, _ *http.Request) {
+			entered <- true
+			<-unblock
+			io.WriteString(w, "x")
+		})
 		done := make(chan error)
 		go func() {
 			response, err := r.client.Get(url)
@@ -398,7 +416,7 @@ var roundTrips = []struct {
 			}
 			done <- err
 		}()
-		time.Sleep(20 * time.Millisecond)
+		<-entered
 		r.client.CloseIdleConnections()
 		unblock <- true
 		must(r, <-done)
@@ -810,8 +828,9 @@ var roundTrips = []struct {
 		var conns atomic.Int32
 		url := r.serveRaw(func(conn net.Conn) {
 			readHead(conn)
+			number := conns.Add(1)
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			if conns.Add(1) == 1 {
+			if number == 1 {
 				io.Copy(io.Discard, conn)
 				close(closed)
 			}
