@@ -1,6 +1,7 @@
 //! One pool's runtime: threads enter it to wait, and drive it meanwhile; tasks are spawned on it. Who drives is `wheel`'s matter.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
@@ -8,6 +9,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cancel::{self, Cancel};
 use crate::error::{Delivery, Detail, Error, Result, Status};
@@ -23,6 +25,8 @@ struct Shared {
     /// Emptied by the guard at the end. Whoever is inside holds a read lock, so the guard's write waits for them.
     tokio: RwLock<Option<tokio::runtime::Runtime>>,
     handle: Handle,
+    /// Operations from threads that do not drive: the first wakes the driver, and the others come with it.
+    gangway: UnboundedSender<Boarded>,
     wheel: Arc<Wheel>,
     bell_watched: AtomicBool,
     sigpipe: Sigpipe,
@@ -144,12 +148,13 @@ impl Runtime {
     }
 
     fn spawn_boarded(&self, passenger: Passenger, operation: impl Future<Output = ()> + Send + 'static) {
-        // Boxed, or the task would have room for it twice: before it is begun, and after.
-        let operation = Box::pin(operation);
-        self.0.handle.spawn(async move {
-            let _passenger = passenger;
-            operation.await;
-        });
+        let boarded = Boarded { operation: Box::pin(operation), _passenger: passenger };
+        if Handle::try_current().is_ok() {
+            self.0.handle.spawn(boarded);
+        } else {
+            // Where it goes nowhere the runtime has ended, and so has the operation.
+            let _ = self.0.gangway.send(boarded);
+        }
         self.0.wheel.loaded();
     }
 
@@ -231,10 +236,34 @@ fn build(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     builder.worker_threads(threads.max(1)).thread_name("aipool-driver").enable_io().enable_time().build()
 }
 
+/// An operation with its place on board, which it leaves at its end.
+struct Boarded {
+    operation: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _passenger: Passenger,
+}
+
+impl Future for Boarded {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.operation.as_mut().poll(cx)
+    }
+}
+
+/// Starts what comes.
+async fn board(mut coming: UnboundedReceiver<Boarded>) {
+    while let Some(boarded) = coming.recv().await {
+        tokio::spawn(boarded);
+    }
+}
+
 impl Shared {
     fn new(tokio: tokio::runtime::Runtime, threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Shared {
+        let (gangway, coming) = unbounded_channel();
+        tokio.spawn(board(coming));
         Shared {
             handle: tokio.handle().clone(),
+            gangway,
             tokio: RwLock::new(Some(tokio)),
             wheel: Arc::new(Wheel::new(threads > 0, driving.clone())),
             bell_watched: AtomicBool::new(false),

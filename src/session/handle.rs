@@ -118,10 +118,16 @@ impl SessionHandle {
         let stream =
             Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadTold(Mutex::new(Some(tell)))) };
         let launched = self.launch(request, Launch::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
-        launched.map_err(alone)?;
-        let headed = match &interrupt {
-            Some(interrupt) => self.runtime.wait_interruptibly(told, interrupt.cancel()),
-            None => self.runtime.wait(told),
+        let begin = launched.map_err(alone)?;
+        let headed = if let Some(interrupt) = &interrupt {
+            begin();
+            self.runtime.wait_interruptibly(told, interrupt.cancel())
+        } else {
+            // Begun by who drives: nobody else need be woken for it.
+            self.runtime.wait(async {
+                begin();
+                told.await
+            })
         };
         let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
         match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {
@@ -155,7 +161,9 @@ impl SessionHandle {
             }
             None => Launch::Whole(operation.clone()),
         };
-        self.launch(request, launch, None, Some(queue.clone())).inspect_err(|_| operation.never_began())
+        let begin = self.launch(request, launch, None, Some(queue.clone()));
+        begin.inspect_err(|_| operation.never_began())?();
+        Ok(())
     }
 
     fn new_pipe(&self) -> Arc<Pipe> {

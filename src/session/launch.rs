@@ -16,14 +16,14 @@ use crate::response::Response;
 use crate::stats::add_one;
 
 impl SessionHandle {
-    /// Starts a request in a task of its own.
+    /// Readies a request for a task of its own, which begins with the call of what this gives.
     pub(super) fn launch(
         &self,
         request: Request,
         launch: Launch,
         interrupt: Option<Cancel>,
         queue: Option<Arc<Queue>>,
-    ) -> Result<()> {
+    ) -> Result<impl FnOnce() + use<>> {
         let begun = InFlight::begin(&self.session)?;
         let held = request.cancel.map(hold).transpose()?;
         let mut exchange = self.exchange(request)?;
@@ -42,17 +42,17 @@ impl SessionHandle {
             ending.with(outcome.map(|(_, response)| response));
         };
         // Two tasks, for a stream's is much the smaller, and it stays.
-        match launch {
-            Launch::Whole(_) => self.runtime.spawn(async move {
+        let runtime = self.runtime.clone();
+        Ok(move || match launch {
+            Launch::Whole(_) => runtime.spawn(async move {
                 let outcome = exchange.run(pin!(cut_off(&begun, queue.as_deref()))).await;
                 land(begun, outcome.map(|response| (response.report.reused, Some(response))));
             }),
-            Launch::Stream(stream) => self.runtime.spawn(async move {
+            Launch::Stream(stream) => runtime.spawn(async move {
                 let outcome = exchange.stream(pin!(cut_off(&begun, queue.as_deref())), &stream).await;
                 land(begun, outcome.map(|report| (report.reused, None)));
             }),
-        }
-        Ok(())
+        })
     }
 
     pub(super) fn tally(&self, exchange: &Exchange) -> Tally {
