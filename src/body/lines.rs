@@ -168,7 +168,7 @@ impl Lines {
         let needed = self.bytes.len() + piece.len() + 1;
         if needed > self.bytes.capacity() {
             // Doubled as a Vec does it, but not beyond the room.
-            let aim = (2 * self.bytes.capacity()).max(512).min(room).max(needed);
+            let aim = (2 * self.bytes.capacity()).max(256).min(room).max(needed);
             self.bytes.reserve_exact(aim - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);

@@ -27,7 +27,8 @@ pub struct Order {
 pub async fn run(group: Arc<Group>, order: Order) {
     let mut unfinished = Unfinished { group: group.clone(), order: Some(order) };
     let Some(order) = &mut unfinished.order else { return };
-    match bring(&group, order).await {
+    // Boxed, for its room is wanted until the connection stands alone, and this task stays as long as that.
+    match Box::pin(bring(&group, order)).await {
         Ok((connection, sender, driver)) => {
             let Some(mut order) = unfinished.order.take() else { return };
             let Some(permit) = order.permit.take() else { return };

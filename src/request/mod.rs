@@ -188,15 +188,16 @@ async fn supervised<T>(
     ends: Ends<'_, impl Future<Output = Error>>,
     mut work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
 ) -> Result<T, Failure> {
-    let mut cancelled = pin!(fired(ends.cancel));
-    let mut interrupted = pin!(fired(ends.interrupt));
+    // Boxed, for most requests have neither.
+    let mut cancelled = ends.cancel.map(|cancel| Box::pin(cancel.fired()));
+    let mut interrupted = ends.interrupt.map(|interrupt| Box::pin(interrupt.fired()));
     let mut cut = ends.cut;
     let mut clock = Clock::new(limits, started, way);
     let outcome = poll_fn(|cx| {
-        if cancelled.as_mut().poll(cx).is_ready() {
+        if cancelled.as_mut().is_some_and(|fired| fired.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(way.given_up(cancelled_by_handle()).into()));
         }
-        if interrupted.as_mut().poll(cx).is_ready() {
+        if interrupted.as_mut().is_some_and(|fired| fired.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(way.given_up(interrupted_by_signal()).into()));
         }
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
@@ -213,13 +214,6 @@ async fn supervised<T>(
     .await;
     outcome
         .map_err(|failure: Failure| Failure { error: Error { elapsed: started.elapsed(), ..failure.error }, ..failure })
-}
-
-async fn fired(cancel: Option<Cancel>) {
-    match cancel {
-        Some(cancel) => cancel.fired().await,
-        None => std::future::pending().await,
-    }
 }
 
 fn cancelled_by_handle() -> Error {

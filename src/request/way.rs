@@ -98,17 +98,16 @@ impl Way {
         let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
         // Boxed, for its room is wanted until the head alone, and a stream is long.
         let answer = Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await;
-        let mut arrival = answer.map_err(|error| journey.in_all(error))?;
-        let Arrival { head, body } = &mut *arrival;
+        let Arrival { head, mut body } = *answer.map_err(|error| journey.in_all(error))?;
         let first_byte = self.answered_at().saturating_duration_since(journey.started);
-        let Head { status, version, headers, remote } = head.take();
-        let report = Report { remote, first_byte, ..self.report() };
+        let Head { status, version, headers, remote } = head;
+        let report = || Report { remote, first_byte, ..self.report() };
         let headers = in_room_of_their_own(headers);
         let mut pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
-        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report.clone() });
-        let trailers = pump.run(body).await;
+        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report() });
+        let trailers = pump.run(&mut body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
-        Ok((status, Report { total: journey.started.elapsed(), ..report }, trailers))
+        Ok((status, Report { total: journey.started.elapsed(), ..report() }, trailers))
     }
 
     async fn gather(

@@ -252,17 +252,17 @@ static void a_freed_pool_lets_waiting_consumers_go(void)
     aip_queue *queue = new_queue(pool);
     int fd;
     CHECK_STATUS(aip_queue_fd(queue, &fd, &error), AIP_OK);
-    waiting waiting[2] = {{queue, 0}, {queue, 0}};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, waits, &waiting[i]), 0);
+        CHECK_EQ(pthread_create(&threads[i], NULL, waits, queue), 0);
     CHECK(!is_readable(fd));
     CHECK_STATUS(aip_pool_free(pool), AIP_OK);
     CHECK(is_readable(fd));
     close(fd);
     for (int i = 0; i < 2; i++) {
-        pthread_join(threads[i], NULL);
-        CHECK_STATUS(waiting[i].status, AIP_END);
+        void *ended;
+        pthread_join(threads[i], &ended);
+        CHECK_STATUS((int32_t)(intptr_t)ended, AIP_END);
     }
 }
 
