@@ -14,7 +14,7 @@ use h2::{Ping, PingPong, Reason};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::{Pulse, UNTOLD, Way};
+use super::{Pulse, UNTOLD, Way, turns};
 use crate::transport::http::{End, Turn};
 use crate::transport::link::Stream;
 
@@ -40,6 +40,7 @@ impl Driver {
     }
 
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let _turn = turns::Turn::begin(&self.pulse);
         loop {
             let over = Pin::new(&mut self.connection).poll(cx);
             let heard = self.pulse.heard.swap(false, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use tokio::sync::oneshot;
 
-use super::Open;
+use super::{Open, Waiter};
 use crate::error::Result;
 use crate::transport::failure::{self, Cause};
 
@@ -25,6 +25,7 @@ enum Flow {
 /// The rest of a response as it comes.
 pub struct Inflow {
     flow: Flow,
+    waiter: Waiter,
     arrived: Arrived,
     /// What the peer may send again once the reader has it.
     held: u32,
@@ -39,14 +40,14 @@ impl Inflow {
     pub(super) fn new(
         headers: &HeaderMap,
         stream: RecvStream,
-        open: Open,
+        (open, waiter): (Open, Waiter),
         rest: Option<oneshot::Sender<()>>,
         window: u32,
     ) -> Inflow {
         let ended = stream.is_end_stream();
         let left = content_length(headers).or(ended.then_some(0));
         let mut inflow =
-            Inflow { flow: Flow::Open(stream, open), arrived: Arrived::NOTHING, held: 0, window, left, rest };
+            Inflow { flow: Flow::Open(stream, open), waiter, arrived: Arrived::NOTHING, held: 0, window, left, rest };
         if ended {
             inflow.end(Ok(None));
         }
@@ -104,6 +105,8 @@ impl Inflow {
 
     /// Takes all frames that are there; `keep` when nobody takes them soon.
     fn gather(&mut self, cx: &mut Context<'_>, keep: bool) {
+        let waker = self.waiter.stands_for(cx);
+        let cx = &mut Context::from_waker(&waker);
         let Flow::Open(stream, _) = &mut self.flow else { return };
         let end = loop {
             match stream.poll_data(cx) {

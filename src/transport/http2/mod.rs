@@ -6,6 +6,7 @@
 mod driver;
 mod inflow;
 mod outflow;
+mod turns;
 
 use std::future::poll_fn;
 use std::io;
@@ -25,6 +26,7 @@ pub use self::driver::Driver;
 use self::driver::Heard;
 pub use self::inflow::Inflow;
 use self::outflow::Outflow;
+use self::turns::{Turns, Waiter};
 use super::failure::Cause;
 use super::http::{MOST_HEAD, NoResponse};
 use super::link::Stream;
@@ -70,6 +72,7 @@ struct Pulse {
     /// A PING was not answered.
     dead: AtomicBool,
     streams: AtomicUsize,
+    turns: Turns,
 }
 
 impl Pulse {
@@ -139,7 +142,10 @@ impl Way {
         })?;
         drop(requests);
         let mut outflow = if ends { None } else { Some(Outflow::new(body, stream)) };
+        let waiter = Waiter::new(&self.pulse);
         let came = poll_fn(|cx| {
+            let waker = waiter.stands_for(cx);
+            let cx = &mut Context::from_waker(&waker);
             if outflow.as_mut().is_some_and(|outflow| outflow.poll(cx).is_ready()) {
                 outflow = None;
             }
@@ -152,7 +158,7 @@ impl Way {
             reader
         });
         let (head, stream) = response.into_parts();
-        let inflow = Inflow::new(&head.headers, stream, open, rest, self.window);
+        let inflow = Inflow::new(&head.headers, stream, (open, waiter), rest, self.window);
         Ok(Response::from_parts(head, inflow))
     }
 }
