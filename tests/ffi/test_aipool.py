@@ -299,12 +299,15 @@ class Streams(WithPool):
         self.assertEqual(handles()["responses"], 0)
 
     async def test_a_waiting_reader_is_cancelled(self):
+        reads = asyncio.Event()
+
         async def read():
             async with self.session.get("/bytes/1000", stream=True, headers=fault("stall=100")) as response:
+                reads.set()
                 await response.read()
 
         reading = asyncio.ensure_future(read())
-        await asyncio.sleep(0.1)
+        await reads.wait()
         reading.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await reading
@@ -424,18 +427,19 @@ class Pools(WithPool):
             self.assertEqual(response.status, 200)
 
     async def test_close_all_cuts(self):
-        asking = asyncio.ensure_future(self.session.get("/echo", headers=fault("stall-head")))
-        await asyncio.sleep(0.05)
+        asking = asyncio.ensure_future(self.session.get("/hold/python-cut"))
+        await asyncio.sleep(0)
+        await control("wait-held/python-cut")
         self.assertFalse(await self.pool.close_all(drain=0.05))
         with self.assertRaises(aipool.ClosedError) as caught:
             await asking
         self.assertEqual(caught.exception.detail, Detail.DRAIN_LIMIT)
 
     async def test_a_closed_pool(self):
-        waiting = asyncio.ensure_future(self.session.get("/echo", headers=fault("stall-head")))
+        waiting = asyncio.ensure_future(self.session.get("/hold/python-closed"))
         response = await self.session.get("/bytes/1000", stream=True, headers=fault("stall=10"))
         reading = asyncio.ensure_future(response.read())
-        await asyncio.sleep(0.05)
+        await control("wait-held/python-closed")
         self.assertFalse(await self.pool.close(drain=0))
         self.assertTrue(await self.pool.close())
         for one in (waiting, reading):
