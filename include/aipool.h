@@ -379,6 +379,26 @@ enum aip_status
      */
     AIP_UNSUPPORTED = 40,
     /**
+     * A client lacks what it needs; the message names the option and its environment variable.
+     */
+    AIP_NOT_CONFIGURED = 41,
+    /**
+     * The provider does not accept the credential. With a response.
+     */
+    AIP_AUTH = 50,
+    /**
+     * Too many requests, or too many at once; retry_after_ms says how long to wait. With a response.
+     */
+    AIP_RATE_LIMITED = 51,
+    /**
+     * A quota or a balance is used up; no waiting mends that. With a response.
+     */
+    AIP_QUOTA = 52,
+    /**
+     * The provider refused, or failed; detail says how. With a response where there was one.
+     */
+    AIP_PROVIDER = 53,
+    /**
      * The operating system refused; os_error holds its number.
      */
     AIP_SYSTEM = 60,
@@ -507,6 +527,50 @@ enum aip_detail
      * PROTOCOL: a redirect too many, or one that leads nowhere.
      */
     AIP_DETAIL_REDIRECT = 51,
+    /**
+     * PROVIDER: the request is wrong; the response says what.
+     */
+    AIP_DETAIL_BAD_REQUEST = 60,
+    /**
+     * PROVIDER: this credential may not do that.
+     */
+    AIP_DETAIL_PERMISSION = 61,
+    /**
+     * PROVIDER: no such model, file, operation or address.
+     */
+    AIP_DETAIL_NOT_FOUND = 62,
+    /**
+     * PROVIDER: the prompt is longer than the model takes.
+     */
+    AIP_DETAIL_CONTEXT_OVERFLOW = 63,
+    /**
+     * PROVIDER: refused by the provider's filter.
+     */
+    AIP_DETAIL_CONTENT_FILTER = 64,
+    /**
+     * PROVIDER: the provider failed.
+     */
+    AIP_DETAIL_SERVER_ERROR = 65,
+    /**
+     * PROVIDER: the provider has no room now.
+     */
+    AIP_DETAIL_OVERLOADED = 66,
+    /**
+     * RATE_LIMITED: as many requests at once as the provider allows.
+     */
+    AIP_DETAIL_CONCURRENCY = 67,
+    /**
+     * PROVIDER: not sent, for the requests before it all failed.
+     */
+    AIP_DETAIL_CIRCUIT_OPEN = 68,
+    /**
+     * PROVIDER: the answer is HTML, JSON that is cut, or of another content type than its format has.
+     */
+    AIP_DETAIL_NOT_JSON = 69,
+    /**
+     * PROVIDER: tools were called again and again and led nowhere.
+     */
+    AIP_DETAIL_TOOL_LOOP = 70,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -794,9 +858,13 @@ typedef struct aip_error {
      */
     uint32_t flags;
     /**
+     * Milliseconds the server wants to be left alone; 0 where it did not say.
+     */
+    uint32_t retry_after_ms;
+    /**
      * Zero.
      */
-    uint32_t reserved[8];
+    uint32_t reserved[7];
     /**
      * What happened, which field, and the mend.
      */

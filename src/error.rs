@@ -29,6 +29,15 @@ pub enum Status {
     TooLarge = 36,
     Truncated = 37,
     Unsupported = 40,
+    /// A client lacks what it needs to begin.
+    NotConfigured = 41,
+    /// The provider does not accept who asks.
+    Auth = 50,
+    RateLimited = 51,
+    /// A quota or a balance is used up; no waiting mends that.
+    Quota = 52,
+    /// Any other refusal of a provider.
+    Provider = 53,
     System = 60,
     Panic = 61,
 }
@@ -69,6 +78,23 @@ pub enum Detail {
     Bomb = 50,
     /// A redirect too many, or one that leads nowhere.
     Redirect = 51,
+    BadRequest = 60,
+    Permission = 61,
+    NotFound = 62,
+    /// The prompt is longer than the model takes.
+    ContextOverflow = 63,
+    ContentFilter = 64,
+    /// The provider failed at it.
+    ServerError = 65,
+    Overloaded = 66,
+    /// As many requests at once as the provider allows.
+    Concurrency = 67,
+    /// Not sent, for the requests before it failed.
+    CircuitOpen = 68,
+    /// The answer is not what its format promises: HTML, or JSON that is cut.
+    NotJson = 69,
+    /// Tools were called again and again and led nowhere.
+    ToolLoop = 70,
 }
 
 /// Where in the life of a request it happened.
@@ -107,6 +133,8 @@ pub struct Error {
     pub os_error: i32,
     pub elapsed: Duration,
     pub retryable: bool,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
     pub message: String,
 }
 
@@ -123,6 +151,7 @@ impl Error {
             os_error: 0,
             elapsed: Duration::ZERO,
             retryable: false,
+            retry_after: None,
             message: message.into(),
         }
     }

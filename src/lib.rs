@@ -1,7 +1,7 @@
 //! A warm, bounded, observable pool of HTTP sessions for AI clients, behind a C ABI.
 //!
 //! The modules, top to ground; none imports from above itself:
-//! `ffi` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
+//! `ffi` | `clients` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
 //! `runtime`, `wheel`, `cancel`, `cut`, `signal`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sync`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
@@ -10,6 +10,7 @@ pub mod address;
 pub mod base_url;
 pub mod body;
 pub mod cancel;
+pub mod clients;
 pub mod config;
 pub mod connections;
 pub mod cut;

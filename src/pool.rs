@@ -16,7 +16,6 @@ use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::pool_stats::PoolStats;
 use crate::queue::Queue;
-use crate::request::pace::Unpaced;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
 use crate::response::{Answer, Response};
@@ -41,7 +40,6 @@ pub struct ConnectionPool {
     connections: Connections,
     driving: Arc<Driving>,
     budget: Arc<RetryBudget>,
-    unpaced: Arc<Unpaced>,
     /// What its streams hold unread.
     unread: Arc<Budget>,
     /// They are told of the pool's end.
@@ -84,7 +82,6 @@ impl ConnectionPool {
             reqwest_runtime: OnceCell::new(),
             driving,
             budget: Arc::default(),
-            unpaced: Arc::new(Unpaced),
             unread: Arc::default(),
             queues: Mutex::default(),
             config,
@@ -124,6 +121,16 @@ impl ConnectionPool {
 
     pub fn get_session(self: &Arc<Self>, key: &str, config: Option<SessionConfig>) -> Result<SessionHandle> {
         self.handle(key, config, false)
+    }
+
+    /// A session that nobody else has: it is in no table, and closes with its last handle.
+    pub fn own_session(self: &Arc<Self>, key: &str, config: Option<SessionConfig>) -> Result<SessionHandle> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::closed(Detail::PoolClosed));
+        }
+        let key = SessionKey { base: BaseUrl::parse(key)?, partition: String::new() };
+        let session = self.new_session(&key, config.as_ref().map(|config| &config.connection))?;
+        self.handle_to(session, None, config)
     }
 
     /// As `get_session`, and the session is not evicted while the handle lives.
@@ -226,12 +233,20 @@ impl ConnectionPool {
             let lease = leased.then(|| self.lease(&session));
             (session, lease)
         };
+        self.handle_to(session, lease, config)
+    }
+
+    fn handle_to(
+        &self,
+        session: Arc<Session>,
+        lease: Option<Lease>,
+        config: Option<SessionConfig>,
+    ) -> Result<SessionHandle> {
         Ok(SessionHandle {
             runtime: self.runtime_of(&session)?.clone(),
             session,
             pool_limits: self.config.limits,
             budget: self.budget.clone(),
-            pace: self.unpaced.clone(),
             defaults: config.map(|config| config.defaults).unwrap_or_default(),
             lease,
             unread: self.unread.clone(),

@@ -12,8 +12,9 @@ use http::{HeaderMap, StatusCode, Version};
 use crate::body::events::{Event, Format};
 use crate::body::pipe::{Pipe, Pulled};
 use crate::body::reader::{Plan, Reader};
+use crate::body::reply::{Decode, Delta, Reply, Telling, cut_short, in_body};
 use crate::connections::Connection;
-use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
+use crate::error::{Detail, Error, Result, Status};
 use crate::runtime::Runtime;
 use crate::transport::link::{DialTimes, TlsFacts};
 
@@ -25,6 +26,8 @@ pub struct Response {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub report: Report,
+    /// What a client read in it.
+    pub reply: Option<Box<Reply>>,
 }
 
 /// How a response came.
@@ -86,7 +89,30 @@ pub struct Answer {
     plan: Plan,
     /// Made by the first who reads.
     reader: Mutex<Option<Reader>>,
+    /// Made by the first who reads what a client asked for.
+    talk: Mutex<Option<Talk>>,
     stream: Option<Coming>,
+    made: Instant,
+}
+
+/// A provider's answer, as far as it was read.
+struct Talk {
+    telling: Telling,
+    decoder: Box<dyn Decode>,
+    last: Option<Delta>,
+    failed: Option<Error>,
+    times: TokenTimes,
+}
+
+/// When the parts of an answer were read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenTimes {
+    /// From the call to the first.
+    pub first: Option<Duration>,
+    /// The longest between two.
+    pub longest: Duration,
+    pub count: u64,
+    last: Option<Instant>,
 }
 
 /// A body under way, and who drives it.
@@ -106,11 +132,12 @@ pub enum Read<T> {
 
 impl Answer {
     pub fn whole(response: Response, plan: Plan) -> Answer {
-        Answer { response, plan, reader: Mutex::new(None), stream: None }
+        Answer { response, plan, reader: Mutex::new(None), talk: Mutex::new(None), stream: None, made: Instant::now() }
     }
 
     pub fn streaming(response: Response, plan: Plan, pipe: Arc<Pipe>, runtime: Runtime) -> Answer {
-        Answer { response, plan, reader: Mutex::new(None), stream: Some(Coming { pipe, runtime }) }
+        let stream = Some(Coming { pipe, runtime });
+        Answer { response, plan, reader: Mutex::new(None), talk: Mutex::new(None), stream, made: Instant::now() }
     }
 
     /// The whole body; a stream has none.
@@ -157,6 +184,80 @@ impl Answer {
         self.reader()?.as_ref().and_then(Reader::event).map(see).ok_or_else(none)
     }
 
+    /// Reads the next part of a provider's answer and shows it to `see`, where it stays until the next part is read; waits for
+    /// `limit` at most where it has not come yet.
+    pub fn next_delta<T>(&self, limit: Duration, see: impl FnOnce(&Delta) -> T) -> Result<Read<T>> {
+        let mut talk = self.talk()?;
+        let talk = talk.as_mut().ok_or_else(no_client)?;
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(delta) = talk.telling.take() {
+                self.note(&mut talk.times, &delta);
+                return Ok(Read::Got(see(talk.last.insert(delta))));
+            }
+            if let Some(error) = &talk.failed {
+                return Err(error.clone());
+            }
+            if talk.telling.is_done() {
+                return Ok(Read::End);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Talk { telling, decoder, .. } = talk;
+            let told = match self.next_event(left, |event| decoder.event(event, telling)) {
+                Ok(Read::Got(told)) => told,
+                Ok(Read::Nothing) if limit.is_zero() => return Ok(Read::Nothing),
+                Ok(Read::Nothing) => return Err(waited_in_vain(limit)),
+                Ok(Read::End) => decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short)),
+                // The caller's patience is no failure of the answer.
+                Err(error) if error.detail == Detail::WaitLimit || error.status == Status::Busy => return Err(error),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
+                talk.failed = Some(Error { http_status: self.response.status.as_u16(), ..error });
+            }
+            if talk.telling.is_done() {
+                self.has_all();
+            }
+        }
+    }
+
+    /// Shows what has been read of a provider's answer, and when.
+    pub fn reply<T>(&self, see: impl FnOnce(&Reply, &TokenTimes) -> T) -> Result<T> {
+        if let Some(reply) = &self.response.reply {
+            return Ok(see(reply, &TokenTimes::default()));
+        }
+        let talk = self.talk()?;
+        talk.as_ref().map(|talk| see(&talk.telling.reply, &talk.times)).ok_or_else(no_client)
+    }
+
+    fn talk(&self) -> Result<MutexGuard<'_, Option<Talk>>> {
+        let mut talk = one_at_a_time(&self.talk)?;
+        if let (None, Some(dialect)) = (&*talk, &self.plan.dialect) {
+            let telling = self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply))).unwrap_or_default();
+            let decoder = dialect.decoder();
+            *talk = Some(Talk { telling, decoder, last: None, failed: None, times: TokenTimes::default() });
+        }
+        Ok(talk)
+    }
+
+    fn note(&self, times: &mut TokenTimes, delta: &Delta) {
+        if matches!(delta, Delta::Usage | Delta::Done) {
+            return;
+        }
+        let now = Instant::now();
+        times.count += 1;
+        times.first.get_or_insert_with(|| self.response.report.first_byte + (now - self.made));
+        times.longest = times.last.map_or(times.longest, |last| times.longest.max(now - last));
+        times.last = Some(now);
+    }
+
+    /// What follows an answer's end is not waited for.
+    fn has_all(&self) {
+        if let Some(coming) = &self.stream {
+            coming.pipe.satisfied();
+        }
+    }
+
     fn reading<T>(&self, limit: Duration, mut step: impl FnMut(&mut Reader) -> Result<Pulled<T>>) -> Result<Read<T>> {
         let mut reader = self.reader()?;
         let reader = reader.get_or_insert_with(|| self.new_reader());
@@ -176,23 +277,11 @@ impl Answer {
         let Some(Coming { pipe, runtime }) = &self.stream else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
         let filled = runtime.wait_at_most(poll_fn(|cx| pipe.poll_filled(cx)), left)?;
-        filled.ok_or_else(|| {
-            let message = format!("timeout_ms: {} ms without anything to read; the stream goes on", limit.as_millis());
-            Error::new(Status::Timeout, message)
-                .detail(Detail::WaitLimit)
-                .phase(Phase::Body)
-                .delivery(Delivery::ResponseStarted)
-        })
+        filled.ok_or_else(|| waited_in_vain(limit))
     }
 
     fn reader(&self) -> Result<MutexGuard<'_, Option<Reader>>> {
-        match self.reader.try_lock() {
-            Ok(reader) => Ok(reader),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Status::Busy, "response: another thread reads it; a response has one reader at a time"))
-            }
-        }
+        one_at_a_time(&self.reader)
     }
 
     fn new_reader(&self) -> Reader {
@@ -210,4 +299,23 @@ impl Answer {
             coming.pipe.abandon();
         }
     }
+}
+
+fn one_at_a_time<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    match place.try_lock() {
+        Ok(guard) => Ok(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::new(Status::Busy, "response: another thread reads it; a response has one reader at a time"))
+        }
+    }
+}
+
+fn waited_in_vain(limit: Duration) -> Error {
+    let message = format!("timeout_ms: {} ms without anything to read; the stream goes on", limit.as_millis());
+    in_body(Status::Timeout, message).detail(Detail::WaitLimit)
+}
+
+fn no_client() -> Error {
+    Error::invalid("response", "is no answer to a client's call; read its body, or ask with aip_client_call()")
 }

@@ -20,7 +20,10 @@ use aipool::config::{
 };
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
-use aipool::request::pace::{Admission, Pace};
+use aipool::body::reply::Reply;
+use aipool::error::Error;
+use aipool::request::account::{Account, Permit, fingerprint};
+use aipool::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use aipool::session::SessionHandle;
 use connections::*;
 use limits::*;
@@ -908,27 +911,48 @@ fn undecodable_server() -> String {
 }
 
 #[test]
-fn a_pace_holds_each_attempt_back_and_learns_from_each_answer() {
-    #[derive(Default)]
-    struct Counting(Mutex<Vec<u16>>);
-    impl Pace for Counting {
-        fn admit(&self) -> Option<Admission<'_>> {
-            Some(Box::pin(async {
-                self.0.lock().unwrap().push(0);
-                Ok(())
-            }))
+fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
+    struct Counting(Arc<Account>, Mutex<Vec<u16>>);
+    impl Provider for Counting {
+        fn admit<'a>(&'a self, _: &'a mut http::HeaderMap) -> Admission<'a> {
+            Box::pin(async {
+                let permit = self.0.admit().await;
+                self.1.lock().unwrap().push(0);
+                permit
+            })
         }
-        fn learn(&self, status: http::StatusCode, _: &http::HeaderMap) {
-            self.0.lock().unwrap().push(status.as_u16());
+        fn occupied(&self) -> String {
+            self.0.occupied()
+        }
+        fn failed(&self, permit: Permit, error: &Error) {
+            permit.failed(error);
+        }
+        fn answered(&self, permit: &mut Permit, status: http::StatusCode, headers: &http::HeaderMap) {
+            permit.answered(status, headers);
+        }
+        fn begins_stream(&self, _: &http::HeaderMap) -> bool {
+            true
+        }
+        fn judge(&self, _: &Permit, refusal: &Refusal<'_>) -> Judgement {
+            self.1.lock().unwrap().push(refusal.status.as_u16());
+            let error = Error::new(Status::Provider, "");
+            Judgement { again: Again::Surely(Some(Duration::from_millis(1))), error, reply: Reply::default() }
+        }
+        fn read(&self, _: &[u8]) -> Result<Reply, (Error, Reply)> {
+            Ok(Reply::default())
         }
     }
-    let (pool, pace) = (pool(ENGINE), Arc::new(Counting::default()));
-    let mut session = pool.get_session(&sandbox().http, None).unwrap();
-    session.pace = pace.clone();
-    let mut request = faulty("/echo", "status=503, retry-after=0");
+    let account = Account::get(fingerprint(&["a_provider_lets"]), 1, 0, true);
+    let provider = Arc::new(Counting(account.clone(), Mutex::default()));
+    let session = pool(ENGINE).get_session(&sandbox().http, None).unwrap();
+    let mut request = faulty("/echo", "status=500");
     request.persistence.retries = Some(1);
-    assert_eq!(session.request(request).unwrap().status, 503);
-    assert_eq!(*pace.0.lock().unwrap(), [0, 503, 0, 503]);
+    request.provider = Some(provider.clone());
+    let failure = session.request(request).unwrap_err();
+    assert_eq!((failure.error.status, failure.error.http_status), (Status::Provider, 500));
+    assert_eq!(failure.response.unwrap().status, 500);
+    assert_eq!(*provider.1.lock().unwrap(), [0, 500, 0, 500]);
+    assert_eq!(account.running(), 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The floors, top to ground. A module may use its own floor and those below.
 const FLOORS: &[&[&str]] = &[
     &["ffi"],
+    &["clients"],
     &["pool", "pool_stats", "session", "queue", "route", "request", "response", "connections", "address", "base_url"],
     &["transport", "body"],
     &["runtime", "wheel", "cancel", "cut", "signal", "workers"],

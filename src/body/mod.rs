@@ -6,6 +6,7 @@ mod lines;
 mod ndjson;
 pub mod pipe;
 pub mod reader;
+pub mod reply;
 mod sse;
 pub mod upload;
 

@@ -33,6 +33,8 @@ struct State {
     trailers: HeaderMap,
     /// The drain left: what goes in goes nowhere.
     abandoned: bool,
+    /// It left because it has all it wants.
+    satisfied: bool,
     /// A source that waits for room, and one that only minds the drain's leaving.
     source: Option<Waker>,
     minding: Option<Waker>,
@@ -168,6 +170,9 @@ impl Pipe {
     /// for anything: then it has seen all there is.
     pub fn pull<T>(&self, take: impl FnOnce(&[u8]) -> (usize, T)) -> Result<Pulled<T>> {
         let mut state = lock(&self.state);
+        if state.satisfied {
+            return Ok(Pulled::End);
+        }
         if state.abandoned {
             return Err(Error::new(Status::Cancelled, "response: was freed while it was read"));
         }
@@ -217,9 +222,24 @@ impl Pipe {
         Poll::Pending
     }
 
+    /// The drain has all it wants, and leaves: what may follow is nothing to anybody, and the end is a good one.
+    pub fn satisfied(&self) {
+        let mut state = lock(&self.state);
+        state.satisfied |= !state.abandoned;
+        self.leave(state);
+    }
+
+    /// Whether the drain left because it had all it wanted.
+    pub fn is_satisfied(&self) -> bool {
+        lock(&self.state).satisfied
+    }
+
     /// The drain leaves: what is here and what would come is of no use.
     pub fn abandon(&self) {
-        let mut state = lock(&self.state);
+        self.leave(lock(&self.state));
+    }
+
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
         if std::mem::replace(&mut state.abandoned, true) {
             return;
         }

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::events::{Event, Events, Format, TooLarge};
 use super::pipe::{Pipe, Pulled};
+use super::reply::Dialect;
 use crate::error::{Delivery, Error, Phase, Result, Status};
 
 /// Reads one body, for one thread at a time.
@@ -16,7 +17,7 @@ pub struct Reader {
 }
 
 /// How events are to be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Plan {
     /// `None`: the content type says no framing we know.
     pub format: Option<Format>,
@@ -24,6 +25,8 @@ pub struct Plan {
     pub most: usize,
     /// Data of the event that ends a whole stream; empty where nothing does.
     pub end_marker: Bytes,
+    /// How the provider writes its answers, where a client asked.
+    pub dialect: Option<Arc<dyn Dialect>>,
 }
 
 enum Source {
@@ -118,7 +121,7 @@ impl Reader {
 impl Plan {
     /// A line at the end of NDJSON is a line; in SSE it counts where the caller knows how the stream ends.
     fn shows_unfinished(&self) -> bool {
-        self.format == Some(Format::Ndjson) || !self.end_marker.is_empty()
+        self.format == Some(Format::Ndjson) || !self.end_marker.is_empty() || self.dialect.is_some()
     }
 
     fn verdict(&self, marked: bool) -> Result<Pulled<()>> {

@@ -168,6 +168,24 @@ pub struct LimitOverrides {
 }
 
 impl LimitOverrides {
+    /// What this level sets, and `below` for the rest.
+    #[must_use]
+    pub fn or(self, below: LimitOverrides) -> LimitOverrides {
+        LimitOverrides {
+            total: self.total.or(below.total),
+            queue: self.queue.or(below.queue),
+            dns: self.dns.or(below.dns),
+            connect: self.connect.or(below.connect),
+            tls: self.tls.or(below.tls),
+            send: self.send.or(below.send),
+            first_byte: self.first_byte.or(below.first_byte),
+            between_bytes: self.between_bytes.or(below.between_bytes),
+            first_event: self.first_event.or(below.first_event),
+            between_events: self.between_events.or(below.between_events),
+            body: self.body.or(below.body),
+        }
+    }
+
     /// The first limit of a single phase that is in force, where `below` is the level below.
     pub fn phase_limit(self, below: LimitOverrides) -> Option<&'static str> {
         // One that is switched off asks for nothing.

@@ -184,6 +184,7 @@ pub unsafe fn parse(request: *const aip_request) -> Result<Request> {
         cancel: if request.cancel.is_null() { None } else { Some(cancel::get(request.cancel)?) },
         interruptible: flags & AIP_REQUEST_INTERRUPTIBLE != 0,
         may_repeat: flags & AIP_REQUEST_MAY_REPEAT != 0,
+        provider: None,
     })
 }
 
@@ -212,6 +213,7 @@ unsafe fn plan(request: &aip_request) -> Result<Plan> {
         format: args::choice("event_format", request.event_format, &formats, "AIP_EVENTS_SSE or AIP_EVENTS_NDJSON")?,
         most: most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)),
         end_marker: Bytes::copy_from_slice(end_marker.as_bytes()),
+        dialect: None,
     })
 }
 

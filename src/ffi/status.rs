@@ -50,6 +50,16 @@ pub enum aip_status {
     AIP_TRUNCATED = 37,
     /// This library cannot do that; a newer one may.
     AIP_UNSUPPORTED = 40,
+    /// A client lacks what it needs; the message names the option and its environment variable.
+    AIP_NOT_CONFIGURED = 41,
+    /// The provider does not accept the credential. With a response.
+    AIP_AUTH = 50,
+    /// Too many requests, or too many at once; retry_after_ms says how long to wait. With a response.
+    AIP_RATE_LIMITED = 51,
+    /// A quota or a balance is used up; no waiting mends that. With a response.
+    AIP_QUOTA = 52,
+    /// The provider refused, or failed; detail says how. With a response where there was one.
+    AIP_PROVIDER = 53,
     /// The operating system refused; os_error holds its number.
     AIP_SYSTEM = 60,
     /// A bug in this library; please report it. The process goes on.
@@ -111,6 +121,28 @@ pub enum aip_detail {
     AIP_DETAIL_BOMB = 50,
     /// PROTOCOL: a redirect too many, or one that leads nowhere.
     AIP_DETAIL_REDIRECT = 51,
+    /// PROVIDER: the request is wrong; the response says what.
+    AIP_DETAIL_BAD_REQUEST = 60,
+    /// PROVIDER: this credential may not do that.
+    AIP_DETAIL_PERMISSION = 61,
+    /// PROVIDER: no such model, file, operation or address.
+    AIP_DETAIL_NOT_FOUND = 62,
+    /// PROVIDER: the prompt is longer than the model takes.
+    AIP_DETAIL_CONTEXT_OVERFLOW = 63,
+    /// PROVIDER: refused by the provider's filter.
+    AIP_DETAIL_CONTENT_FILTER = 64,
+    /// PROVIDER: the provider failed.
+    AIP_DETAIL_SERVER_ERROR = 65,
+    /// PROVIDER: the provider has no room now.
+    AIP_DETAIL_OVERLOADED = 66,
+    /// RATE_LIMITED: as many requests at once as the provider allows.
+    AIP_DETAIL_CONCURRENCY = 67,
+    /// PROVIDER: not sent, for the requests before it all failed.
+    AIP_DETAIL_CIRCUIT_OPEN = 68,
+    /// PROVIDER: the answer is HTML, JSON that is cut, or of another content type than its format has.
+    AIP_DETAIL_NOT_JSON = 69,
+    /// PROVIDER: tools were called again and again and led nowhere.
+    AIP_DETAIL_TOOL_LOOP = 70,
 }
 
 /// Where in the life of a request it happened.
@@ -168,8 +200,10 @@ pub struct aip_error {
     pub elapsed_ms: u32,
     /// AIP_ERROR_* bits.
     pub flags: u32,
+    /// Milliseconds the server wants to be left alone; 0 where it did not say.
+    pub retry_after_ms: u32,
     /// Zero.
-    pub reserved: [u32; 8],
+    pub reserved: [u32; 7],
     /// What happened, which field, and the mend.
     pub message: [c_char; 192],
 }
@@ -187,7 +221,8 @@ impl From<&Error> for aip_error {
             os_error: error.os_error,
             elapsed_ms: error.elapsed.as_millis().try_into().unwrap_or(u32::MAX),
             flags: if error.retryable { AIP_ERROR_RETRYABLE } else { 0 },
-            reserved: [0; 8],
+            retry_after_ms: error.retry_after.map_or(0, |wait| wait.as_millis().try_into().unwrap_or(u32::MAX)),
+            reserved: [0; 7],
             message: message(&error.message),
         }
     }
@@ -212,7 +247,7 @@ pub fn name(status: i32) -> &'static CStr {
 }
 
 /// Every status this library returns.
-pub const STATUSES: [(Status, &CStr); 22] = [
+pub const STATUSES: [(Status, &CStr); 27] = [
     (Status::Ok, c"AIP_OK"),
     (Status::End, c"AIP_END"),
     (Status::WouldBlock, c"AIP_WOULD_BLOCK"),
@@ -233,6 +268,11 @@ pub const STATUSES: [(Status, &CStr); 22] = [
     (Status::TooLarge, c"AIP_TOO_LARGE"),
     (Status::Truncated, c"AIP_TRUNCATED"),
     (Status::Unsupported, c"AIP_UNSUPPORTED"),
+    (Status::NotConfigured, c"AIP_NOT_CONFIGURED"),
+    (Status::Auth, c"AIP_AUTH"),
+    (Status::RateLimited, c"AIP_RATE_LIMITED"),
+    (Status::Quota, c"AIP_QUOTA"),
+    (Status::Provider, c"AIP_PROVIDER"),
     (Status::System, c"AIP_SYSTEM"),
     (Status::Panic, c"AIP_PANIC"),
 ];
@@ -259,6 +299,11 @@ const _: () = {
     assert!(aip_status::AIP_TOO_LARGE as i32 == Status::TooLarge as i32);
     assert!(aip_status::AIP_TRUNCATED as i32 == Status::Truncated as i32);
     assert!(aip_status::AIP_UNSUPPORTED as i32 == Status::Unsupported as i32);
+    assert!(aip_status::AIP_NOT_CONFIGURED as i32 == Status::NotConfigured as i32);
+    assert!(aip_status::AIP_AUTH as i32 == Status::Auth as i32);
+    assert!(aip_status::AIP_RATE_LIMITED as i32 == Status::RateLimited as i32);
+    assert!(aip_status::AIP_QUOTA as i32 == Status::Quota as i32);
+    assert!(aip_status::AIP_PROVIDER as i32 == Status::Provider as i32);
     assert!(aip_status::AIP_SYSTEM as i32 == Status::System as i32);
     assert!(aip_status::AIP_PANIC as i32 == Status::Panic as i32);
     assert!(aip_detail::AIP_DETAIL_NONE as i32 == Detail::None as i32);
@@ -287,6 +332,17 @@ const _: () = {
     assert!(aip_detail::AIP_DETAIL_CLIENT_CERTIFICATE as i32 == Detail::ClientCertificate as i32);
     assert!(aip_detail::AIP_DETAIL_BOMB as i32 == Detail::Bomb as i32);
     assert!(aip_detail::AIP_DETAIL_REDIRECT as i32 == Detail::Redirect as i32);
+    assert!(aip_detail::AIP_DETAIL_BAD_REQUEST as i32 == Detail::BadRequest as i32);
+    assert!(aip_detail::AIP_DETAIL_PERMISSION as i32 == Detail::Permission as i32);
+    assert!(aip_detail::AIP_DETAIL_NOT_FOUND as i32 == Detail::NotFound as i32);
+    assert!(aip_detail::AIP_DETAIL_CONTEXT_OVERFLOW as i32 == Detail::ContextOverflow as i32);
+    assert!(aip_detail::AIP_DETAIL_CONTENT_FILTER as i32 == Detail::ContentFilter as i32);
+    assert!(aip_detail::AIP_DETAIL_SERVER_ERROR as i32 == Detail::ServerError as i32);
+    assert!(aip_detail::AIP_DETAIL_OVERLOADED as i32 == Detail::Overloaded as i32);
+    assert!(aip_detail::AIP_DETAIL_CONCURRENCY as i32 == Detail::Concurrency as i32);
+    assert!(aip_detail::AIP_DETAIL_CIRCUIT_OPEN as i32 == Detail::CircuitOpen as i32);
+    assert!(aip_detail::AIP_DETAIL_NOT_JSON as i32 == Detail::NotJson as i32);
+    assert!(aip_detail::AIP_DETAIL_TOOL_LOOP as i32 == Detail::ToolLoop as i32);
     assert!(aip_phase::AIP_PHASE_NONE as i32 == Phase::None as i32);
     assert!(aip_phase::AIP_PHASE_QUEUE as i32 == Phase::Queue as i32);
     assert!(aip_phase::AIP_PHASE_TLS as i32 == Phase::Tls as i32);

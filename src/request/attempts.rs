@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use url::Url;
 
+use super::account::Permit;
 use super::engine::{self, Arrival, EngineBody};
 use super::journey::Journey;
-use super::pace::Pace;
+use super::provider::{Again, Provider, Refusal};
 use super::redirect::Redirects;
 use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
 use crate::address::Address;
+use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
 use crate::connections::Group;
-use crate::error::{Error, Result};
+use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 use crate::events;
 use crate::transport::{Head, Outgoing, OutgoingBody};
+
+/// As much of a refusal's body is read, to know what it means.
+pub const MOST_REFUSAL: usize = 64 << 10;
 
 /// Where a session's requests can go besides the address it was asked for.
 pub trait Elsewhere: Send + Sync {
@@ -31,7 +36,18 @@ pub struct Attempts<'a> {
     pub elsewhere: &'a dyn Elsewhere,
     pub persistence: Persistence,
     pub budget: &'a Arc<RetryBudget>,
-    pub pace: &'a dyn Pace,
+    pub provider: Option<&'a dyn Provider>,
+    /// A stream was asked for.
+    pub stream: bool,
+}
+
+/// The answer to keep.
+pub struct Kept {
+    pub arrival: Box<Arrival>,
+    /// Held until the body has ended.
+    pub permit: Option<Permit>,
+    /// What the provider's client makes of it, where it is a refusal.
+    pub refusal: Option<(Error, Reply)>,
 }
 
 impl Attempts<'_> {
@@ -41,38 +57,88 @@ impl Attempts<'_> {
         mut group: Arc<Group>,
         mut address: Arc<Address>,
         outgoing: &mut Outgoing,
-    ) -> Result<Box<Arrival>> {
+    ) -> Result<Kept> {
         let policy = RetryPolicy { max_retries: self.persistence.retries, ..RetryPolicy::default() };
         let mut retries = (policy.max_retries > 0).then(|| Retries::begin(policy, self.budget.clone()));
+        let mut renewed = false;
         loop {
-            if let Some(admission) = self.pace.admit() {
-                admission.await?;
-            }
+            let mut permit = self.admit(outgoing).await?;
             let sent = engine::send(&group, &address, outgoing, self.limits, self.journey).await;
             let mut arrival = match sent {
                 Ok(arrival) => arrival,
                 Err(error) => {
+                    if let Some((provider, permit)) = self.provider.zip(permit) {
+                        provider.failed(permit, &error);
+                    }
                     self.wait_after_failure(retries.as_mut(), error, outgoing, &group).await?;
                     continue;
                 }
             };
             let Arrival { head, body } = &mut *arrival;
-            self.pace.learn(head.status, &head.headers);
+            if let Some((provider, permit)) = self.provider.zip(permit.as_mut()) {
+                provider.answered(permit, head.status, &head.headers);
+            }
             if let Some((next, there)) = self.redirect(&address, outgoing, head)? {
                 body.drain().await;
                 (address, group) = (next, there);
                 continue;
             }
-            let asks_again = match &mut retries {
-                Some(retries) if !head.status.is_success() && outgoing.body.is_at_its_beginning() => {
-                    self.wait_after_answer(retries, head, body, &group).await?
+            let (again, refusal) = self.judge(permit.as_ref(), head, body, renewed).await?;
+            let asks_again = match (again, &mut retries) {
+                _ if !outgoing.body.is_at_its_beginning() => false,
+                (Again::Renewed, _) => {
+                    permit = None;
+                    renewed = true;
+                    body.drain().await;
+                    self.journey.pauses();
+                    true
                 }
-                _ => false,
+                (Again::Never, _) | (_, None) => false,
+                (again, Some(retries)) => {
+                    let decision = self.decide_on_answer(retries, again, head, body).await?;
+                    // A slot at the provider is not held over a pause.
+                    permit = permit.filter(|_| decision.is_none());
+                    self.wait_after_answer(retries, decision, body, &group).await
+                }
             };
             if !asks_again {
-                return Ok(arrival);
+                return Ok(Kept { arrival, permit, refusal });
             }
         }
+    }
+
+    /// Waits until the provider takes one more, no longer than for a connection.
+    async fn admit(&self, outgoing: &mut Outgoing) -> Result<Option<Permit>> {
+        let Some(provider) = self.provider else { return Ok(None) };
+        let admission = provider.admit(&mut outgoing.headers);
+        let Some(limit) = self.limits.queue else { return admission.await.map(Some) };
+        match tokio::time::timeout(limit, admission).await {
+            Ok(admitted) => admitted.map(Some),
+            Err(_) => Err(admission_ran_out(limit, &provider.occupied())),
+        }
+    }
+
+    /// Whether an answer may be asked for again, and what the provider's client makes of it.
+    async fn judge(
+        &self,
+        permit: Option<&Permit>,
+        head: &Head,
+        body: &mut EngineBody,
+        renewed: bool,
+    ) -> Result<(Again, Option<(Error, Reply)>)> {
+        let Head { status, headers, .. } = head;
+        let Some((provider, permit)) = self.provider.zip(permit) else {
+            return Ok((if status.is_success() { Again::Never } else { Again::Perhaps(None) }, None));
+        };
+        if status.is_success() && (!self.stream || provider.begins_stream(headers)) {
+            return Ok((Again::Never, None));
+        }
+        let begun = begin(body, MOST_REFUSAL).await?;
+        let judged = provider.judge(permit, &Refusal { status: *status, headers, body: &begun, renewed });
+        body.put_back(begun);
+        let delivery = Delivery::ResponseStarted;
+        let error = Error { delivery, http_status: status.as_u16(), ..judged.error }.phase(Phase::Body);
+        Ok((judged.again, Some((error, judged.reply))))
     }
 
     /// Waits where the request is worth another attempt; the error where it is not.
@@ -94,33 +160,36 @@ impl Attempts<'_> {
         }
     }
 
-    /// Waits where the answer asks for another attempt; false where it does not, and then its body is whole again.
-    async fn wait_after_answer(
+    /// The wait that the answer is worth before another attempt; `None` where it is kept, and then its body is whole again.
+    async fn decide_on_answer(
         &self,
         retries: &mut Retries,
+        again: Again,
         head: &Head,
         body: &mut EngineBody,
-        group: &Group,
-    ) -> Result<bool> {
-        let mut begun = BytesMut::new();
-        while begun.len() < retry::MOST_BODY {
-            match body.next(retry::MOST_BODY - begun.len()).await? {
-                Some(bytes) => begun.extend_from_slice(&bytes),
-                None => break,
-            }
-        }
-        let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun };
+    ) -> Result<Option<(Duration, retry::Reason)>> {
+        let begun = begin(body, retry::MOST_BODY).await?;
+        let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun, again };
         match retries.decide(outcome, Now::get()) {
-            Decision::After(wait, reason) => {
-                body.drain().await;
-                self.pause(group, retries, wait, reason).await;
-                Ok(true)
-            }
+            Decision::After(wait, reason) => Ok(Some((wait, reason))),
             Decision::Stop(_) => {
-                body.put_back(begun.freeze());
-                Ok(false)
+                body.put_back(begun);
+                Ok(None)
             }
         }
+    }
+
+    async fn wait_after_answer(
+        &self,
+        retries: &Retries,
+        decision: Option<(Duration, retry::Reason)>,
+        body: &mut EngineBody,
+        group: &Group,
+    ) -> bool {
+        let Some((wait, reason)) = decision else { return false };
+        body.drain().await;
+        self.pause(group, retries, wait, reason).await;
+        true
     }
 
     /// No connection is held meanwhile.
@@ -156,4 +225,22 @@ impl Attempts<'_> {
         self.journey.redirected();
         self.elsewhere.lead_to(follow.url).map(Some)
     }
+}
+
+/// What the body begins with: `most` bytes, or all of it.
+async fn begin(body: &mut EngineBody, most: usize) -> Result<Bytes> {
+    let mut begun = BytesMut::new();
+    while begun.len() < most {
+        match body.next(most - begun.len()).await? {
+            Some(bytes) => begun.extend_from_slice(&bytes),
+            None => break,
+        }
+    }
+    Ok(begun.freeze())
+}
+
+fn admission_ran_out(limit: Duration, occupied: &str) -> Error {
+    let millis = limit.as_millis();
+    let message = format!("queue_timeout_ms: {millis} ms ran out while waiting for the provider: {occupied}; raise it");
+    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
 }

@@ -1,11 +1,14 @@
 //! The life of one request: its limits, its end by whoever ends it, and what came.
 
+pub mod account;
 mod attempts;
 mod body;
+mod breaker;
 mod clock;
 mod engine;
 mod journey;
-pub mod pace;
+mod pace;
+pub mod provider;
 mod pump;
 pub mod redirect;
 pub mod retry;
@@ -18,12 +21,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 pub use self::attempts::Elsewhere;
 use self::clock::Clock;
-use self::pace::Pace;
+use self::provider::Provider;
 use self::retry::RetryBudget;
 use self::way::{Tries, Way};
 use crate::address::Address;
@@ -57,6 +61,28 @@ pub struct Request {
     pub interruptible: bool,
     /// The server may get it twice: a POST is sent again over a fresh connection when a reused one broke.
     pub may_repeat: bool,
+    /// Whose service it goes to, where a client sends it.
+    pub provider: Option<Arc<dyn Provider>>,
+}
+
+impl Request {
+    /// A request without any wish beyond its limits.
+    pub fn new(method: Method, url: String, headers: HeaderMap, body: Bytes, limits: LimitOverrides) -> Request {
+        Request {
+            method,
+            url,
+            headers,
+            body: OutgoingBody::Whole(body),
+            stream: false,
+            plan: Plan::default(),
+            limits,
+            persistence: PersistenceOverrides::default(),
+            cancel: None,
+            interruptible: false,
+            may_repeat: false,
+            provider: None,
+        }
+    }
 }
 
 /// A failure, and the answer that some failures carry.
@@ -80,7 +106,7 @@ pub struct Exchange {
     pub limits: Limits,
     pub persistence: Persistence,
     pub budget: Arc<RetryBudget>,
-    pub pace: Arc<dyn Pace>,
+    pub provider: Option<Arc<dyn Provider>>,
     pub cancel: Option<Cancel>,
     /// Fired when the waiting thread was interrupted.
     pub interrupt: Option<Cancel>,
@@ -114,9 +140,9 @@ pub trait Sink: Send + Sync {
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(&mut self, cut: Pin<&mut impl Future<Output = Error>>) -> Result<Response, Failure> {
-        let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
+        let Exchange { path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started } = self;
         let way = Way::begin(path, *started);
-        let tries = Tries { persistence: *persistence, budget, pace: &**pace };
+        let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
         let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
         let _upload = UploadEnds::of(&outgoing.body);
         // Pinned where it is made: each further move would be room for one more.
@@ -132,9 +158,9 @@ impl Exchange {
         cut: Pin<&mut impl Future<Output = Error>>,
         stream: &Stream,
     ) -> Result<Report, Failure> {
-        let Exchange { path, address, outgoing, limits, persistence, budget, pace, cancel, interrupt, started } = self;
+        let Exchange { path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started } = self;
         let way = Way::begin(path, *started);
-        let tries = Tries { persistence: *persistence, budget, pace: &**pace };
+        let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
         let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
         let _upload = UploadEnds::of(&outgoing.body);
         let work = pin!(way.stream_response(address, outgoing, limits, tries, stream));

@@ -19,6 +19,8 @@ use crate::error::{Delivery, Error, Phase, Result, Status};
 const STEP: usize = 64 << 10;
 /// How long an abandoned HTTP/1.1 body may take to end by itself, so that its connection can be used again.
 const LAST_CHANCE: Duration = Duration::from_millis(50);
+/// And one that has said all, but has not ended.
+const AFTER_THE_MARK: Duration = Duration::from_millis(250);
 
 /// Moves one body.
 pub struct Pump<'a> {
@@ -45,7 +47,7 @@ impl<'a> Pump<'a> {
     pub async fn run(&mut self, body: &mut EngineBody) -> Result<HeaderMap> {
         loop {
             if !self.room(body).await {
-                return Err(give_up(body).await);
+                return self.leave(body).await;
             }
             let next = {
                 let mut next = pin!(body.next(STEP));
@@ -56,7 +58,7 @@ impl<'a> Pump<'a> {
                 .await
             };
             match next {
-                None => return Err(give_up(body).await),
+                None => return self.leave(body).await,
                 Some(Ok(Some(bytes))) => self.push(&bytes)?,
                 Some(Ok(None)) => return Ok(body.trailers()),
                 Some(Err(error)) => return Err(error),
@@ -109,14 +111,20 @@ impl<'a> Pump<'a> {
             self.journey.had_event();
         }
     }
-}
 
-/// Nobody reads the rest. An HTTP/2 stream is reset; an HTTP/1.1 connection is worth a little reading.
-async fn give_up(body: &mut EngineBody) -> Error {
-    if !body.is_http2() {
-        let _ = tokio::time::timeout(LAST_CHANCE, body.drain()).await;
+    /// Nobody reads the rest. An HTTP/2 stream is reset; an HTTP/1.1 connection is worth a little reading. What follows the mark
+    /// of a stream's end is as good as nothing, so that is waited for longer.
+    async fn leave(&self, body: &mut EngineBody) -> Result<HeaderMap> {
+        let satisfied = self.pipe.is_satisfied();
+        if satisfied || !body.is_http2() {
+            let patience = if satisfied { AFTER_THE_MARK } else { LAST_CHANCE };
+            let _ = tokio::time::timeout(patience, body.drain()).await;
+        }
+        if satisfied {
+            return Ok(body.trailers());
+        }
+        Err(Error::new(Status::Cancelled, "response: was freed before its body had come whole")
+            .phase(Phase::Body)
+            .delivery(Delivery::ResponseStarted))
     }
-    Error::new(Status::Cancelled, "response: was freed before its body had come whole")
-        .phase(Phase::Body)
-        .delivery(Delivery::ResponseStarted)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
+use super::provider::Again;
 use super::retry_after::Advice;
 use crate::error::{Delivery, Detail, Error, Status};
 use crate::lock::lock;
@@ -30,16 +31,6 @@ const QUOTA_CODES: [&str; 6] = [
     "\"insufficient_balance\"",
 ];
 
-/// What a client knows better than the rules here: `None` where it does not.
-pub type Classifier = fn(StatusCode, &HeaderMap, &[u8]) -> Option<Verdict>;
-
-/// A client's word on a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Retry,
-    Final,
-}
-
 /// How often and how slowly.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
@@ -51,7 +42,6 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// Advice to wait longer is an answer to the caller, not a wait.
     pub longest_wait: Duration,
-    pub classifier: Option<Classifier>,
 }
 
 impl Default for RetryPolicy {
@@ -61,7 +51,6 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             cap: Duration::from_secs(8),
             longest_wait: Duration::from_secs(120),
-            classifier: None,
         }
     }
 }
@@ -70,7 +59,7 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// `body` is as much of it as came so far; more than `MOST_BODY` is not needed.
-    Response { status: StatusCode, headers: &'a HeaderMap, body: &'a [u8] },
+    Response { status: StatusCode, headers: &'a HeaderMap, body: &'a [u8], again: Again },
     /// `replayable`: the caller allows a request twice (its method is idempotent, or it said so).
     Failure { error: &'a Error, replayable: bool },
 }
@@ -183,11 +172,14 @@ impl Retries {
     fn weigh(&mut self, outcome: Outcome<'_>, now: Now) -> Result<(Duration, Reason), Stop> {
         let (reason, advised) = match outcome {
             Outcome::Failure { error, replayable } => (of_failure(error, replayable)?, None),
-            Outcome::Response { status, headers, body } => {
+            Outcome::Response { status, headers, body, again } => {
                 let advice = Advice::of(headers, now.wall);
                 let body = &body[..body.len().min(MOST_BODY)];
-                let known = self.policy.classifier.and_then(|classify| classify(status, headers, body));
-                (of_response(status, advice, body, known)?, advice.wait)
+                match again {
+                    Again::Never | Again::Renewed => return Err(Stop::Final),
+                    Again::Perhaps(wait) => (of_response(status, advice, body)?, advice.wait.or(wait)),
+                    Again::Surely(wait) => (Reason::Classified, advice.wait.or(wait)),
+                }
             }
         };
         if self.made >= self.policy.max_retries {
@@ -219,12 +211,7 @@ fn of_failure(error: &Error, replayable: bool) -> Result<Reason, Stop> {
     }
 }
 
-fn of_response(status: StatusCode, advice: Advice, body: &[u8], known: Option<Verdict>) -> Result<Reason, Stop> {
-    match known {
-        Some(Verdict::Retry) => return Ok(Reason::Classified),
-        Some(Verdict::Final) => return Err(Stop::Final),
-        None => {}
-    }
+fn of_response(status: StatusCode, advice: Advice, body: &[u8]) -> Result<Reason, Stop> {
     let number = status.as_u16();
     if number < 400 || FINAL.contains(&number) {
         return Err(Stop::Final);
@@ -317,7 +304,11 @@ mod tests {
 
     fn answer(retries: &mut Retries, status: u16, pairs: &[(&'static str, &str)], body: &str) -> Decision {
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), headers(pairs));
-        retries.decide(Outcome::Response { status, headers: &headers, body: body.as_bytes() }, Now::get())
+        judged(retries, status, &headers, body, Again::Perhaps(None))
+    }
+
+    fn judged(retries: &mut Retries, status: StatusCode, headers: &HeaderMap, body: &str, again: Again) -> Decision {
+        retries.decide(Outcome::Response { status, headers, body: body.as_bytes(), again }, Now::get())
     }
 
     fn failure(error: &Error, replayable: bool) -> Decision {
@@ -426,16 +417,14 @@ mod tests {
 
     #[test]
     fn a_client_knows_better() {
-        let classifier: Classifier = |status, _, body| match (status.as_u16(), body) {
-            (500, b"again") => Some(Verdict::Retry),
-            (503, _) => Some(Verdict::Final),
-            _ => None,
-        };
-        let policy = RetryPolicy { classifier: Some(classifier), ..policy() };
-        assert_eq!(reason(answer(&mut retries(policy), 500, &[], "again")), Some(Reason::Classified));
-        assert_eq!(answer(&mut retries(policy), 500, &[], ""), Decision::Stop(Stop::Final));
-        assert_eq!(answer(&mut retries(policy), 503, &[], ""), Decision::Stop(Stop::Final));
-        assert_eq!(reason(answer(&mut retries(policy), 429, &[], "")), Some(Reason::Refused));
+        let decide = |status, again| judged(&mut retries(policy()), status, &HeaderMap::new(), "", again);
+        assert_eq!(reason(decide(StatusCode::INTERNAL_SERVER_ERROR, Again::Surely(None))), Some(Reason::Classified));
+        for never in [Again::Never, Again::Renewed] {
+            assert_eq!(decide(StatusCode::SERVICE_UNAVAILABLE, never), Decision::Stop(Stop::Final));
+        }
+        let told = Duration::from_secs(123);
+        let long = decide(StatusCode::TOO_MANY_REQUESTS, Again::Perhaps(Some(told)));
+        assert_eq!(long, Decision::Stop(Stop::TooLong(told)));
     }
 
     #[test]
@@ -459,7 +448,7 @@ mod tests {
         assert!(!budget.withdraw(now));
         let mut poor = Retries::seeded(policy(), Arc::new(budget), fastrand::Rng::with_seed(1));
         let (status, headers) = (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new());
-        let outcome = Outcome::Response { status, headers: &headers, body: b"" };
+        let outcome = Outcome::Response { status, headers: &headers, body: b"", again: Again::Perhaps(None) };
         assert_eq!(
             poor.decide(outcome, Now { steady: later, wall: SystemTime::now() }),
             Decision::Stop(Stop::NoBudget)

@@ -9,15 +9,16 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use super::attempts::{Attempts, Elsewhere};
+use super::attempts::{Attempts, Elsewhere, Kept, MOST_REFUSAL};
 use super::body::Body;
 use super::engine::Arrival;
 use super::journey::Journey;
-use super::pace::Pace;
+use super::provider::Provider;
 use super::pump::Pump;
 use super::retry::RetryBudget;
 use super::{Failure, Path, Stream};
 use crate::address::Address;
+use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
 use crate::connections::{Connection, Group};
 use crate::error::{Delivery, Error, Phase, Status};
@@ -37,7 +38,7 @@ pub enum Way {
 pub struct Tries<'a> {
     pub persistence: Persistence,
     pub budget: &'a Arc<RetryBudget>,
-    pub pace: &'a dyn Pace,
+    pub provider: Option<&'a dyn Provider>,
 }
 
 impl Way {
@@ -61,20 +62,17 @@ impl Way {
         limits: &Limits,
         tries: Tries<'_>,
     ) -> Result<Response, Failure> {
-        let timed = limits.between_bytes.is_some();
         match self {
             Way::Engine { journey, group, elsewhere } => {
-                let Tries { persistence, budget, pace } = tries;
-                let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
+                let attempts = attempts(limits, journey, &**elsewhere, &tries, false);
                 let answer = pin!(attempts.answer(group.clone(), address.clone(), outgoing)).await;
-                let mut arrival = answer.map_err(|error| journey.in_all(error))?;
-                let Arrival { head, body } = &mut *arrival;
-                self.gather(head, Body::Engine(body), limits, || {
-                    if timed {
-                        journey.enter(Phase::Body);
-                    }
-                })
-                .await
+                let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
+                let response = self.gather_arrival(&mut arrival, limits).await;
+                match (refusal, tries.provider) {
+                    (Some(refusal), _) => Err(refused(response?, refusal)),
+                    (None, Some(provider)) => read(provider, response?),
+                    (None, None) => response,
+                }
             }
             Way::Reqwest { transport, attempt, .. } => {
                 let _under_way = attempt.under_way();
@@ -94,20 +92,36 @@ impl Way {
         stream: &Stream,
     ) -> Result<(StatusCode, Report, HeaderMap), Failure> {
         let Way::Engine { journey, group, elsewhere } = self else { return Err(no_streams().into()) };
-        let Tries { persistence, budget, pace } = tries;
-        let attempts = Attempts { limits, journey, elsewhere: &**elsewhere, persistence, budget, pace };
+        let attempts = attempts(limits, journey, &**elsewhere, &tries, true);
         // Boxed, for its room is wanted until the head alone, and a stream is long.
         let answer = Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await;
-        let Arrival { head, mut body } = *answer.map_err(|error| journey.in_all(error))?;
+        let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
+        if let Some(refusal) = refusal {
+            let limits = Limits { body: Some(MOST_REFUSAL as u64), ..*limits };
+            let response = Box::pin(self.gather_arrival(&mut arrival, &limits)).await;
+            return Err(refused(response?, refusal));
+        }
+        let Arrival { head, mut body } = *arrival;
         let first_byte = self.answered_at().saturating_duration_since(journey.started);
         let Head { status, version, headers, remote } = head;
         let report = || Report { remote, first_byte, ..self.report() };
         let headers = in_room_of_their_own(headers);
         let mut pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
-        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report() });
+        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report(), reply: None });
         let trailers = pump.run(&mut body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
         Ok((status, Report { total: journey.started.elapsed(), ..report() }, trailers))
+    }
+
+    async fn gather_arrival(&self, arrival: &mut Arrival, limits: &Limits) -> Result<Response, Failure> {
+        let Arrival { head, body } = arrival;
+        let timed = limits.between_bytes.is_some();
+        self.gather(head, Body::Engine(body), limits, || {
+            if let (true, Way::Engine { journey, .. }) = (timed, self) {
+                journey.enter(Phase::Body);
+            }
+        })
+        .await
     }
 
     async fn gather(
@@ -122,7 +136,7 @@ impl Way {
         let (body, end) = body.collect(limits.body, at_piece).await;
         let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, total: started.elapsed(), ..self.report() };
-        let response = Response { status, version, headers, body, report };
+        let response = Response { status, version, headers, body, report, reply: None };
         let Err(error) = end else { return Ok(response) };
         let error = Error { http_status: status.as_u16(), ..error };
         let carries = matches!(error.status, Status::TooLarge | Status::Truncated);
@@ -251,6 +265,33 @@ impl Way {
         match self {
             Way::Engine { journey, .. } => journey.report(),
             Way::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
+        }
+    }
+}
+
+fn attempts<'a>(
+    limits: &'a Limits,
+    journey: &'a Journey,
+    elsewhere: &'a dyn Elsewhere,
+    tries: &Tries<'a>,
+    stream: bool,
+) -> Attempts<'a> {
+    let Tries { persistence, budget, provider } = *tries;
+    Attempts { limits, journey, elsewhere, persistence, budget, provider, stream }
+}
+
+/// A refusal, with all the provider said.
+fn refused(response: Response, (error, reply): (Error, Reply)) -> Failure {
+    Failure { error, response: Some(Box::new(Response { reply: Some(Box::new(reply)), ..response })) }
+}
+
+/// A whole answer, read by the provider's client.
+fn read(provider: &dyn Provider, response: Response) -> Result<Response, Failure> {
+    match provider.read(&response.body) {
+        Ok(reply) => Ok(Response { reply: Some(Box::new(reply)), ..response }),
+        Err((error, reply)) => {
+            let error = Error { http_status: response.status.as_u16(), ..error };
+            Err(refused(response, (error, reply)))
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::config::{Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
-use crate::request::pace::Pace;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
 use crate::request::{Exchange, Failure, Path, Request, Stream};
@@ -38,8 +37,6 @@ pub struct SessionHandle {
     pub defaults: RequestDefaults,
     /// The pool's, so that an outage is not amplified.
     pub budget: Arc<RetryBudget>,
-    /// Holds requests back: nobody does, but for clients that learn a provider's limits.
-    pub pace: Arc<dyn Pace>,
     pub lease: Option<Lease>,
     /// What the pool's streams hold unread.
     pub unread: Arc<Budget>,
@@ -50,6 +47,22 @@ pub struct SessionHandle {
 impl SessionHandle {
     pub fn id(&self) -> u64 {
         self.session.id
+    }
+
+    /// One more handle, with the same defaults; no lease.
+    #[must_use]
+    pub fn another(&self) -> SessionHandle {
+        let SessionHandle { session, runtime, pool_limits, defaults, budget, unread, pool, .. } = self;
+        SessionHandle {
+            session: session.clone(),
+            runtime: runtime.clone(),
+            pool_limits: *pool_limits,
+            defaults: defaults.clone(),
+            budget: budget.clone(),
+            lease: None,
+            unread: unread.clone(),
+            pool: *pool,
+        }
     }
 
     pub fn is_closed(&self) -> bool {
@@ -93,6 +106,17 @@ impl SessionHandle {
             self.runtime.wait(run)
         };
         let outcome = outcome.map_err(Failure::from).and_then(|outcome| outcome);
+        tally.ended(outcome.as_ref().map(|response| response.report.reused));
+        outcome
+    }
+
+    /// Sends a request from within a task of the runtime: the whole response.
+    pub async fn send(&self, request: Request) -> std::result::Result<Response, Failure> {
+        let begun = InFlight::begin(&self.session)?;
+        let _held = request.cancel.map(hold).transpose()?;
+        let exchange = self.exchange(request)?;
+        let tally = self.tally(&exchange);
+        let outcome = run(begun, exchange).await;
         tally.ended(outcome.as_ref().map(|response| response.report.reused));
         outcome
     }
@@ -211,7 +235,7 @@ impl SessionHandle {
             limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
             persistence,
             budget: self.budget.clone(),
-            pace: self.pace.clone(),
+            provider: request.provider,
             path,
             address,
             outgoing: Outgoing {

@@ -10,7 +10,6 @@ use aipool::config::{ConnectionCaps, ConnectionConfig, HttpVersion, Limits, Pers
 use aipool::connections::{Checkout, ConnectionStats, Connections, Group, Identity, Lease, Reference};
 use aipool::error::Result;
 use aipool::events::CloseReason;
-use aipool::request::pace::Unpaced;
 use aipool::request::retry::RetryBudget;
 use aipool::request::{Elsewhere, Exchange, Failure, Path};
 use aipool::response::Response;
@@ -163,7 +162,7 @@ impl Origin {
             limits,
             persistence: Persistence::default(),
             budget: Arc::<RetryBudget>::default(),
-            pace: Arc::new(Unpaced),
+            provider: None,
             cancel: None,
             interrupt: None,
             started: tokio::time::Instant::now(),

@@ -171,6 +171,7 @@ pub fn get(url: &str) -> Request {
         cancel: None,
         interruptible: false,
         may_repeat: false,
+        provider: None,
     }
 }
 

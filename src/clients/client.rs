@@ -1,0 +1,211 @@
+//! A client of one provider: it asks over sessions of a pool, as any user of the pool would.
+
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use once_cell::sync::OnceCell;
+
+use super::ask::Ask;
+use super::config::ClientConfig;
+use super::service::{Credential, Service, Wire, Written};
+use super::signature::Signature;
+use super::token::Tokens;
+use super::turn::Turn;
+use crate::body::reader::Plan;
+use crate::cancel::Cancel;
+use crate::config::{EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
+use crate::error::{Detail, Error, Result, Status};
+use crate::pool::ConnectionPool;
+use crate::queue::Queue;
+use crate::request::Request;
+use crate::request::account::{Account, fingerprint};
+use crate::response::Answer;
+use crate::session::{Answered, SessionHandle};
+
+/// Where none is named in the headers: some providers refuse whoever does not say who asks.
+const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// How often a call is begun again on a fresh session when the one it got was just closed.
+const FRESH_SESSIONS: usize = 3;
+
+/// A client.
+pub struct Client(Arc<Inner>);
+
+/// What its calls share.
+pub struct Inner {
+    pub config: ClientConfig,
+    pub service: &'static dyn Service,
+    pub account: Arc<Account>,
+    pool: Home,
+    signs: Signs,
+    /// Its own session, where it shares none.
+    own: OnceCell<SessionHandle>,
+}
+
+/// Over which pool.
+pub enum Home {
+    /// Whichever is the global one when it asks.
+    Global,
+    Given(Arc<ConnectionPool>),
+}
+
+enum Signs {
+    Nothing,
+    Fixed(HeaderValue),
+    Token(Arc<Tokens>),
+}
+
+/// How a call is to go.
+#[derive(Default)]
+pub struct How {
+    pub limits: LimitOverrides,
+    pub retries: Option<u32>,
+    pub headers: HeaderMap,
+    pub idempotency_key: String,
+    pub cancel: Option<Cancel>,
+    pub interruptible: bool,
+}
+
+impl Client {
+    pub fn new(config: ClientConfig, pool: Home) -> Result<Client> {
+        let service = config.kind.service();
+        let who = config.credential_texts();
+        let name = fingerprint(&[config.kind.name(), &config.base_url, who[0], who[1], who[2], who[3]]);
+        let account = Account::get(name, config.max_concurrency, config.breaks_after, config.paced);
+        let signs = match service.credential(&config)? {
+            Credential::None => Signs::Nothing,
+            Credential::Fixed(header) => Signs::Fixed(header),
+            Credential::Token { scheme, brought } => {
+                let name = fingerprint(&[&config.auth_url, &config.scope, who[0], who[1], who[2], who[3]]);
+                let tokens = Tokens::of(name, scheme);
+                brought.map_or(Ok(()), |token| tokens.begin_with(token))?;
+                Signs::Token(tokens)
+            }
+        };
+        Ok(Client(Arc::new(Inner { config, service, account, pool, signs, own: OnceCell::new() })))
+    }
+
+    /// What it lacks to ask anything.
+    pub fn is_configured(&self) -> Result<()> {
+        self.0.config.missing()
+    }
+
+    /// The session it asks over: its pool's, or one that nobody else has.
+    pub fn session(&self, pooled: bool) -> Result<SessionHandle> {
+        self.0.session(pooled)
+    }
+
+    /// Asks, and waits for the whole answer, or for a stream's head.
+    pub fn call(&self, ask: &Ask, how: &How) -> std::result::Result<Arc<Answer>, Answered> {
+        let alone = |error| (error, None);
+        for _ in 1..FRESH_SESSIONS {
+            let (session, request) = self.0.prepare(ask, how).map_err(alone)?;
+            match session.answer(request) {
+                Err((error, _)) if is_stale(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        let (session, request) = self.0.prepare(ask, how).map_err(alone)?;
+        session.answer(request)
+    }
+
+    /// Asks; `queue` tells what becomes of it.
+    pub fn submit(&self, ask: &Ask, how: &How, queue: &Arc<Queue>, tag: u64) -> Result<()> {
+        for _ in 1..FRESH_SESSIONS {
+            let (session, request) = self.0.prepare(ask, how)?;
+            match session.submit(request, queue, tag) {
+                Err(error) if is_stale(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        let (session, request) = self.0.prepare(ask, how)?;
+        session.submit(request, queue, tag)
+    }
+}
+
+impl Inner {
+    fn pool(&self) -> Result<Arc<ConnectionPool>> {
+        match &self.pool {
+            Home::Global => ConnectionPool::global(None),
+            Home::Given(pool) => Ok(pool.clone()),
+        }
+    }
+
+    fn session(&self, pooled: bool) -> Result<SessionHandle> {
+        let config = Some(self.config.session.clone());
+        if pooled { self.pool()?.get_session(&self.config.base_url, config) } else { self.unpooled() }
+    }
+
+    fn unpooled(&self) -> Result<SessionHandle> {
+        self.pool()?.own_session(&self.config.base_url, Some(self.config.session.clone()))
+    }
+
+    /// A handle, and the request in the provider's words.
+    fn prepare(self: &Arc<Self>, ask: &Ask, how: &How) -> Result<(SessionHandle, Request)> {
+        self.config.missing()?;
+        let session = if self.config.pooled { self.session(true)? } else { self.its_own()? };
+        let written = self.service.write(ask, &self.config)?;
+        let request = self.request(written, ask.is_stream(), how)?;
+        Ok((session, request))
+    }
+
+    fn its_own(&self) -> Result<SessionHandle> {
+        let own = self.own.get_or_try_init(|| self.unpooled())?;
+        Ok(own.another())
+    }
+
+    /// The request of a written call.
+    pub fn request(self: &Arc<Self>, written: Written, stream: bool, how: &How) -> Result<Request> {
+        let Written { wire: Wire { method, url, mut headers, body }, dialect, framing } = written;
+        for (name, value) in &how.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+        if !self.config.session.defaults.headers.contains_key(USER_AGENT) {
+            headers.entry(USER_AGENT).or_insert(WHO);
+        }
+        if !how.idempotency_key.is_empty() {
+            let value = HeaderValue::from_str(&how.idempotency_key);
+            let bad = |_| Error::invalid("idempotency_key", "has a character that no header holds");
+            headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
+        }
+        let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing };
+        let plan =
+            Plan { format: framing, most: EVENT_BYTES as usize, dialect: Some(dialect), ..Plan::default() };
+        Ok(Request {
+            stream,
+            plan,
+            persistence: PersistenceOverrides {
+                retries: Some(how.retries.unwrap_or(self.config.retries)),
+                redirects: None,
+            },
+            cancel: how.cancel,
+            interruptible: how.interruptible,
+            provider: Some(Arc::new(turn)),
+            ..Request::new(method, url, headers, body, self.config.limits(how.limits, stream))
+        })
+    }
+
+    fn signature(self: &Arc<Self>) -> Result<Signature> {
+        Ok(match &self.signs {
+            Signs::Nothing => Signature::None,
+            Signs::Fixed(header) => Signature::Fixed(header.clone()),
+            Signs::Token(tokens) => {
+                let session = Arc::new(self.pool()?.get_session(&self.config.auth_url, Some(self.token_session()))?);
+                Signature::Token { tokens: tokens.clone(), client: self.clone(), session }
+            }
+        })
+    }
+
+    /// Tokens are had without the client's certificate, and without its headers.
+    fn token_session(&self) -> SessionConfig {
+        let mut config = self.config.session.clone();
+        config.connection.tls.client = Default::default();
+        config.defaults.headers.clear();
+        config.partition.push_str("/token");
+        config
+    }
+}
+
+fn is_stale(error: &Error) -> bool {
+    error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
+}

@@ -1,0 +1,133 @@
+//! JSON as providers write it: members that are null, absent, or numbers in quotes.
+
+use serde_json::{Map, Value};
+
+use crate::body::reply::{Problem, Telling, Usage, in_body};
+use crate::error::{Detail, Error, Result, Status};
+
+/// Parses what should be JSON; blank lines before it are a server's way to keep a connection open.
+pub fn parse(text: &[u8]) -> Result<Value> {
+    let text = text.trim_ascii_start();
+    if text.first() == Some(&b'<') {
+        return Err(not_json("is HTML, which a proxy or a wrong address gives; check base_url"));
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        let what = if error.is_eof() { "is JSON that ends too early" } else { "is no JSON" };
+        not_json(&format!("{what} (line {}, column {}); read the body", error.line(), error.column()))
+    })
+}
+
+fn not_json(what: &str) -> Error {
+    in_body(Status::Provider, format!("response: {what}")).detail(Detail::NotJson)
+}
+
+/// A text; empty where there is none.
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+/// A whole number, also one in quotes; -1 where there is none.
+pub fn number(value: &Value, name: &str) -> i64 {
+    match value.get(name) {
+        Some(Value::Number(number)) => {
+            number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)).unwrap_or(-1)
+        }
+        Some(Value::String(text)) => text.trim().parse().unwrap_or(-1),
+        _ => -1,
+    }
+}
+
+/// A list; empty where there is none.
+pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A member that is there and not null.
+pub fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.get(name).filter(|value| !value.is_null())
+}
+
+/// A JSON text as it is, anything else as the JSON text of it: arguments come both ways.
+pub fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// The JSON of a text that the model wrote; the text itself where it is none.
+pub fn from_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Puts `more` over `body`.
+pub fn merge(body: &mut Value, more: &Map<String, Value>) {
+    if let Value::Object(body) = body {
+        for (name, value) in more {
+            body.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// The usage, under whichever names.
+pub fn usage(value: &Value) -> Usage {
+    let first = |names: &[&str]| names.iter().map(|name| number(value, name)).find(|number| *number >= 0).unwrap_or(-1);
+    let within = |outer: &[&str], name: &str| {
+        let details = outer.iter().filter_map(|outer| value.get(*outer));
+        details.map(|details| number(details, name)).find(|number| *number >= 0).unwrap_or(-1)
+    };
+    let either = |direct: i64, nested: i64| if direct >= 0 { direct } else { nested };
+    let prompt_details = ["prompt_tokens_details", "input_tokens_details"];
+    let completion_details = ["completion_tokens_details", "output_tokens_details", "completionTokensDetails"];
+    let thought = within(&completion_details, "reasoning_tokens");
+    Usage {
+        prompt: first(&["prompt_tokens", "input_tokens", "inputTextTokens"]),
+        completion: first(&["completion_tokens", "output_tokens", "completionTokens"]),
+        total: first(&["total_tokens", "totalTokens"]),
+        cached: either(
+            first(&["precached_prompt_tokens", "cached_tokens"]),
+            within(&prompt_details, "cached_tokens"),
+        ),
+        reasoning: either(thought, within(&completion_details, "reasoningTokens")),
+        context: -1,
+    }
+}
+
+/// The code and the words of a failure, in any of the forms seen.
+pub fn problem(value: &Value) -> Option<Problem> {
+    let scalar = |value: &Value, names: &[&str]| {
+        let found = names.iter().find_map(|name| match value.get(*name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    };
+    let codes = ["code", "error_type", "type", "grpcCode", "status"];
+    let of = |value: &Value| Problem {
+        code: scalar(value, &codes),
+        text: scalar(value, &["message", "error", "detail", "error_description", "msg"]),
+    };
+    match value.get("error") {
+        Some(inner @ Value::Object(_)) => Some(of(inner)),
+        Some(Value::Array(several)) => several.first().map(|first| of(first)),
+        Some(Value::String(text)) => Some(Problem { code: scalar(value, &codes), text: text.clone() }),
+        _ => {
+            let problem = of(value);
+            let detail = value.get("detail").filter(|detail| !detail.is_null() && !detail.is_string());
+            match detail {
+                Some(detail) => Some(Problem { text: detail.to_string(), ..problem }),
+                None if problem.text.is_empty() => None,
+                None => Some(problem),
+            }
+        }
+    }
+}
+
+/// A failure inside an answer that began well.
+pub fn failure_within(problem: Problem, telling: &mut Telling) -> Error {
+    let told = super::refusal::within(&problem);
+    telling.reply.problem = problem;
+    told
+}

@@ -1,0 +1,18 @@
+//! Clients of AI providers: GigaChat, YandexGPT, 1C:Naparnik, and all that speak as OpenAI does. They use the pool as any caller
+//! would; a provider's own words are in its folder.
+
+pub mod ask;
+pub mod client;
+pub mod config;
+pub mod json;
+pub mod kind;
+mod lists;
+pub mod openai;
+mod refusal;
+pub mod secret;
+pub mod service;
+mod signature;
+pub mod token;
+mod turn;
+
+pub use self::client::{Client, Home, How};

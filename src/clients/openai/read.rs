@@ -1,0 +1,117 @@
+//! Answers as OpenAI writes them, and as its many likenesses do: every member may be absent or null.
+
+use serde_json::Value;
+
+use crate::body::events::Event;
+use crate::body::reply::{Decode, Dialect, Finish, Telling};
+use crate::clients::json::{as_text, failure_within, list, member, number, parse, problem, text, usage};
+use crate::error::Result;
+
+/// Chat completions.
+pub struct Completions;
+
+impl Dialect for Completions {
+    fn decoder(&self) -> Box<dyn Decode> {
+        Box::new(Completions)
+    }
+
+    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+        let body = parse(body)?;
+        if list(&body, "choices").is_empty() {
+            if let Some(problem) = problem(&body) {
+                return Err(failure_within(problem, telling));
+            }
+        }
+        about(&body, telling);
+        if let Some(choice) = list(&body, "choices").first() {
+            let part = member(choice, "message").or_else(|| member(choice, "delta")).unwrap_or(&Value::Null);
+            add(part, telling)?;
+            telling.finish(text(choice, "finish_reason"));
+        }
+        telling.done();
+        Ok(())
+    }
+}
+
+impl Decode for Completions {
+    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
+        let data = event.data.trim();
+        if data.is_empty() || telling.is_done() {
+            return Ok(());
+        }
+        if data == "[DONE]" {
+            telling.done();
+            return Ok(());
+        }
+        let chunk = parse(data.as_bytes())?;
+        if let Some(problem) = member(&chunk, "error").and_then(|_| problem(&chunk)) {
+            return Err(failure_within(problem, telling));
+        }
+        if event.name == "error" {
+            let problem = problem(&chunk).unwrap_or_default();
+            return Err(failure_within(problem, telling));
+        }
+        about(&chunk, telling);
+        for choice in list(&chunk, "choices").iter().filter(|choice| number(choice, "index") <= 0) {
+            let finish = text(choice, "finish_reason");
+            let delta = member(choice, "delta").unwrap_or(&Value::Null);
+            if Finish::of(finish) == Finish::Filter && !text(delta, "content").is_empty() {
+                // The whole text anew, without what was filtered.
+                telling.whole_text(text(delta, "content"))?;
+            } else {
+                add(delta, telling)?;
+            }
+            telling.finish(finish);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, telling: &mut Telling) -> Result<()> {
+        // Some proxies lose the mark.
+        if telling.reply.finish != Finish::None {
+            telling.done();
+        }
+        Ok(())
+    }
+}
+
+/// What is said of the answer itself.
+fn about(body: &Value, telling: &mut Telling) {
+    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, "id")] {
+        let told = text(body, name);
+        if !told.is_empty() {
+            told.clone_into(kept);
+        }
+    }
+    if let Some(told) = member(body, "usage") {
+        telling.usage(usage(told));
+    }
+}
+
+/// A message, or a part of one.
+fn add(part: &Value, telling: &mut Telling) -> Result<()> {
+    let thought = ["reasoning_content", "reasoning"].iter().map(|name| text(part, name)).find(|text| !text.is_empty());
+    telling.reasoning(thought.unwrap_or(""))?;
+    telling.text(&content(part))?;
+    telling.text(text(part, "refusal"))?;
+    for (place, call) in list(part, "tool_calls").iter().enumerate() {
+        let index = usize::try_from(number(call, "index")).unwrap_or(place);
+        let function = member(call, "function").unwrap_or(&Value::Null);
+        let arguments = member(function, "arguments").map(as_text).unwrap_or_default();
+        telling.call(index, text(call, "id"), text(function, "name"), &arguments)?;
+    }
+    if let Some(function) = member(part, "function_call") {
+        let arguments = member(function, "arguments").map(as_text).unwrap_or_default();
+        telling.call(0, "", text(function, "name"), &arguments)?;
+    }
+    Ok(())
+}
+
+/// A text, or a list of parts of which some are texts.
+fn content(part: &Value) -> String {
+    match part.get("content") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => parts.iter().map(|part| text(part, "text")).collect(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,94 @@
+//! One call's dealings with its provider: leave to go, a signature, and what an answer means.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+
+use super::client::Inner;
+use super::refusal;
+use super::service::Told;
+use super::signature::Signature;
+use crate::body::events::Format;
+use crate::body::reply::{Dialect, Reply, Telling};
+use crate::error::{Detail, Error, Status};
+use crate::request::account::Permit;
+use crate::request::provider::{Admission, Again, Judgement, Provider, Refusal};
+use crate::request::retry_after::Advice;
+
+/// A call.
+pub struct Turn {
+    pub client: Arc<Inner>,
+    pub signature: Signature,
+    pub dialect: Arc<dyn Dialect>,
+    pub framing: Option<Format>,
+}
+
+impl Provider for Turn {
+    fn admit<'a>(&'a self, headers: &'a mut HeaderMap) -> Admission<'a> {
+        Box::pin(async {
+            let mut permit = self.client.account.admit().await?;
+            if let Some((value, number)) = self.signature.sign().await? {
+                headers.insert(AUTHORIZATION, value);
+                permit.token = number;
+            }
+            Ok(permit)
+        })
+    }
+
+    fn occupied(&self) -> String {
+        self.client.account.occupied()
+    }
+
+    fn failed(&self, permit: Permit, error: &Error) {
+        permit.failed(error);
+    }
+
+    fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap) {
+        permit.answered(status, headers);
+    }
+
+    fn begins_stream(&self, headers: &HeaderMap) -> bool {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_ascii_lowercase();
+        match self.framing {
+            // Likenesses of OpenAI call it anything, but for what is a whole answer or a page.
+            Some(Format::Sse) => !kind.starts_with("application/json") && !kind.starts_with("text/html"),
+            _ => !kind.starts_with("text/html"),
+        }
+    }
+
+    fn judge(&self, permit: &Permit, refusal: &Refusal<'_>) -> Judgement {
+        let told = self.client.service.refusal(refusal);
+        let advised = told.cool.or_else(|| Advice::of(refusal.headers, SystemTime::now()).wait);
+        if told.status == Status::RateLimited {
+            match told.detail {
+                Detail::Concurrency => told.at_most.iter().for_each(|most| permit.at_most(*most)),
+                _ => permit.refused_for_rate(advised),
+            }
+        }
+        let renewed = told.token && !refusal.renewed && self.signature.renews();
+        if told.token {
+            self.signature.refused(permit.token);
+        }
+        let error = Error::new(told.status, refusal::message(&told, refusal.status)).detail(told.detail);
+        let waiting_helps = told.status == Status::RateLimited || told.detail == Detail::Overloaded;
+        let error = Error { retry_after: advised, retryable: waiting_helps, ..error };
+        let Told { again, problem, .. } = told;
+        let again = match again {
+            _ if renewed => Again::Renewed,
+            Again::Perhaps(None) => Again::Perhaps(advised),
+            again => again,
+        };
+        Judgement { again, error, reply: Reply { problem, ..Reply::default() } }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Reply, (Error, Reply)> {
+        let mut telling = Telling::default();
+        let read = self.dialect.whole(body, &mut telling);
+        match read {
+            Ok(()) => Ok(telling.reply),
+            Err(error) => Err((error, telling.reply)),
+        }
+    }
+}

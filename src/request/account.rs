@@ -1,0 +1,211 @@
+//! What a provider counts together: the requests of one credential to one host, whoever in the process sends them. They wait in
+//! one line for a slot, for the end of a rate window, for a server that is down to come back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use ring::digest::{SHA256, digest};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Gate};
+use super::pace::Pace;
+use crate::error::{Detail, Error, Phase, Result, Status};
+use crate::lock::lock;
+use crate::sys;
+
+/// Names an account, and says nothing of its credential.
+pub type Fingerprint = [u8; 32];
+
+/// The fingerprint of some texts, each of them told apart from the next.
+pub fn fingerprint(texts: &[&str]) -> Fingerprint {
+    let mut all = Vec::new();
+    for text in texts {
+        all.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        all.extend_from_slice(text.as_bytes());
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, &all).as_ref());
+    zeroize::Zeroize::zeroize(&mut all);
+    out
+}
+
+/// The accounts of this process.
+#[derive(Default)]
+struct Accounts(Mutex<HashMap<Fingerprint, Weak<Account>>>);
+
+/// One account.
+pub struct Account {
+    /// First come, first served: who is in front waits for the state to change, the others for their turn.
+    line: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    /// Requests at once, to the ends of their bodies.
+    most: usize,
+    running: usize,
+    pace: Pace,
+    breaker: Breaker,
+    /// Rates that were learned are kept to.
+    paced: bool,
+}
+
+/// Leave to send one attempt, given back when its body has ended.
+pub struct Permit {
+    account: Arc<Account>,
+    /// It was let out to see whether the server is back.
+    probes: bool,
+    /// No head has come yet.
+    unanswered: bool,
+    /// Names the token it was signed with; 0 where that never changes.
+    pub token: u64,
+}
+
+/// What keeps the first in line.
+enum Hindrance {
+    /// Until something changes, or this moment at the latest.
+    Until(Option<Instant>),
+    /// The server is down.
+    Down(Duration),
+}
+
+impl Account {
+    /// The account of this fingerprint. Of several limits for one account the least holds.
+    pub fn get(name: Fingerprint, most: usize, breaks_after: u32, paced: bool) -> Arc<Account> {
+        let mut accounts = lock(&sys::process_state::<Accounts>().0);
+        if let Some(account) = accounts.get(&name).and_then(Weak::upgrade) {
+            let mut state = lock(&account.state);
+            state.most = state.most.min(most);
+            drop(state);
+            return account;
+        }
+        accounts.retain(|_, account| account.strong_count() > 0);
+        let state = State { most, running: 0, pace: Pace::default(), breaker: Breaker::new(breaks_after), paced };
+        let account =
+            Arc::new(Account { line: tokio::sync::Mutex::default(), state: Mutex::new(state), changed: Notify::new() });
+        accounts.insert(name, Arc::downgrade(&account));
+        account
+    }
+
+    /// Waits until one more attempt may go.
+    pub async fn admit(self: &Arc<Self>) -> Result<Permit> {
+        let _turn = self.line.lock().await;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let until = match self.try_admit(Instant::now()) {
+                Ok(permit) => return Ok(permit),
+                Err(Hindrance::Down(back)) => return Err(is_down(back)),
+                Err(Hindrance::Until(until)) => until,
+            };
+            match until {
+                Some(until) => {
+                    let _ = tokio::time::timeout_at(until, changed).await;
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    fn try_admit(self: &Arc<Self>, now: Instant) -> std::result::Result<Permit, Hindrance> {
+        let mut state = lock(&self.state);
+        let probes = match state.breaker.ask(now) {
+            Gate::Open => false,
+            Gate::Probe => true,
+            Gate::Shut(back) => return Err(Hindrance::Down(back)),
+        };
+        if state.running >= state.most {
+            return Err(Hindrance::Until(None));
+        }
+        if state.paced {
+            state.pace.ask(now).map_err(Hindrance::Until)?;
+        }
+        if probes {
+            state.breaker.probes(now);
+        }
+        state.running += 1;
+        state.pace.leaves(now);
+        Ok(Permit { account: self.clone(), probes, unanswered: true, token: 0 })
+    }
+
+    /// As `admit` would say it now, for who ran out of patience.
+    pub fn occupied(&self) -> String {
+        let state = lock(&self.state);
+        format!("{} of {} requests under way", state.running, state.most)
+    }
+
+    /// How many requests are under way.
+    pub fn running(&self) -> usize {
+        lock(&self.state).running
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Permit {
+    /// A head came.
+    pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let now = Instant::now();
+        let mut state = self.account.state();
+        if std::mem::take(&mut self.unanswered) {
+            state.pace.lands();
+        }
+        state.pace.learn(headers, now);
+        let down = matches!(status.as_u16(), 500 | 502 | 503 | 504 | 529);
+        state.breaker.saw(!down, std::mem::take(&mut self.probes), now);
+        drop(state);
+        self.account.changed.notify_waiters();
+    }
+
+    /// No head came.
+    pub fn failed(mut self, error: &Error) {
+        let servers = matches!(error.status, Status::Connect | Status::Reset)
+            || matches!(error.detail, Detail::FirstByteLimit | Detail::ConnectLimit);
+        if servers {
+            let probes = std::mem::take(&mut self.probes);
+            self.account.state().breaker.saw(false, probes, Instant::now());
+        }
+    }
+
+    /// The provider said that requests come too fast, and perhaps for how long all have to wait.
+    pub fn refused_for_rate(&self, advised: Option<Duration>) {
+        self.account.state().pace.refused(advised, Instant::now());
+    }
+
+    /// The provider said how many it takes at once.
+    pub fn at_most(&self, most: usize) {
+        let mut state = self.account.state();
+        state.most = state.most.min(most.max(1));
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.account.state();
+        state.running -= 1;
+        if self.unanswered {
+            state.pace.lands();
+        }
+        if self.probes {
+            // Given up before anybody knew: the next one probes.
+            state.breaker.probe_is_over();
+        }
+        drop(state);
+        self.account.changed.notify_waiters();
+    }
+}
+
+fn is_down(back: Duration) -> Error {
+    let message = format!(
+        "provider: its last requests all failed, so none is sent for {} ms; then one tries (breaker_failures)",
+        back.as_millis()
+    );
+    let error = Error::new(Status::Provider, message).detail(Detail::CircuitOpen).phase(Phase::Queue).retryable();
+    Error { retry_after: Some(back), ..error }
+}
