@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The boundary's files, in the order of the header's sections.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 17] = [
     "library",
     "status",
     "args",
@@ -18,6 +18,10 @@ const SECTIONS: [&str; 13] = [
     "upload",
     "queue",
     "events",
+    "client_options",
+    "call",
+    "client",
+    "reply",
 ];
 /// The short names come last.
 const LAST: &str = "short";

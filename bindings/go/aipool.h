@@ -290,6 +290,222 @@
 #define AIP_COMPLETION_DONE 4
 
 /**
+ * OpenAI, and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, LiteLLM, Ollama's `/v1`.
+ */
+#define AIP_CLIENT_OPENAI 1
+
+/**
+ * Ollama's own API.
+ */
+#define AIP_CLIENT_OLLAMA 2
+
+/**
+ * In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
+ * The environment is read during aip_client_new() alone; nobody may change it meanwhile.
+ */
+#define AIP_CLIENT_FROM_ENVIRONMENT 1
+
+/**
+ * In `aip_client_options.flags`: the client asks over a session of its own, which its pool does not keep.
+ */
+#define AIP_CLIENT_UNPOOLED 2
+
+/**
+ * The talk goes on: `messages`, or `prompt` alone (the default).
+ */
+#define AIP_CALL_CHAT 0
+
+/**
+ * Embeddings of `inputs`: aip_response_embedding().
+ */
+#define AIP_CALL_EMBED 1
+
+/**
+ * The models there are: aip_reply.text, a name a line.
+ */
+#define AIP_CALL_MODELS 2
+
+/**
+ * Tokens of `inputs`: aip_reply.prompt_tokens is the sum, the body what the provider says of each.
+ */
+#define AIP_CALL_COUNT 3
+
+/**
+ * Any other request to the provider: `method`, `url`, `body`, signed, paced and judged as the others.
+ */
+#define AIP_CALL_RAW 4
+
+/**
+ * In `aip_call.flags`: the answer is handed out at its head, and told part by part with aip_response_next_delta().
+ */
+#define AIP_CALL_STREAM 1
+
+/**
+ * In `aip_call.flags`: as AIP_REQUEST_INTERRUPTIBLE.
+ */
+#define AIP_CALL_INTERRUPTIBLE 2
+
+/**
+ * In `aip_call.flags`: Yandex: as an operation that is asked about until it is done.
+ */
+#define AIP_CALL_JOB 4
+
+/**
+ * In `aip_call.set`: `temperature` counts, also when it is 0.
+ */
+#define AIP_SET_TEMPERATURE 1
+
+/**
+ * In `aip_call.set`: `top_p` counts.
+ */
+#define AIP_SET_TOP_P 2
+
+/**
+ * In `aip_call.set`: `seed` counts.
+ */
+#define AIP_SET_SEED 4
+
+/**
+ * In `aip_message.role`.
+ */
+#define AIP_ROLE_USER 0
+
+/**
+ * In `aip_message.role`.
+ */
+#define AIP_ROLE_SYSTEM 1
+
+/**
+ * In `aip_message.role`: what the model answered.
+ */
+#define AIP_ROLE_ASSISTANT 2
+
+/**
+ * In `aip_message.role`: what a tool gave.
+ */
+#define AIP_ROLE_TOOL 3
+
+/**
+ * In `aip_call.response_format`: any text (the default).
+ */
+#define AIP_FORMAT_TEXT 0
+
+/**
+ * In `aip_call.response_format`: JSON; by `json_schema` where that is set.
+ */
+#define AIP_FORMAT_JSON 1
+
+/**
+ * In `aip_delta.kind`: more of the answer's text.
+ */
+#define AIP_DELTA_TEXT 1
+
+/**
+ * In `aip_delta.kind`: all text so far is withdrawn; `text` stands in its place. A filter did that.
+ */
+#define AIP_DELTA_REPLACE 2
+
+/**
+ * In `aip_delta.kind`: more of what the model thinks aloud.
+ */
+#define AIP_DELTA_REASONING 3
+
+/**
+ * In `aip_delta.kind`: more of a call of a tool: `text` is a piece of its arguments; `id` and `name` where they came.
+ */
+#define AIP_DELTA_TOOL 4
+
+/**
+ * In `aip_delta.kind`: the tokens in aip_reply are new.
+ */
+#define AIP_DELTA_USAGE 5
+
+/**
+ * In `aip_delta.kind`: the answer is complete; AIP_END follows.
+ */
+#define AIP_DELTA_DONE 6
+
+/**
+ * In `aip_reply.finish_reason`: the answer has not ended, or nobody said why it did.
+ */
+#define AIP_FINISH_NONE 0
+
+/**
+ * In `aip_reply.finish_reason`: it was complete.
+ */
+#define AIP_FINISH_STOP 1
+
+/**
+ * In `aip_reply.finish_reason`: max_tokens, or the model's own bound.
+ */
+#define AIP_FINISH_LENGTH 2
+
+/**
+ * In `aip_reply.finish_reason`: it wants tools called.
+ */
+#define AIP_FINISH_TOOL 3
+
+/**
+ * In `aip_reply.finish_reason`: the provider's filter.
+ */
+#define AIP_FINISH_FILTER 4
+
+/**
+ * In `aip_reply.finish_reason`: the provider failed midway.
+ */
+#define AIP_FINISH_ERROR 5
+
+/**
+ * In `aip_reply.finish_reason`: a word this library does not know; see `finish`.
+ */
+#define AIP_FINISH_OTHER 6
+
+/**
+ * In aip_response_reply_copy(): aip_reply.text.
+ */
+#define AIP_REPLY_TEXT 0
+
+/**
+ * In aip_response_reply_copy(): aip_reply.reasoning.
+ */
+#define AIP_REPLY_REASONING 1
+
+/**
+ * In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it.
+ */
+#define AIP_REPLY_TOOL_CALLS 2
+
+/**
+ * In aip_response_reply_copy(): aip_reply.finish.
+ */
+#define AIP_REPLY_FINISH 3
+
+/**
+ * In aip_response_reply_copy(): aip_reply.model.
+ */
+#define AIP_REPLY_MODEL 4
+
+/**
+ * In aip_response_reply_copy(): aip_reply.id.
+ */
+#define AIP_REPLY_ID 5
+
+/**
+ * In aip_response_reply_copy(): aip_reply.state.
+ */
+#define AIP_REPLY_STATE 6
+
+/**
+ * In aip_response_reply_copy(): aip_reply.error_code.
+ */
+#define AIP_REPLY_ERROR_CODE 7
+
+/**
+ * In aip_response_reply_copy(): aip_reply.error_text.
+ */
+#define AIP_REPLY_ERROR_TEXT 8
+
+/**
  * The class of an outcome. Compare with `==`; the detail is in `aip_error`. An HTTP status of 400 or more is a response.
  */
 enum aip_status
@@ -378,6 +594,26 @@ enum aip_status
      * This library cannot do that; a newer one may.
      */
     AIP_UNSUPPORTED = 40,
+    /**
+     * A client lacks what it needs; the message names the option and its environment variable.
+     */
+    AIP_NOT_CONFIGURED = 41,
+    /**
+     * The provider does not accept the credential. With a response.
+     */
+    AIP_AUTH = 50,
+    /**
+     * Too many requests, or too many at once; retry_after_ms says how long to wait. With a response.
+     */
+    AIP_RATE_LIMITED = 51,
+    /**
+     * A quota or a balance is used up; no waiting mends that. With a response.
+     */
+    AIP_QUOTA = 52,
+    /**
+     * The provider refused, or failed; detail says how. With a response where there was one.
+     */
+    AIP_PROVIDER = 53,
     /**
      * The operating system refused; os_error holds its number.
      */
@@ -507,6 +743,50 @@ enum aip_detail
      * PROTOCOL: a redirect too many, or one that leads nowhere.
      */
     AIP_DETAIL_REDIRECT = 51,
+    /**
+     * PROVIDER: the request is wrong; the response says what.
+     */
+    AIP_DETAIL_BAD_REQUEST = 60,
+    /**
+     * PROVIDER: this credential may not do that.
+     */
+    AIP_DETAIL_PERMISSION = 61,
+    /**
+     * PROVIDER: no such model, file, operation or address.
+     */
+    AIP_DETAIL_NOT_FOUND = 62,
+    /**
+     * PROVIDER: the prompt is longer than the model takes.
+     */
+    AIP_DETAIL_CONTEXT_OVERFLOW = 63,
+    /**
+     * PROVIDER: refused by the provider's filter.
+     */
+    AIP_DETAIL_CONTENT_FILTER = 64,
+    /**
+     * PROVIDER: the provider failed.
+     */
+    AIP_DETAIL_SERVER_ERROR = 65,
+    /**
+     * PROVIDER: the provider has no room now.
+     */
+    AIP_DETAIL_OVERLOADED = 66,
+    /**
+     * RATE_LIMITED: as many requests at once as the provider allows.
+     */
+    AIP_DETAIL_CONCURRENCY = 67,
+    /**
+     * PROVIDER: not sent, for the requests before it all failed.
+     */
+    AIP_DETAIL_CIRCUIT_OPEN = 68,
+    /**
+     * PROVIDER: the answer is HTML, JSON that is cut, or of another content type than its format has.
+     */
+    AIP_DETAIL_NOT_JSON = 69,
+    /**
+     * PROVIDER: tools were called again and again and led nowhere.
+     */
+    AIP_DETAIL_TOOL_LOOP = 70,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -598,6 +878,11 @@ typedef int32_t aip_delivery;
  * Ends requests from another thread or a signal handler.
  */
 typedef struct aip_cancel aip_cancel;
+
+/**
+ * A client of one AI provider.
+ */
+typedef struct aip_client aip_client;
 
 /**
  * A pool of sessions keyed by base URL.
@@ -794,9 +1079,13 @@ typedef struct aip_error {
      */
     uint32_t flags;
     /**
+     * Milliseconds the server wants to be left alone; 0 where it did not say.
+     */
+    uint32_t retry_after_ms;
+    /**
      * Zero.
      */
-    uint32_t reserved[8];
+    uint32_t reserved[7];
     /**
      * What happened, which field, and the mend.
      */
@@ -1467,6 +1756,487 @@ typedef struct aip_completion {
     struct aip_error error;
 } aip_completion;
 
+/**
+ * What a client is made with. Call aip_client_options_init() first; every 0 and NULL is the default. Texts are UTF-8; each
+ * length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed.
+ */
+typedef struct aip_client_options {
+    /**
+     * sizeof(aip_client_options); set by aip_client_options_init().
+     */
+    size_t size;
+    /**
+     * AIP_CLIENT_OPENAI ...
+     */
+    uint32_t kind;
+    /**
+     * AIP_CLIENT_* bits.
+     */
+    uint32_t flags;
+    /**
+     * The provider's base URL, which is the pool's key; NULL is the provider's own.
+     */
+    const char *base_url;
+    size_t base_url_len;
+    /**
+     * Where tokens are had; NULL is the provider's own.
+     */
+    const char *auth_url;
+    size_t auth_url_len;
+    /**
+     * OpenAI's key; GigaChat's authorization key (base64 of id:secret); Yandex's API key; Naparnik's token.
+     */
+    const char *api_key;
+    size_t api_key_len;
+    /**
+     * A token that is used as it is: of GigaChat, or Yandex's IAM.
+     */
+    const char *access_token;
+    size_t access_token_len;
+    /**
+     * GigaChat: a user, in place of a key.
+     */
+    const char *user;
+    size_t user_len;
+    /**
+     * The user's password.
+     */
+    const char *password;
+    size_t password_len;
+    /**
+     * GigaChat: id and secret, in place of their base64 in `api_key`.
+     */
+    const char *client_id;
+    size_t client_id_len;
+    const char *client_secret;
+    size_t client_secret_len;
+    /**
+     * Yandex: an OAuth token, exchanged for IAM tokens.
+     */
+    const char *oauth_token;
+    size_t oauth_token_len;
+    /**
+     * GigaChat: GIGACHAT_API_PERS (the default), GIGACHAT_API_B2B or GIGACHAT_API_CORP.
+     */
+    const char *scope;
+    size_t scope_len;
+    /**
+     * Yandex's folder; OpenAI's project.
+     */
+    const char *folder;
+    size_t folder_len;
+    /**
+     * OpenAI's organization.
+     */
+    const char *organization;
+    size_t organization_len;
+    /**
+     * The model where a call names none; NULL is the provider's usual one, where it has one.
+     */
+    const char *model;
+    size_t model_len;
+    /**
+     * The same for embeddings.
+     */
+    const char *embedding_model;
+    size_t embedding_model_len;
+    /**
+     * GigaChat's X-Session-ID: what it has computed of a prompt is found again.
+     */
+    const char *affinity;
+    size_t affinity_len;
+    /**
+     * Connections, TLS (the Russian root goes into its `ca_file` or `ca_bytes`), limits and headers of all calls; NULL is the
+     * defaults. Its limits go over the provider's usual ones, and a call's over both.
+     */
+    const struct aip_session_options *session;
+    /**
+     * Requests at once to this host by this credential, in the whole process, each to the end of its body, 1 to 100000; 0 is what
+     * the provider is known to allow. AIP_UNLIMITED.
+     */
+    int64_t max_concurrency;
+    /**
+     * Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none.
+     */
+    int64_t max_retries;
+    /**
+     * So many failures in a row, and calls fail at once for a while; 0 is 5. AIP_OFF: never.
+     */
+    int64_t breaker_failures;
+    /**
+     * AIP_OFF: rates that the provider tells are not kept to. 0: they are.
+     */
+    int64_t pacing;
+} aip_client_options;
+
+/**
+ * One message of a talk. Zero all of it first.
+ */
+typedef struct aip_message {
+    /**
+     * AIP_ROLE_*.
+     */
+    uint32_t role;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * What is said; a tool's result is mostly JSON.
+     */
+    const char *content;
+    size_t content_len;
+    /**
+     * Of a tool's result: the tool's name.
+     */
+    const char *name;
+    size_t name_len;
+    /**
+     * Of a tool's result: the id of the call it answers; NULL where the provider has no ids.
+     */
+    const char *call_id;
+    size_t call_id_len;
+    /**
+     * Of an assistant's message: aip_reply.tool_calls of that answer.
+     */
+    const char *tool_calls;
+    size_t tool_calls_len;
+    /**
+     * Of an assistant's message: aip_reply.state of that answer.
+     */
+    const char *state;
+    size_t state_len;
+    /**
+     * The whole message as JSON in the provider's own words, in place of all that.
+     */
+    const char *raw;
+    size_t raw_len;
+    /**
+     * Zero.
+     */
+    uint64_t reserved2[3];
+} aip_message;
+
+/**
+ * A text in a list.
+ */
+typedef struct aip_text {
+    /**
+     * UTF-8.
+     */
+    const char *data;
+    /**
+     * Bytes of `data`, or AIP_NUL_TERMINATED.
+     */
+    size_t len;
+} aip_text;
+
+/**
+ * One call. Call aip_call_init() first; every 0 and NULL is the default. Texts are UTF-8; each length is in bytes, or
+ * AIP_NUL_TERMINATED. Everything is copied before anything is sent.
+ */
+typedef struct aip_call {
+    /**
+     * sizeof(aip_call); set by aip_call_init().
+     */
+    size_t size;
+    /**
+     * AIP_CALL_CHAT ...
+     */
+    uint32_t operation;
+    /**
+     * AIP_CALL_STREAM ... bits.
+     */
+    uint32_t flags;
+    /**
+     * The system's word, before all `messages`.
+     */
+    const char *system;
+    size_t system_len;
+    /**
+     * The talk so far.
+     */
+    const struct aip_message *messages;
+    size_t message_count;
+    /**
+     * A user's message, after all `messages`.
+     */
+    const char *prompt;
+    size_t prompt_len;
+    /**
+     * NULL is the client's.
+     */
+    const char *model;
+    size_t model_len;
+    /**
+     * Tools, a JSON array: of `{"name","description","parameters"}`, or of OpenAI's `{"type":"function","function":{...}}`. What
+     * else stands in one goes along.
+     */
+    const char *tools;
+    size_t tools_len;
+    /**
+     * "auto", "none", "required", or the name of the tool to call; NULL is the provider's default.
+     */
+    const char *tool_choice;
+    size_t tool_choice_len;
+    /**
+     * A JSON Schema that the answer keeps to.
+     */
+    const char *json_schema;
+    size_t json_schema_len;
+    /**
+     * aip_reply.state of the answer before, where the provider keeps the talk (Naparnik).
+     */
+    const char *state;
+    size_t state_len;
+    /**
+     * More members of the request's body, a JSON object in the provider's own words; they go over those made here.
+     */
+    const char *extra;
+    size_t extra_len;
+    /**
+     * Texts at which the answer stops.
+     */
+    const struct aip_text *stop;
+    size_t stop_count;
+    /**
+     * AIP_CALL_EMBED, AIP_CALL_COUNT: the texts.
+     */
+    const struct aip_text *inputs;
+    size_t input_count;
+    /**
+     * AIP_CALL_RAW: NULL is GET without and POST with a body.
+     */
+    const char *method;
+    size_t method_len;
+    /**
+     * AIP_CALL_RAW: relative to the client's base URL.
+     */
+    const char *url;
+    size_t url_len;
+    /**
+     * AIP_CALL_RAW.
+     */
+    const uint8_t *body;
+    size_t body_len;
+    /**
+     * AIP_CALL_RAW: NULL is application/json where there is a body.
+     */
+    const char *content_type;
+    size_t content_type_len;
+    /**
+     * Headers, packed: name NUL value NUL name NUL value NUL.
+     */
+    const char *headers;
+    size_t headers_len;
+    /**
+     * Sent as Idempotency-Key: then the call may be repeated where its connection broke.
+     */
+    const char *idempotency_key;
+    size_t idempotency_key_len;
+    /**
+     * Ends the call from another thread or a signal handler; NULL is none.
+     */
+    struct aip_cancel *cancel;
+    /**
+     * Counts with AIP_SET_TEMPERATURE.
+     */
+    double temperature;
+    /**
+     * Counts with AIP_SET_TOP_P.
+     */
+    double top_p;
+    /**
+     * Counts with AIP_SET_SEED.
+     */
+    int64_t seed;
+    /**
+     * Most tokens of the answer; 0 is the provider's default.
+     */
+    int64_t max_tokens;
+    /**
+     * AIP_CALL_EMBED: numbers per text; 0 is the model's own.
+     */
+    int64_t dimensions;
+    /**
+     * AIP_SET_* bits.
+     */
+    uint32_t set;
+    /**
+     * AIP_FORMAT_TEXT or AIP_FORMAT_JSON.
+     */
+    uint32_t response_format;
+    /**
+     * Milliseconds for the whole call; 0 is the client's. No client has one of its own: what is cut off is billed.
+     */
+    int64_t timeout_ms;
+    /**
+     * Milliseconds to wait for a slot and the pace of the provider, and for a connection; 0 is the client's.
+     */
+    int64_t queue_timeout_ms;
+    /**
+     * Milliseconds to the head of the answer; 0 is the client's.
+     */
+    int64_t first_byte_timeout_ms;
+    /**
+     * Milliseconds without one more byte of it; 0 is the client's.
+     */
+    int64_t between_bytes_timeout_ms;
+    /**
+     * Milliseconds to the first event of a stream; 0 is the client's.
+     */
+    int64_t first_event_timeout_ms;
+    /**
+     * Milliseconds without one more event of a stream, comments not counted; 0 is the client's.
+     */
+    int64_t between_events_timeout_ms;
+    /**
+     * Further attempts; 0 is the client's. AIP_OFF: none.
+     */
+    int64_t max_retries;
+} aip_call;
+
+/**
+ * One part of an answer: borrowed until the next call that reads from the response, or frees it; not NUL-terminated.
+ */
+typedef struct aip_delta {
+    /**
+     * AIP_DELTA_*.
+     */
+    uint32_t kind;
+    /**
+     * AIP_DELTA_TOOL: which call.
+     */
+    uint32_t index;
+    /**
+     * UTF-8; whole characters.
+     */
+    const char *text;
+    /**
+     * Bytes of `text`.
+     */
+    size_t text_len;
+    /**
+     * AIP_DELTA_TOOL: the call's id; empty where it did not come.
+     */
+    const char *id;
+    /**
+     * Bytes of `id`.
+     */
+    size_t id_len;
+    /**
+     * AIP_DELTA_TOOL: the tool's name; empty where it did not come.
+     */
+    const char *name;
+    /**
+     * Bytes of `name`.
+     */
+    size_t name_len;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} aip_delta;
+
+/**
+ * What an answer came to; of a stream, what has been read of it. Texts are borrowed until the next call that reads from the
+ * response, or frees it; not NUL-terminated; NULL and 0 where there is none. aip_response_reply_copy() copies them.
+ */
+typedef struct aip_reply {
+    /**
+     * The answer's text; for AIP_CALL_MODELS a name a line.
+     */
+    const char *text;
+    size_t text_len;
+    /**
+     * What the model thought aloud.
+     */
+    const char *reasoning;
+    size_t reasoning_len;
+    /**
+     * The provider's word for the end.
+     */
+    const char *finish;
+    size_t finish_len;
+    /**
+     * The model, with its version where the provider says one.
+     */
+    const char *model;
+    size_t model_len;
+    /**
+     * The provider's name of the answer.
+     */
+    const char *id;
+    size_t id_len;
+    /**
+     * What the next call has to bring along: in aip_message.state of this answer, or in aip_call.state.
+     */
+    const char *state;
+    size_t state_len;
+    /**
+     * Of a failure: the provider's code.
+     */
+    const char *error_code;
+    size_t error_code_len;
+    /**
+     * Of a failure: the provider's words, 4 kB at most. They may quote what was sent.
+     */
+    const char *error_text;
+    size_t error_text_len;
+    /**
+     * Tokens; -1 where nobody said.
+     */
+    int64_t prompt_tokens;
+    /**
+     * Tokens; -1 where nobody said.
+     */
+    int64_t completion_tokens;
+    /**
+     * Tokens; -1 where nobody said.
+     */
+    int64_t total_tokens;
+    /**
+     * Tokens of the prompt that the provider had at hand; -1 where nobody said.
+     */
+    int64_t cached_tokens;
+    /**
+     * Tokens of the completion that were thought and not said; -1 where nobody said.
+     */
+    int64_t reasoning_tokens;
+    /**
+     * Tokens there may be in all; -1 where nobody said.
+     */
+    int64_t context_tokens;
+    /**
+     * AIP_FINISH_*.
+     */
+    uint32_t finish_reason;
+    /**
+     * Calls of tools: aip_response_reply_copy() with AIP_REPLY_TOOL_CALLS.
+     */
+    uint32_t tool_call_count;
+    /**
+     * Embeddings: aip_response_embedding().
+     */
+    uint32_t embedding_count;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * Of a stream: microseconds from the call to the first part read; 0 before.
+     */
+    uint64_t first_token_us;
+    /**
+     * Of a stream: the longest time between two parts, in microseconds.
+     */
+    uint64_t longest_gap_us;
+    /**
+     * Of a stream: parts read.
+     */
+    uint64_t parts;
+} aip_reply;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1998,6 +2768,139 @@ int32_t aip_events_read(uint64_t after,
                         uint64_t *next,
                         uint64_t *lost,
                         struct aip_error *error);
+
+/**
+ * Sets all defaults. `size` is sizeof(aip_client_options).
+ * The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+ */
+AIP_API void aip_client_options_init(struct aip_client_options *options, size_t size);
+
+/**
+ * Sets all defaults. `size` is sizeof(aip_call).
+ * The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+ */
+AIP_API void aip_call_init(struct aip_call *call, size_t size);
+
+/**
+ * Makes a client of a provider, over `pool`; NULL is the global pool, whichever that is when a call is made. Nothing is sent.
+ * The handle in `*client` is the caller's until aip_client_free(); the pool may be freed before it, and calls are AIP_CLOSED then.
+ * All clients of one host and credential in the process share its slots, its pace, its breaker and its tokens.
+ * Any thread. AIP_INVALID_ARGUMENT names a wrong option; of a credential it says the place of the bad character, never the text.
+ * What is missing is no error yet: see aip_client_is_configured(). Since 0.1.
+ */
+AIP_API
+int32_t aip_client_new(struct aip_pool *pool,
+                       const struct aip_client_options *options,
+                       struct aip_client **client,
+                       struct aip_error *error);
+
+/**
+ * AIP_OK where the client has all it needs to ask; else AIP_NOT_CONFIGURED, and `error` names the option that is missing and its
+ * environment variable. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_client_is_configured(struct aip_client *client,
+                                 struct aip_error *error);
+
+/**
+ * The session that the client asks over: with `use_pool` its pool's, shared; with 0 one of its own, which closes with its last
+ * handle. The handle in `*session` is the caller's until aip_session_free(). Requests over it are yours alone: they are not signed.
+ * Any thread. As aip_pool_get_session(). Since 0.1.
+ */
+AIP_API
+int32_t aip_client_get_session(struct aip_client *client,
+                               int32_t use_pool,
+                               struct aip_session **session,
+                               struct aip_error *error);
+
+/**
+ * Asks with one prompt, and waits for the answer: aip_client_call() with `prompt` as the last message. `call` may be NULL: the
+ * provider's defaults. Read the answer with aip_response_reply(). Since 0.1.
+ */
+AIP_API
+int32_t aip_client_generate(struct aip_client *client,
+                            const char *prompt,
+                            size_t prompt_len,
+                            const struct aip_call *call,
+                            struct aip_response **response,
+                            struct aip_error *error);
+
+/**
+ * Asks, and waits for the whole answer, with AIP_CALL_STREAM for its head; this thread drives the I/O meanwhile. `*response` is the
+ * caller's until aip_response_free(): read it with aip_response_reply(), or part by part with aip_response_next_delta(); its body is
+ * what the provider wrote. Inputs are copied before anything is sent.
+ * Waits for a slot and for the pace of the provider, renews tokens, and tries again before the first byte of an answer, as
+ * docs/clients.md says; all within the call's limits. Any thread, many at once.
+ * AIP_NOT_CONFIGURED; AIP_AUTH, AIP_RATE_LIMITED, AIP_QUOTA and AIP_PROVIDER with a response where there was one, in which
+ * aip_response_reply() shows the provider's code and words; AIP_TOO_LARGE and AIP_TRUNCATED with what came; else as
+ * aip_session_request(). Since 0.1.
+ */
+AIP_API
+int32_t aip_client_call(struct aip_client *client,
+                        const struct aip_call *call,
+                        struct aip_response **response,
+                        struct aip_error *error);
+
+/**
+ * Asks without waiting: `queue` tells what becomes of it, as aip_session_submit() says. Since 0.1.
+ */
+AIP_API
+int32_t aip_client_submit(struct aip_client *client,
+                          const struct aip_call *call,
+                          struct aip_queue *queue,
+                          uint64_t tag,
+                          struct aip_error *error);
+
+/**
+ * Frees a client; its pool's sessions stay, and calls under way go on. NULL is AIP_OK. Never blocks. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_client_free(struct aip_client *client);
+
+/**
+ * Reads the next part of an answer to a client's call: of a stream as it comes, of a whole answer what there is. Waits, and fails, as
+ * aip_response_read(); further AIP_TRUNCATED where the answer ended before it was complete, and AIP_PROVIDER, AIP_RATE_LIMITED ...
+ * where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_next_delta(struct aip_response *response,
+                                uint32_t timeout_ms,
+                                struct aip_delta *delta,
+                                struct aip_error *error);
+
+/**
+ * Shows what an answer came to: copies it to `out`, as far as `out_size` (sizeof of your struct) goes. Also of failures that carry a
+ * response. AIP_BUSY while another thread reads; AIP_INVALID_ARGUMENT for a response to anything but a client's call. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_reply(struct aip_response *response,
+                           struct aip_reply *out,
+                           size_t out_size,
+                           struct aip_error *error);
+
+/**
+ * Copies a text of an answer: AIP_REPLY_*. `*needed` (may be NULL) is always set to its size; too small a `cap` is
+ * AIP_INVALID_ARGUMENT and writes nothing more. As aip_response_reply(). Since 0.1.
+ */
+AIP_API
+int32_t aip_response_reply_copy(struct aip_response *response,
+                                uint32_t part,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed,
+                                struct aip_error *error);
+
+/**
+ * Copies the embedding of the input at `index`: `cap` and `*needed` (may be NULL) count floats. Otherwise as
+ * aip_response_reply_copy(). Since 0.1.
+ */
+AIP_API
+int32_t aip_response_embedding(struct aip_response *response,
+                               uint32_t index,
+                               float *buf,
+                               size_t cap,
+                               size_t *needed,
+                               struct aip_error *error);
 
 #ifndef AIP_NO_SHORT_NAMES
 

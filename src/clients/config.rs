@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::given::{Given, Text};
 use super::kind::Kind;
 use super::secret::Secret;
 use crate::config::{LimitOverrides, SessionConfig};
@@ -11,6 +12,9 @@ use crate::error::{Error, Result, Status};
 pub const RETRIES: u32 = 2;
 /// Failures in a row after which a client stops to ask, where nobody said.
 pub const BREAKS_AFTER: u32 = 5;
+
+/// More at once is a slip of the pen.
+pub const MOST_CONCURRENT: usize = 100_000;
 
 /// A client's options, checked.
 #[derive(Clone, Debug)]
@@ -48,6 +52,50 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
+    /// Checks what was given, and takes the kind's own for the rest.
+    pub fn new(kind: Kind, given: Given, ways: Ways, mut session: SessionConfig) -> Result<ClientConfig> {
+        let usual = kind.usual();
+        let or = |text: &Text, usual: &str| if text.is_empty() { usual.to_owned() } else { text.trim().to_owned() };
+        let tls = &mut session.connection.tls;
+        for (place, text) in [
+            (&mut tls.ca_file, &given.ca_file),
+            (&mut tls.client.chain_file, &given.client_cert_file),
+            (&mut tls.client.key_file, &given.client_key_file),
+        ] {
+            if place.is_empty() {
+                text.as_str().clone_into(place);
+            }
+        }
+        let mut config = ClientConfig {
+            kind,
+            base_url: or(&given.base_url, usual.base_url),
+            auth_url: or(&given.auth_url, usual.auth_url),
+            api_key: Secret::new("api_key", &given.api_key)?,
+            access_token: Secret::new("access_token", &given.access_token)?,
+            user: given.user.to_string(),
+            password: Secret::of_any(&given.password),
+            oauth_token: Secret::new("oauth_token", &given.oauth_token)?,
+            scope: or(&given.scope, ""),
+            folder: or(&given.folder, ""),
+            organization: or(&given.organization, ""),
+            model: or(&given.model, usual.model),
+            embedding_model: or(&given.embedding_model, usual.embedding_model),
+            affinity: given.affinity.to_string(),
+            max_concurrency: 0,
+            retries: ways.retries.unwrap_or(RETRIES),
+            breaks_after: ways.breaks_after,
+            paced: ways.paced,
+            pooled: ways.pooled,
+            session,
+        };
+        http_url("base_url", &config.base_url)?;
+        if !config.auth_url.is_empty() {
+            http_url("auth_url", &config.auth_url)?;
+        }
+        config.max_concurrency = ways.max_concurrency.unwrap_or_else(|| kind.service().concurrency(&config));
+        Ok(config)
+    }
+
     /// What is missing before anything can be asked: the option and the environment variable.
     pub fn missing(&self) -> Result<()> {
         match self.kind.service().missing(self) {
@@ -65,6 +113,37 @@ impl ClientConfig {
     /// The limits of one call: its own, the client's, the kind's.
     pub fn limits(&self, own: LimitOverrides, stream: bool) -> LimitOverrides {
         own.or(self.session.defaults.limits).or(self.kind.patience().limits(stream))
+    }
+}
+
+/// How a client goes about its calls, where its owner said.
+pub struct Ways {
+    pub max_concurrency: Option<usize>,
+    pub retries: Option<u32>,
+    pub breaks_after: u32,
+    pub paced: bool,
+    pub pooled: bool,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Ways { max_concurrency: None, retries: None, breaks_after: BREAKS_AFTER, paced: true, pooled: true }
+    }
+}
+
+/// What a provider's clients use where nothing else is named; empty where there is nothing usual.
+#[derive(Clone, Copy, Debug)]
+pub struct Usual {
+    pub base_url: &'static str,
+    pub auth_url: &'static str,
+    pub model: &'static str,
+    pub embedding_model: &'static str,
+}
+
+fn http_url(field: &str, text: &str) -> Result<()> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
+        _ => Err(Error::invalid(field, "is no http or https URL; write it whole, as https://host/path")),
     }
 }
 

@@ -1,8 +1,9 @@
 //! JSON as providers write it: members that are null, absent, or numbers in quotes.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::body::reply::{Problem, Telling, Usage, in_body};
+use super::ask::Tool;
+use crate::body::reply::{Call, Problem, Telling, Usage, in_body};
 use crate::error::{Detail, Error, Result, Status};
 
 /// Parses what should be JSON; blank lines before it are a server's way to keep a connection open.
@@ -59,6 +60,49 @@ pub fn as_text(value: &Value) -> String {
 /// The JSON of a text that the model wrote; the text itself where it is none.
 pub fn from_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Calls of tools in OpenAI's form, or flat: what `Reply` gives comes back this way.
+pub fn calls(value: &Value) -> Result<Vec<Call>> {
+    let bad = |at: usize, what: &str| Error::invalid(format_args!("tool_calls[{at}]"), what);
+    let list = value.as_array().ok_or_else(|| Error::invalid("tool_calls", "is no JSON array"))?;
+    let one = |(at, call): (usize, &Value)| {
+        let function = member(call, "function").unwrap_or(call);
+        let name = text(function, "name");
+        if name.is_empty() {
+            return Err(bad(at, "has no name; give it as function.name"));
+        }
+        let arguments = member(function, "arguments").map(as_text).unwrap_or_default();
+        Ok(Call { id: text(call, "id").to_owned(), name: name.to_owned(), arguments })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+/// Calls as OpenAI lists them.
+pub fn calls_text(calls: &[Call]) -> String {
+    let one = |call: &Call| {
+        json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+    };
+    if calls.is_empty() { String::new() } else { calls.iter().map(one).collect::<Value>().to_string() }
+}
+
+/// Tools in OpenAI's form, or flat.
+pub fn tools(value: &Value) -> Result<Vec<Tool>> {
+    let list = value.as_array().ok_or_else(|| Error::invalid("tools", "is no JSON array"))?;
+    let one = |(at, tool): (usize, &Value)| {
+        let Some(Value::Object(function)) = member(tool, "function").or(Some(tool)) else {
+            return Err(Error::invalid(format_args!("tools[{at}]"), "is no JSON object"));
+        };
+        let mut more = function.clone();
+        let name = more.shift_remove("name").as_ref().and_then(Value::as_str).unwrap_or("").to_owned();
+        if name.is_empty() {
+            return Err(Error::invalid(format_args!("tools[{at}]"), "has no name"));
+        }
+        more.shift_remove("type");
+        let description = more.shift_remove("description").as_ref().and_then(Value::as_str).unwrap_or("").to_owned();
+        Ok(Tool { name, description, parameters: more.shift_remove("parameters").unwrap_or(Value::Null), more })
+    };
+    list.iter().enumerate().map(one).collect()
 }
 
 /// Puts `more` over `body`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::config::Patience;
+use super::config::{Patience, Usual};
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
 
@@ -21,6 +21,14 @@ impl Kind {
         match self {
             Kind::OpenAi => &OpenAi,
             Kind::Ollama => &Ollama,
+        }
+    }
+
+    pub fn usual(self) -> Usual {
+        let usual = |base_url, auth_url, model, embedding_model| Usual { base_url, auth_url, model, embedding_model };
+        match self {
+            Kind::OpenAi => usual("https://api.openai.com/v1", "", "", "text-embedding-3-small"),
+            Kind::Ollama => usual("http://localhost:11434", "", "", ""),
         }
     }
 

@@ -26,6 +26,9 @@ pub const AIP_UNLIMITED: i64 = -2;
 /// cbindgen:ignore
 pub const AIP_NUL_TERMINATED: usize = usize::MAX;
 
+/// More elements of a list than these are a slip of the pen.
+const MOST_ELEMENTS: usize = 1_000_000;
+
 /// The name of an element: written only into an error.
 #[derive(Clone, Copy)]
 pub struct Nth<'a>(pub &'a str, pub usize);
@@ -47,6 +50,23 @@ pub unsafe fn bytes<'a>(field: impl Display, data: *const u8, len: usize) -> Res
         (false, len) if len > isize::MAX as usize => Err(Error::invalid(field, "has an impossible length")),
         // SAFETY: not NULL, and the caller's promise.
         (false, len) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+    }
+}
+
+/// The elements of (pointer, count).
+///
+/// # Safety
+/// Where `data` is not NULL, `count` elements at it stay readable and unchanged for `'a`.
+pub unsafe fn elements<'a, T>(field: &str, data: *const T, count: usize) -> Result<&'a [T]> {
+    match (data.is_null(), count) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(Error::invalid(field, "is NULL but its count is not 0")),
+        (false, count) if count > MOST_ELEMENTS => {
+            Err(Error::invalid(field, format_args!("has {count} elements; {MOST_ELEMENTS} is the most")))
+        }
+        (false, _) if !data.is_aligned() => Err(Error::invalid(field, "is not aligned as its type wants it")),
+        // SAFETY: not NULL, aligned, and the caller's promise.
+        (false, count) => Ok(unsafe { std::slice::from_raw_parts(data, count) }),
     }
 }
 
@@ -219,6 +239,27 @@ pub unsafe fn out_bytes(from: &[u8], buf: *mut u8, cap: usize, needed: *mut usiz
         return Err(Error::invalid("buf", "is NULL but cap is not 0"));
     }
     // SAFETY: `buf` holds `cap >= from.len()` bytes of the caller's, apart from the library's own.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buf, from.len()) };
+    Ok(())
+}
+
+/// As `out_bytes`, for floats.
+///
+/// # Safety
+/// As for `out_bytes`; `buf` is aligned.
+pub unsafe fn out_floats(from: &[f32], buf: *mut f32, cap: usize, needed: *mut usize) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { out_optional(needed, from.len()) };
+    if cap < from.len() {
+        return Err(Error::invalid("cap", format_args!("is {cap}; {} floats are needed", from.len())));
+    }
+    if from.is_empty() {
+        return Ok(());
+    }
+    if buf.is_null() || !buf.is_aligned() {
+        return Err(Error::invalid("buf", "is NULL or not aligned, but cap is not 0"));
+    }
+    // SAFETY: `buf` holds `cap >= from.len()` floats of the caller's, apart from the library's own.
     unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buf, from.len()) };
     Ok(())
 }

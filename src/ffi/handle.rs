@@ -39,7 +39,7 @@ struct Entry {
 #[derive(Default)]
 struct Table {
     slots: Slots<Entry>,
-    live: [AtomicU64; 7],
+    live: [AtomicU64; 8],
 }
 
 /// A new handle to `object`.

@@ -6,7 +6,10 @@
 #![allow(clippy::missing_safety_doc)]
 
 pub mod args;
+pub mod call;
 pub mod cancel;
+pub mod client;
+pub mod client_options;
 pub mod events;
 pub mod guard;
 pub mod handle;
@@ -14,6 +17,7 @@ pub mod library;
 pub mod pool;
 pub mod pool_stats;
 pub mod queue;
+pub mod reply;
 pub mod request;
 pub mod response;
 pub mod session;

@@ -217,7 +217,8 @@ unsafe fn plan(request: &aip_request) -> Result<Plan> {
     })
 }
 
-fn parse_method(method: &str) -> Result<Method> {
+/// The method of this name; empty is GET.
+pub fn parse_method(method: &str) -> Result<Method> {
     match method {
         "" => Ok(Method::GET),
         "CONNECT" => Err(Error::invalid("method", "CONNECT asks for a tunnel, which a request is not")),

@@ -394,7 +394,8 @@ fn info(answer: &Answer) -> aip_response_info {
     }
 }
 
-fn got<T>(out: Out<'_, T>, read: Read<T>) -> Status {
+/// A reading call's status.
+pub fn got<T>(out: Out<'_, T>, read: Read<T>) -> Status {
     match read {
         Read::Got(got) => {
             out.set(got);

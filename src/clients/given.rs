@@ -1,0 +1,91 @@
+//! A client's texts as its owner gave them, and as the environment has them where nothing was given.
+
+use zeroize::Zeroizing;
+
+use super::kind::Kind;
+
+/// A text: wiped when it is no longer needed, for it may be a credential.
+pub type Text = Zeroizing<String>;
+
+/// What a client is made from, not checked yet. Empty is not given.
+#[derive(Default)]
+pub struct Given {
+    pub base_url: Text,
+    pub auth_url: Text,
+    pub api_key: Text,
+    pub access_token: Text,
+    pub user: Text,
+    pub password: Text,
+    pub client_id: Text,
+    pub client_secret: Text,
+    pub oauth_token: Text,
+    pub scope: Text,
+    pub folder: Text,
+    pub organization: Text,
+    pub model: Text,
+    pub embedding_model: Text,
+    pub affinity: Text,
+    pub ca_file: Text,
+    pub client_cert_file: Text,
+    pub client_key_file: Text,
+}
+
+type Place = fn(&mut Given) -> &mut Text;
+
+/// Where a text stands in the environment: the first name that is set.
+type Row = (Place, &'static [&'static str]);
+
+const OPENAI: &[Row] = &[
+    (|given| &mut given.base_url, &["OPENAI_BASE_URL", "OPENAI_API_BASE"]),
+    (|given| &mut given.api_key, &["OPENAI_API_KEY"]),
+    (|given| &mut given.organization, &["OPENAI_ORG_ID", "OPENAI_ORGANIZATION"]),
+    (|given| &mut given.folder, &["OPENAI_PROJECT_ID"]),
+    (|given| &mut given.model, &["OPENAI_MODEL"]),
+];
+const OLLAMA: &[Row] = &[
+    (|given| &mut given.base_url, &["OLLAMA_HOST"]),
+    (|given| &mut given.api_key, &["OLLAMA_API_KEY"]),
+    (|given| &mut given.model, &["OLLAMA_MODEL"]),
+];
+
+impl Given {
+    /// Fills what is empty from the variables of this kind: the providers' own names, then those of the guide's project.
+    pub fn fill(&mut self, kind: Kind, variable: impl Fn(&str) -> Option<String>) {
+        for (place, names) in rows(kind) {
+            let text = place(self);
+            if text.is_empty() {
+                let found = names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()));
+                *text = Text::new(found.unwrap_or_default());
+            }
+        }
+        // Ollama's variable may be an address alone.
+        if kind == Kind::Ollama && !self.base_url.is_empty() && !self.base_url.contains("://") {
+            self.base_url.insert_str(0, "http://");
+        }
+    }
+}
+
+fn rows(kind: Kind) -> &'static [Row] {
+    match kind {
+        Kind::OpenAi => OPENAI,
+        Kind::Ollama => OLLAMA,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_goes_over_the_environment_and_empty_variables_count_as_none() {
+        let mut given = Given { api_key: Text::new("mine".into()), ..Given::default() };
+        given.fill(Kind::OpenAi, |name| match name {
+            "OPENAI_API_KEY" => Some("theirs".into()),
+            "OPENAI_BASE_URL" => Some(" ".into()),
+            "OPENAI_API_BASE" => Some("http://h/v1".into()),
+            _ => None,
+        });
+        assert_eq!((given.api_key.as_str(), given.base_url.as_str()), ("mine", "http://h/v1"));
+        assert_eq!(given.model.as_str(), "");
+    }
+}

@@ -1,0 +1,170 @@
+//! What a client is made with, in C.
+
+#![allow(non_camel_case_types)]
+
+use std::ffi::c_char;
+
+use super::args::{self, AIP_OFF, SizedStruct};
+use super::session_options::{self, aip_session_options};
+use crate::clients::config::{BREAKS_AFTER, ClientConfig, MOST_CONCURRENT, Ways};
+use crate::clients::given::{Given, Text};
+use crate::clients::kind::Kind;
+use crate::config::MOST_RETRIES;
+use crate::error::{Error, Result};
+
+/// OpenAI, and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, LiteLLM, Ollama's `/v1`.
+pub const AIP_CLIENT_OPENAI: u32 = 1;
+/// Ollama's own API.
+pub const AIP_CLIENT_OLLAMA: u32 = 2;
+
+/// In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
+/// The environment is read during aip_client_new() alone; nobody may change it meanwhile.
+pub const AIP_CLIENT_FROM_ENVIRONMENT: u32 = 1;
+/// In `aip_client_options.flags`: the client asks over a session of its own, which its pool does not keep.
+pub const AIP_CLIENT_UNPOOLED: u32 = 2;
+
+/// What a client is made with. Call aip_client_options_init() first; every 0 and NULL is the default. Texts are UTF-8; each
+/// length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed.
+#[repr(C)]
+pub struct aip_client_options {
+    /// sizeof(aip_client_options); set by aip_client_options_init().
+    pub size: usize,
+    /// AIP_CLIENT_OPENAI ...
+    pub kind: u32,
+    /// AIP_CLIENT_* bits.
+    pub flags: u32,
+    /// The provider's base URL, which is the pool's key; NULL is the provider's own.
+    pub base_url: *const c_char,
+    pub base_url_len: usize,
+    /// Where tokens are had; NULL is the provider's own.
+    pub auth_url: *const c_char,
+    pub auth_url_len: usize,
+    /// OpenAI's key; GigaChat's authorization key (base64 of id:secret); Yandex's API key; Naparnik's token.
+    pub api_key: *const c_char,
+    pub api_key_len: usize,
+    /// A token that is used as it is: of GigaChat, or Yandex's IAM.
+    pub access_token: *const c_char,
+    pub access_token_len: usize,
+    /// GigaChat: a user, in place of a key.
+    pub user: *const c_char,
+    pub user_len: usize,
+    /// The user's password.
+    pub password: *const c_char,
+    pub password_len: usize,
+    /// GigaChat: id and secret, in place of their base64 in `api_key`.
+    pub client_id: *const c_char,
+    pub client_id_len: usize,
+    pub client_secret: *const c_char,
+    pub client_secret_len: usize,
+    /// Yandex: an OAuth token, exchanged for IAM tokens.
+    pub oauth_token: *const c_char,
+    pub oauth_token_len: usize,
+    /// GigaChat: GIGACHAT_API_PERS (the default), GIGACHAT_API_B2B or GIGACHAT_API_CORP.
+    pub scope: *const c_char,
+    pub scope_len: usize,
+    /// Yandex's folder; OpenAI's project.
+    pub folder: *const c_char,
+    pub folder_len: usize,
+    /// OpenAI's organization.
+    pub organization: *const c_char,
+    pub organization_len: usize,
+    /// The model where a call names none; NULL is the provider's usual one, where it has one.
+    pub model: *const c_char,
+    pub model_len: usize,
+    /// The same for embeddings.
+    pub embedding_model: *const c_char,
+    pub embedding_model_len: usize,
+    /// GigaChat's X-Session-ID: what it has computed of a prompt is found again.
+    pub affinity: *const c_char,
+    pub affinity_len: usize,
+    /// Connections, TLS (the Russian root goes into its `ca_file` or `ca_bytes`), limits and headers of all calls; NULL is the
+    /// defaults. Its limits go over the provider's usual ones, and a call's over both.
+    pub session: *const aip_session_options,
+    /// Requests at once to this host by this credential, in the whole process, each to the end of its body, 1 to 100000; 0 is what
+    /// the provider is known to allow. AIP_UNLIMITED.
+    pub max_concurrency: i64,
+    /// Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none.
+    pub max_retries: i64,
+    /// So many failures in a row, and calls fail at once for a while; 0 is 5. AIP_OFF: never.
+    pub breaker_failures: i64,
+    /// AIP_OFF: rates that the provider tells are not kept to. 0: they are.
+    pub pacing: i64,
+}
+
+const _: () = assert!(size_of::<aip_client_options>() == 296);
+
+// SAFETY: repr(C), `size` first, pointers and integers only.
+unsafe impl SizedStruct for aip_client_options {}
+
+/// Sets all defaults. `size` is sizeof(aip_client_options).
+/// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_client_options_init(options: *mut aip_client_options, size: usize) {
+    // SAFETY: the header's contract.
+    unsafe { args::init(options, size) }
+}
+
+const KINDS: [(u32, Kind); 2] = [(AIP_CLIENT_OPENAI, Kind::OpenAi), (AIP_CLIENT_OLLAMA, Kind::Ollama)];
+const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, AIP_CLIENT_OLLAMA";
+
+/// The checked options.
+///
+/// # Safety
+/// The header's contract for client options.
+pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig> {
+    // SAFETY: the header's contract.
+    let options = unsafe { args::sized("options", "aip_client_options_init", options)? };
+    let options = options.ok_or_else(|| Error::invalid("options", "is NULL; say which kind of client you want"))?;
+    let kind = args::choice("kind", options.kind, &KINDS, KIND_NAMES)?;
+    let known = AIP_CLIENT_FROM_ENVIRONMENT | AIP_CLIENT_UNPOOLED;
+    let flags = args::flags("flags", options.flags, known)?;
+    // SAFETY: the header's contract.
+    let (mut given, session) = unsafe { (given(&options)?, session_options::config(options.session)?) };
+    if flags & AIP_CLIENT_FROM_ENVIRONMENT != 0 {
+        given.fill(kind, |name| std::env::var(name).ok());
+    }
+    let ways = Ways {
+        max_concurrency: match options.max_concurrency {
+            0 => None,
+            number => Some(args::count("max_concurrency", number, 0, MOST_CONCURRENT)?),
+        },
+        retries: args::times("max_retries", options.max_retries, MOST_RETRIES)?,
+        breaks_after: args::times("breaker_failures", options.breaker_failures, 1000)?.unwrap_or(BREAKS_AFTER),
+        paced: match options.pacing {
+            0 => true,
+            AIP_OFF => false,
+            other => return Err(Error::invalid("pacing", format_args!("is {other}; use AIP_OFF, or 0 for on"))),
+        },
+        pooled: flags & AIP_CLIENT_UNPOOLED == 0,
+    };
+    ClientConfig::new(kind, given, ways, session.unwrap_or_default())
+}
+
+/// # Safety
+/// The header's contract for client options.
+unsafe fn given(options: &aip_client_options) -> Result<Given> {
+    macro_rules! text {
+        ($name:ident, $len:ident) => {
+            // SAFETY: the header's contract.
+            Text::new(unsafe { args::text(stringify!($name), options.$name, options.$len)? }.to_owned())
+        };
+    }
+    Ok(Given {
+        base_url: text!(base_url, base_url_len),
+        auth_url: text!(auth_url, auth_url_len),
+        api_key: text!(api_key, api_key_len),
+        access_token: text!(access_token, access_token_len),
+        user: text!(user, user_len),
+        password: text!(password, password_len),
+        client_id: text!(client_id, client_id_len),
+        client_secret: text!(client_secret, client_secret_len),
+        oauth_token: text!(oauth_token, oauth_token_len),
+        scope: text!(scope, scope_len),
+        folder: text!(folder, folder_len),
+        organization: text!(organization, organization_len),
+        model: text!(model, model_len),
+        embedding_model: text!(embedding_model, embedding_model_len),
+        affinity: text!(affinity, affinity_len),
+        ..Given::default()
+    })
+}
