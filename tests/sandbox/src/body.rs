@@ -5,13 +5,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::connection::{Connection, End, FlushWatch};
-use crate::sse::ChatStream;
+use crate::ledger::Running;
+use crate::permits::Permit;
 use crate::stats::Exchange;
+use crate::stream::EventStream;
 
 const FILL_CHUNK: usize = 64 * 1024;
 static LETTERS: [u8; FILL_CHUNK] = [b'a'; FILL_CHUNK];
@@ -25,7 +28,7 @@ pub enum Content {
         left: u64,
         sized: bool,
     },
-    Chat(Box<ChatStream>),
+    Events(Box<EventStream>),
 }
 
 impl Content {
@@ -34,7 +37,7 @@ impl Content {
         match self {
             Self::Whole(bytes) => Some(bytes.len() as u64),
             Self::Letters { left, sized } => sized.then_some(*left),
-            Self::Chat(_) => None,
+            Self::Events(_) => None,
         }
     }
 
@@ -42,7 +45,16 @@ impl Content {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Letters { left, .. } => *left == 0,
-            Self::Chat(stream) => stream.is_end(),
+            Self::Events(stream) => stream.is_end(),
+        }
+    }
+
+    /// The same body with a proper end after so many bytes.
+    pub fn end_at(&mut self, limit: u64) {
+        match self {
+            Self::Whole(bytes) => bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX)),
+            Self::Letters { left, .. } => *left = limit.min(*left),
+            Self::Events(stream) => stream.end_at(limit),
         }
     }
 
@@ -53,7 +65,7 @@ impl Content {
                 Poll::Ready((!bytes.is_empty()).then_some(bytes))
             }
             Self::Letters { left, .. } => Poll::Ready(fill(&LETTERS, left)),
-            Self::Chat(stream) => stream.poll_next(cx),
+            Self::Events(stream) => stream.poll_next(cx),
         }
     }
 }
@@ -159,15 +171,28 @@ pub struct Body {
     content: Content,
     cut: Option<Cut>,
     exchange: Option<Exchange>,
-    /// Drained once the body is through.
-    drain: Option<Arc<Connection>>,
+    /// What is done with the connection once the body is through.
+    after: Option<(Arc<Connection>, After)>,
+    held: Held,
     http2: bool,
 }
+
+/// What the end of a response does to its connection.
+pub enum After {
+    Drain,
+    /// The next request on it finds it closed.
+    DropNext,
+    /// Closed when it has been idle for so long.
+    DropIdle(Duration),
+}
+
+/// What a request holds until the end of its response.
+pub type Held = (Option<Arc<Permit>>, Option<Running>);
 
 impl Body {
     /// A body outside all counts, for control calls.
     pub fn uncounted(content: Content) -> Self {
-        Self { content, cut: None, exchange: None, drain: None, http2: false }
+        Self { content, cut: None, exchange: None, after: None, held: Held::default(), http2: false }
     }
 
     pub fn counted(content: Content, exchange: Exchange, http2: bool) -> Self {
@@ -179,9 +204,14 @@ impl Body {
         self
     }
 
-    /// Has the connection drained once the body is through.
-    pub fn then_drain(mut self, connection: Arc<Connection>) -> Self {
-        self.drain = Some(connection);
+    /// Does that to the connection once the body is through.
+    pub fn then(mut self, connection: &Arc<Connection>, after: After) -> Self {
+        self.after = Some((Arc::clone(connection), after));
+        self
+    }
+
+    pub fn holding(mut self, held: Held) -> Self {
+        self.held = held;
         self
     }
 
@@ -194,7 +224,7 @@ impl Body {
 
     fn finish(&mut self) {
         if let Some(exchange) = &mut self.exchange {
-            if let Content::Chat(stream) = &self.content {
+            if let Content::Events(stream) = &self.content {
                 if stream.is_completed() {
                     exchange.stats().streams_completed.add(1);
                 }
@@ -202,8 +232,13 @@ impl Body {
             exchange.finish();
         }
         self.exchange = None;
-        if let Some(connection) = self.drain.take() {
-            connection.drain();
+        // Given back before the last bytes leave: a client that has them may ask again.
+        self.held = Held::default();
+        match self.after.take() {
+            Some((connection, After::Drain)) => connection.drain(),
+            Some((connection, After::DropNext)) => connection.drop_next(),
+            Some((connection, After::DropIdle(idle))) => connection.drop_idle(idle),
+            None => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,8 +13,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
+use crate::listener::Listener;
+use crate::lock::lock;
+use crate::provider::Provider;
 use crate::router;
 use crate::sandbox::Sandbox;
+use crate::site::Site;
 use crate::stats::{OpenConnection, Stats};
 
 /// How long a closed connection waits for the peer to close its side.
@@ -41,6 +45,11 @@ pub enum End {
 /// The handle by which a request reaches the connection it came on.
 pub struct Connection {
     pub stats: Arc<Stats>,
+    pub site: Arc<Site>,
+    /// The providers it has brought requests for.
+    seen: Mutex<Vec<Provider>>,
+    requests: AtomicU64,
+    drop_next: AtomicBool,
     written: AtomicU64,
     flushed: watch::Sender<u64>,
     end: OnceLock<End>,
@@ -50,9 +59,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(stats: Arc<Stats>) -> Self {
+    fn new(stats: Arc<Stats>, site: Arc<Site>) -> Self {
         Self {
             stats,
+            site,
+            seen: Mutex::default(),
+            requests: AtomicU64::new(0),
+            drop_next: AtomicBool::new(false),
             written: AtomicU64::new(0),
             flushed: watch::Sender::new(0),
             end: OnceLock::new(),
@@ -67,6 +80,39 @@ impl Connection {
         // The first of two faults wins.
         let _ = self.end.set(end);
         self.ended.notify_one();
+    }
+
+    /// Notes a request; false if the connection is to be found closed by it.
+    pub fn begin_request(&self) -> bool {
+        self.requests.fetch_add(1, Relaxed);
+        !self.drop_next.load(Relaxed)
+    }
+
+    /// Whether it is the first request for that provider on this connection.
+    pub fn is_news(&self, provider: Provider) -> bool {
+        let mut seen = lock(&self.seen);
+        let news = !seen.contains(&provider);
+        if news {
+            seen.push(provider);
+        }
+        news
+    }
+
+    pub fn drop_next(&self) {
+        self.drop_next.store(true, Relaxed);
+    }
+
+    /// Ends the connection once it has been idle for so long after what it has just written.
+    pub fn drop_idle(self: Arc<Self>, idle: Duration) {
+        let flushed = self.watch_flush();
+        let requests = self.requests.load(Relaxed);
+        tokio::spawn(async move {
+            flushed.passed(0).await;
+            tokio::time::sleep(idle).await;
+            if self.requests.load(Relaxed) == requests {
+                self.end(End::Close);
+            }
+        });
     }
 
     /// Ends the connection after the exchanges in flight: GOAWAY over HTTP/2.
@@ -98,10 +144,16 @@ impl FlushWatch {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(sandbox: Arc<Sandbox>, stats: Arc<Stats>, open: OpenConnection, socket: TcpStream, scheme: Scheme) {
+pub async fn serve(
+    sandbox: Arc<Sandbox>,
+    listener: Arc<Listener>,
+    open: OpenConnection,
+    socket: TcpStream,
+    scheme: Scheme,
+) {
     // Without it, small writes wait for the peer's delayed acknowledgements.
     let _ = socket.set_nodelay(true);
-    let connection = Arc::new(Connection::new(stats));
+    let connection = Arc::new(Connection::new(Arc::clone(&listener.stats), Arc::clone(&listener.site)));
     let socket = Socket { stream: Some(socket), connection: Arc::clone(&connection) };
     match scheme {
         Scheme::Http => drive(sandbox, &connection, socket).await,

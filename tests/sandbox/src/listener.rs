@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::connection::{self, Scheme};
 use crate::sandbox::Sandbox;
+use crate::site::Site;
 use crate::stats::Stats;
 
 /// As long as Linux allows by default, so that thousands may connect at once.
@@ -36,6 +37,7 @@ fn bind_port(port: u16) -> io::Result<TcpListener> {
 pub struct Listener {
     pub id: usize,
     pub stats: Arc<Stats>,
+    pub site: Arc<Site>,
     http_port: u16,
     https_port: u16,
 }
@@ -45,6 +47,7 @@ impl Listener {
         Ok(Self {
             id,
             stats: Arc::default(),
+            site: Arc::default(),
             http_port: sockets.http.local_addr()?.port(),
             https_port: sockets.https.local_addr()?.port(),
         })
@@ -58,23 +61,23 @@ impl Listener {
         format!("https://localhost:{}", self.https_port)
     }
 
-    pub fn serve(&self, sandbox: &Arc<Sandbox>, sockets: Sockets) {
+    pub fn serve(self: &Arc<Self>, sandbox: &Arc<Sandbox>, sockets: Sockets) {
         for (socket, scheme) in [(sockets.http, Scheme::Http), (sockets.https, Scheme::Https)] {
-            let accepting = accept(Arc::clone(sandbox), Arc::clone(&self.stats), socket, scheme);
+            let accepting = accept(Arc::clone(sandbox), Arc::clone(self), socket, scheme);
             tokio::spawn(accepting);
         }
     }
 }
 
-async fn accept(sandbox: Arc<Sandbox>, stats: Arc<Stats>, listener: TcpListener, scheme: Scheme) {
+async fn accept(sandbox: Arc<Sandbox>, listener: Arc<Listener>, socket: TcpListener, scheme: Scheme) {
     loop {
-        match listener.accept().await {
+        match socket.accept().await {
             Ok((socket, _)) => {
                 // Counted here, so the order of accepts is the order of counts.
-                let open = stats.open_connection();
+                let open = listener.stats.open_connection();
                 let sandbox = Arc::clone(&sandbox);
-                let stats = Arc::clone(&stats);
-                tokio::spawn(connection::serve(sandbox, stats, open, socket, scheme));
+                let listener = Arc::clone(&listener);
+                tokio::spawn(connection::serve(sandbox, listener, open, socket, scheme));
             }
             Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
         }

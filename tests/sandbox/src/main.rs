@@ -1,24 +1,42 @@
-//! An OpenAI-compatible chat server on loopback, with faults on demand.
+//! AI services on loopback, each with its own protocol, and faults on demand.
 
+mod answer;
 mod args;
+mod armed;
 mod body;
-mod chat;
 mod connection;
 mod control;
 mod echo;
+mod errors;
 mod faults;
+mod gigachat;
 mod holds;
+mod ids;
+mod ledger;
+mod limits;
 mod listener;
+mod lock;
+mod naparnik;
+mod ollama;
+mod openai;
 mod payload;
+mod permits;
+mod provider;
+mod quirks;
+mod quota;
 mod reply;
 mod router;
 mod sandbox;
-mod sse;
+mod settings;
+mod site;
 mod stats;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 mod workdir;
+mod yandex;
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;

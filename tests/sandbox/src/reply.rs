@@ -1,11 +1,13 @@
 //! Answers in the shapes several endpoints share.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::body::Content;
+use crate::router::Call;
+use crate::stream::{EventStream, Events};
 
 pub type Reply = Response<Content>;
 
@@ -27,7 +29,19 @@ pub fn json(status: StatusCode, value: &Value) -> Reply {
     reply(status, "application/json", content)
 }
 
-/// An error as the API describes it.
+/// A body of events; the fault `error-event` ends it with `error` after so many of them.
+pub fn events(call: &Call, content_type: &'static str, events: Events, error: Bytes) -> Reply {
+    let events: Events = match call.faults.quirks.number("error-event") {
+        Some(count) => Box::new(events.take(count).chain(std::iter::once(error))),
+        None => events,
+    };
+    let stream = EventStream::new(events, call.faults.pace);
+    let mut reply = reply(StatusCode::OK, content_type, Content::Events(Box::new(stream)));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    reply
+}
+
+/// An error as the OpenAI API describes it.
 pub fn error(status: StatusCode, message: &str, param: Option<&str>, code: Option<&str>) -> Reply {
     let kind = match status.as_u16() {
         429 => "requests",
@@ -64,7 +78,7 @@ pub fn failure(status: StatusCode) -> Reply {
     if forbids_body(status) { empty(status) } else { error(status, "The status was asked for", None, Some("sandbox")) }
 }
 
-fn forbids_body(status: StatusCode) -> bool {
+pub fn forbids_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

@@ -1,5 +1,10 @@
 //! The sandbox in process, over plain sockets and hyper's client.
 
+mod client;
+mod control;
+mod gigachat;
+mod openai;
+
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +37,10 @@ impl Fixture {
         let sandbox = Arc::new(Sandbox::new(tls::issue(workdir.path()).unwrap()));
         let first = sandbox.listen(0, 0).unwrap();
         Self { sandbox, first, workdir }
+    }
+
+    async fn client(&self) -> client::Client {
+        client::Client::connect(&self.first.http_url()).await
     }
 
     async fn connect(&self) -> TcpStream {
