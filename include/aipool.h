@@ -300,6 +300,26 @@
 #define AIP_CLIENT_OLLAMA 2
 
 /**
+ * GigaChat: https://developers.sber.ru/docs/ru/gigachat/api/overview.
+ */
+#define AIP_CLIENT_GIGACHAT 3
+
+/**
+ * YandexGPT's own API: https://yandex.cloud/ru/docs/foundation-models/.
+ */
+#define AIP_CLIENT_YANDEX 4
+
+/**
+ * YandexGPT as OpenAI speaks.
+ */
+#define AIP_CLIENT_YANDEX_OPENAI 5
+
+/**
+ * 1C:Naparnik at code.1c.ai. Its maker documents no API: it is used as its own pages use it, and may change without notice.
+ */
+#define AIP_CLIENT_NAPARNIK 6
+
+/**
  * In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
  * The environment is read during aip_client_new() alone; nobody may change it meanwhile.
  */
@@ -1867,6 +1887,23 @@ typedef struct aip_client_options {
      * AIP_OFF: rates that the provider tells are not kept to. 0: they are.
      */
     int64_t pacing;
+    /**
+     * Yandex: where operations are asked about; NULL is the provider's own.
+     */
+    const char *operations_url;
+    size_t operations_url_len;
+    /**
+     * Yandex: milliseconds between two questions about an operation; 0 is 10000.
+     */
+    int64_t poll_interval_ms;
+    /**
+     * GigaChat: 1 (also 0) or 2, the chat of `/v2`.
+     */
+    uint32_t api_version;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
 } aip_client_options;
 
 /**

@@ -203,7 +203,12 @@ impl Answer {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let Talk { telling, decoder, .. } = talk;
-            let told = match self.next_event(left, |event| decoder.event(event, telling)) {
+            let decode = |event: Event<'_>| {
+                let told = decoder.event(event, telling);
+                // What does not parse for want of its end says no more than that.
+                if event.incomplete { told.map_err(|_| cut_short()) } else { told }
+            };
+            let told = match self.next_event(left, decode) {
                 Ok(Read::Got(told)) => told,
                 Ok(Read::Nothing) if limit.is_zero() => return Ok(Read::Nothing),
                 Ok(Read::Nothing) => return Err(waited_in_vain(limit)),

@@ -149,8 +149,10 @@ pub fn problem(value: &Value) -> Option<Problem> {
         found.unwrap_or_default()
     };
     let codes = ["code", "error_type", "type", "grpcCode", "status"];
+    // A word says more than a number that repeats the status.
+    let word = |value: &Value| codes.iter().map(|name| text(value, name)).find(|word| !word.is_empty()).map(str::to_owned);
     let of = |value: &Value| Problem {
-        code: scalar(value, &codes),
+        code: word(value).unwrap_or_else(|| scalar(value, &codes)),
         text: scalar(value, &["message", "error", "detail", "error_description", "msg"]),
     };
     match value.get("error") {

@@ -160,10 +160,10 @@ mod tests {
         let rows = [
             (400, r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#, Detail::BadRequest, "c", "m"),
             (404, r#"{"error":"model 'x' not found"}"#, Detail::NotFound, "", "model 'x' not found"),
-            (400, r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#, Detail::BadRequest, "400", "m"),
+            (400, r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#, Detail::BadRequest, "BadRequestError", "m"),
             (422, r#"{"detail":[{"loc":["body"],"msg":"m"}]}"#, Detail::BadRequest, "", r#"[{"loc":["body"],"msg":"m"}]"#),
-            (503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, Detail::Overloaded, "503", "Loading model"),
-            (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error","n_ctx":1}}"#, Detail::BadRequest, "400", "m"),
+            (503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, Detail::Overloaded, "unavailable_error", "Loading model"),
+            (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error","n_ctx":1}}"#, Detail::ContextOverflow, "exceed_context_size_error", "m"),
             (403, "<html>no</html>", Detail::NotFound, "", "<html>no</html>"),
             (500, "", Detail::ServerError, "", ""),
         ];

@@ -17,6 +17,15 @@ pub const AIP_CLIENT_OPENAI: u32 = 1;
 /// Ollama's own API.
 pub const AIP_CLIENT_OLLAMA: u32 = 2;
 
+/// GigaChat: https://developers.sber.ru/docs/ru/gigachat/api/overview.
+pub const AIP_CLIENT_GIGACHAT: u32 = 3;
+/// YandexGPT's own API: https://yandex.cloud/ru/docs/foundation-models/.
+pub const AIP_CLIENT_YANDEX: u32 = 4;
+/// YandexGPT as OpenAI speaks.
+pub const AIP_CLIENT_YANDEX_OPENAI: u32 = 5;
+/// 1C:Naparnik at code.1c.ai. Its maker documents no API: it is used as its own pages use it, and may change without notice.
+pub const AIP_CLIENT_NAPARNIK: u32 = 6;
+
 /// In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
 /// The environment is read during aip_client_new() alone; nobody may change it meanwhile.
 pub const AIP_CLIENT_FROM_ENVIRONMENT: u32 = 1;
@@ -89,9 +98,18 @@ pub struct aip_client_options {
     pub breaker_failures: i64,
     /// AIP_OFF: rates that the provider tells are not kept to. 0: they are.
     pub pacing: i64,
+    /// Yandex: where operations are asked about; NULL is the provider's own.
+    pub operations_url: *const c_char,
+    pub operations_url_len: usize,
+    /// Yandex: milliseconds between two questions about an operation; 0 is 10000.
+    pub poll_interval_ms: i64,
+    /// GigaChat: 1 (also 0) or 2, the chat of `/v2`.
+    pub api_version: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<aip_client_options>() == 296);
+const _: () = assert!(size_of::<aip_client_options>() == 328);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
 unsafe impl SizedStruct for aip_client_options {}

@@ -156,9 +156,9 @@ impl SessionHandle {
         let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
         match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {
             Ok(response) => Ok(Arc::new(Answer::streaming(response, plan, pipe, self.runtime.clone()))),
-            Err(failure) => {
+            Err(Failure { error, response }) => {
                 pipe.abandon();
-                Err(alone(failure.error))
+                Err((error, response.map(|response| Arc::new(Answer::whole(*response, plan)))))
             }
         }
     }

@@ -123,6 +123,30 @@ impl Listener {
         field(&control("GET", &format!("/control/stats?id={}", self.id)), name).parse().unwrap()
     }
 
+    /// A counter of the providers' part, 0 where nothing was counted.
+    pub fn counter(&self, name: &str) -> u64 {
+        field(&control("GET", &format!("/control/counters?id={}&name={name}", self.id)), name).parse().unwrap()
+    }
+
+    /// Sets how a provider behaves.
+    pub fn set(&self, settings: &str) {
+        control("POST", &format!("/control/set?id={}&{settings}", self.id));
+    }
+
+    /// The next `count` requests to a path have these faults.
+    pub fn arm(&self, path: &str, faults: &str, count: u64) {
+        control("POST", &format!("/control/arm?id={}&path={path}&faults={faults}&count={count}", self.id));
+    }
+
+    pub fn expire_tokens(&self) {
+        control("POST", &format!("/control/expire-tokens?id={}", self.id));
+    }
+
+    /// The last request to a path, headers and body.
+    pub fn last(&self, path: &str) -> serde_json::Value {
+        serde_json::from_str(&control("GET", &format!("/control/last?id={}&path={path}", self.id))).unwrap()
+    }
+
     pub fn wait_connections_open(&self, most: u64) {
         control("GET", &format!("/control/wait-connections-open?id={}&max={most}", self.id));
     }

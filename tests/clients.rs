@@ -1,0 +1,10 @@
+//! Clients of AI providers against the sandbox, over real sockets.
+
+mod support;
+
+#[path = "clients/openai.rs"]
+mod openai;
+#[path = "clients/resilience.rs"]
+mod resilience;
+#[path = "clients/rig.rs"]
+mod rig;

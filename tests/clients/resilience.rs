@@ -1,0 +1,139 @@
+//! Slots, pace, retries, the breaker: what all clients share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aipool::clients::config::Ways;
+use aipool::clients::given::Given;
+use aipool::clients::kind::Kind;
+use aipool::clients::{Client, How};
+use aipool::error::{Delivery, Detail, Status};
+
+use crate::rig::*;
+use crate::support::{Listener, at_once, joined, release, unique, wait_held};
+
+const CHAT: &str = "/v1/chat/completions";
+
+fn at(listener: &Listener, key: &str, ways: Ways) -> Client {
+    let base_url = text(&format!("{}/v1", listener.http));
+    let given = Given { base_url, api_key: text(key), model: text("sandbox-1"), ..Given::default() };
+    client_with(Kind::OpenAi, given, ways)
+}
+
+fn how() -> How {
+    How::default()
+}
+
+#[test]
+fn a_refusal_for_load_is_tried_again_in_each_form_of_advice() {
+    for advice in ["retry-after-ms=1", "retry-after=0.001", "retry-after-date=0"] {
+        let listener = Listener::open();
+        let client = at(&listener, "k", Ways::default());
+        listener.arm(CHAT, &format!("error=openai-rate,{advice}"), 1);
+        answered(&client, says("hi"), &how());
+        assert_eq!(listener.counter(&format!("requests:{CHAT}")), 2, "{advice}");
+    }
+}
+
+#[test]
+fn a_used_up_quota_a_bad_credential_and_a_bad_request_are_asked_once() {
+    for error in ["openai-insufficient-quota", "openai-auth", "openai-context", "deepseek-payment"] {
+        let listener = Listener::open();
+        let client = at(&listener, "k", Ways::default());
+        refused(&client, says("hi"), &faulty(&format!("error={error},retry-after=0")));
+        assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1, "{error}");
+    }
+}
+
+#[test]
+fn advice_to_wait_too_long_is_told_and_not_waited_for() {
+    let listener = Listener::open();
+    let client = at(&listener, "k", Ways { paced: false, ..Ways::default() });
+    let (error, _) = refused(&client, says("hi"), &faulty("error=openai-rate,retry-after=500"));
+    assert_eq!((error.status, error.retry_after), (Status::RateLimited, Some(Duration::from_secs(500))));
+    assert!(error.retryable);
+}
+
+#[test]
+fn slots_are_held_to_the_end_of_a_stream_by_all_clients_of_an_account() {
+    let listener = Listener::open();
+    let ways = || Ways { max_concurrency: Some(1), ..Ways::default() };
+    let (first, second) = (at(&listener, "one", ways()), at(&listener, "one", ways()));
+    let other = at(&listener, "other", ways());
+    let name = unique("slots");
+    let first_answer =
+        asked(&first, streams("one two"), &faulty("no-done,linger")).map_err(|(error, _)| error).unwrap();
+    let mut how = how();
+    how.limits.queue = millis(30);
+    let (error, _) = refused(&second, says("hi"), &how);
+    assert_eq!((error.status, error.detail, error.delivery), (Status::Timeout, Detail::QueueLimit, Delivery::NotSent));
+    assert!(error.message.contains("1 of 1"), "{}", error.message);
+    answered(&other, says("hi"), &How::default());
+    let waiting = std::thread::spawn(move || answered(&second, says("hi"), &How::default()));
+    first_answer.give_up();
+    waiting.join().unwrap();
+    drop(name);
+}
+
+#[test]
+fn a_waiter_that_is_cancelled_takes_no_slot() {
+    let listener = Listener::open();
+    let client = Arc::new(at(&listener, "cancelled", Ways { max_concurrency: Some(1), ..Ways::default() }));
+    let name = unique("cancel-slot");
+    let holder = {
+        let (client, name) = (client.clone(), name.clone());
+        std::thread::spawn(move || answered(&client, says("hi"), &faulty(&format!("hold={name}"))))
+    };
+    wait_held(&name, 1);
+    let cancel = aipool::cancel::Cancel::new().unwrap();
+    let waiter = {
+        let client = client.clone();
+        std::thread::spawn(move || refused(&client, says("hi"), &How { cancel: Some(cancel), ..How::default() }).0)
+    };
+    cancel.fire();
+    assert_eq!(waiter.join().unwrap().status, Status::Cancelled);
+    release(&name);
+    holder.join().unwrap();
+    answered(&client, says("hi"), &how());
+}
+
+#[test]
+fn failures_in_a_row_open_the_breaker_and_a_probe_closes_it() {
+    let listener = Listener::open();
+    let client = at(&listener, "broken", Ways { breaks_after: 3, retries: Some(0), ..Ways::default() });
+    for _ in 0..3 {
+        let (error, _) = refused(&client, says("hi"), &faulty("status=500"));
+        assert_eq!((error.status, error.detail), (Status::Provider, Detail::ServerError));
+    }
+    let (error, _) = refused(&client, says("hi"), &how());
+    assert_eq!((error.detail, error.delivery), (Detail::CircuitOpen, Delivery::NotSent));
+    let pause = error.retry_after.unwrap();
+    assert!(pause <= Duration::from_secs(1));
+    assert_eq!(listener.counter(&format!("requests:{CHAT}")), 3);
+    std::thread::sleep(pause);
+    answered(&client, says("hi"), &how());
+    answered(&client, says("hi"), &how());
+}
+
+#[test]
+fn a_quota_is_used_up_and_hardly_overdrawn_by_twenty_callers() {
+    // A minute takes half a second here.
+    let ran = |paced: bool| {
+        let listener = Listener::open();
+        listener.set("quota=60/500");
+        let client = Arc::new(at(&listener, "quota", Ways { paced, retries: Some(10), ..Ways::default() }));
+        let callers = at_once(20, move |_| {
+            let mut how = How::default();
+            how.limits.queue = millis(20_000);
+            (0..30).filter(|_| asked(&client, says("hi"), &how).is_ok()).count()
+        });
+        let well: usize = joined(callers).into_iter().sum();
+        (well as u64, listener.counter(&format!("status:{CHAT}:429")))
+    };
+    let (well, wasted) = ran(true);
+    println!("paced: {well} answered, {wasted} refused");
+    assert_eq!(well, 600);
+    assert!(wasted * 100 <= well, "{wasted} of {well} wasted");
+    let (well, wasted) = ran(false);
+    println!("not paced: {well} answered, {wasted} refused");
+}
