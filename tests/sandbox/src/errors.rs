@@ -105,7 +105,7 @@ const PLAIN: &[(&str, u16, &str, &str)] = &[
     ("naparnik-locked", 423, JSON, r#"{"detail":"Conversation is locked"}"#),
     ("naparnik-unauthorized", 401, JSON, r#"{"detail":"Invalid token"}"#),
     ("naparnik-body", 400, "text/plain; charset=utf-8", "error parsing the body"),
-    ("naparnik-closed-call", 422, "text/plain; charset=utf-8", "No tool calls found in the previous assistant message"),
+    ("naparnik-closed-call", 422, JSON, r#"{"error":"No tool calls found in the previous assistant message"}"#),
     (
         "html-502",
         502,

@@ -1,13 +1,16 @@
 //! Answers in the shapes several endpoints share.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::body::Content;
+use crate::ids;
 use crate::router::Call;
-use crate::stream::{EventStream, Events};
+use crate::stream::{EventStream, Events, Pace};
 
 pub type Reply = Response<Content>;
 
@@ -31,6 +34,9 @@ pub fn json(status: StatusCode, value: &Value) -> Reply {
 
 /// A body of events; the fault `error-event` ends it with `error` after so many of them.
 pub fn events(call: &Call, content_type: &'static str, events: Events, error: Bytes) -> Reply {
+    if let Some(ms) = call.faults.quirks.number("heartbeats") {
+        return heartbeats(content_type, Duration::from_millis(ms as u64));
+    }
     let events: Events = match call.faults.quirks.number("error-event") {
         Some(count) => Box::new(events.take(count).chain(std::iter::once(error))),
         None => events,
@@ -39,6 +45,17 @@ pub fn events(call: &Call, content_type: &'static str, events: Events, error: By
     let mut reply = reply(StatusCode::OK, content_type, Content::Events(Box::new(stream)));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     reply
+}
+
+/// A service that hangs: a sign of life now and then, and never an event.
+fn heartbeats(content_type: &'static str, pause: Duration) -> Reply {
+    let beat = move || match content_type {
+        "text/event-stream" => Bytes::from(format!(": heartbeat {}\n\n", ids::unix_ms())),
+        _ => Bytes::from_static(b"\n"),
+    };
+    let pace = Pace { drip: Some(pause), ..Pace::default() };
+    let stream = EventStream::new(Box::new(std::iter::repeat_with(beat)), pace);
+    reply(StatusCode::OK, content_type, Content::Events(Box::new(stream)))
 }
 
 /// An error as the OpenAI API describes it.

@@ -3,7 +3,10 @@
 mod client;
 mod control;
 mod gigachat;
+mod naparnik;
+mod ollama;
 mod openai;
+mod yandex;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
