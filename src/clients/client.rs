@@ -23,7 +23,7 @@ use crate::response::Answer;
 use crate::session::{Answered, SessionHandle};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.
-const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
+pub const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// How often a call is begun again on a fresh session when the one it got was just closed.
 const FRESH_SESSIONS: usize = 3;
@@ -70,13 +70,15 @@ impl Client {
     pub fn new(config: ClientConfig, pool: Home) -> Result<Client> {
         let service = config.kind.service();
         let who = config.credential_texts();
-        let name = fingerprint(&[config.kind.name(), &config.base_url, who[0], who[1], who[2], who[3]]);
+        let name = fingerprint(&[&[config.kind.name(), &config.base_url][..], &who].concat());
         let account = Account::get(name, config.max_concurrency, config.breaks_after, config.paced);
         let signs = match service.credential(&config)? {
             Credential::None => Signs::Nothing,
             Credential::Fixed(header) => Signs::Fixed(header),
             Credential::Token { scheme, brought } => {
-                let name = fingerprint(&[&config.auth_url, &config.scope, who[0], who[1], who[2], who[3]]);
+                // A user's token may be had under the base URL.
+                let place = if config.user.is_empty() { &config.auth_url } else { &config.base_url };
+                let name = fingerprint(&[&[place.as_str(), &config.scope][..], &who].concat());
                 let tokens = Tokens::of(name, scheme);
                 brought.map_or(Ok(()), |token| tokens.begin_with(token))?;
                 Signs::Token(tokens)

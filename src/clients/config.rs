@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::gigachat;
 use super::given::{Given, Text};
 use super::kind::Kind;
 use super::secret::Secret;
@@ -39,6 +40,8 @@ pub struct ClientConfig {
     pub embedding_model: String,
     /// GigaChat's `X-Session-ID`.
     pub affinity: String,
+    /// GigaChat's chat: 1 or 2; 0 is that of the base URL.
+    pub api_version: u32,
     /// Requests at once to this host by this credential.
     pub max_concurrency: usize,
     pub retries: u32,
@@ -70,7 +73,10 @@ impl ClientConfig {
             kind,
             base_url: or(&given.base_url, usual.base_url),
             auth_url: or(&given.auth_url, usual.auth_url),
-            api_key: Secret::new("api_key", &given.api_key)?,
+            api_key: match kind {
+                Kind::GigaChat => gigachat::authorization_key(&given)?,
+                _ => Secret::new("api_key", &given.api_key)?,
+            },
             access_token: Secret::new("access_token", &given.access_token)?,
             user: given.user.to_string(),
             password: Secret::of_any(&given.password),
@@ -81,6 +87,7 @@ impl ClientConfig {
             model: or(&given.model, usual.model),
             embedding_model: or(&given.embedding_model, usual.embedding_model),
             affinity: given.affinity.to_string(),
+            api_version: 0,
             max_concurrency: 0,
             retries: ways.retries.unwrap_or(RETRIES),
             breaks_after: ways.breaks_after,
@@ -105,9 +112,9 @@ impl ClientConfig {
     }
 
     /// What tells who asks.
-    pub fn credential_texts(&self) -> [&str; 4] {
-        let ClientConfig { api_key, access_token, password, oauth_token, .. } = self;
-        [api_key.expose(), access_token.expose(), password.expose(), oauth_token.expose()]
+    pub fn credential_texts(&self) -> [&str; 5] {
+        let ClientConfig { api_key, access_token, user, password, oauth_token, .. } = self;
+        [api_key.expose(), access_token.expose(), user, password.expose(), oauth_token.expose()]
     }
 
     /// The limits of one call: its own, the client's, the kind's.

@@ -47,6 +47,21 @@ const OLLAMA: &[Row] = &[
     (|given| &mut given.api_key, &["OLLAMA_API_KEY"]),
     (|given| &mut given.model, &["OLLAMA_MODEL"]),
 ];
+const GIGACHAT: &[Row] = &[
+    (|given| &mut given.base_url, &["GIGACHAT_BASE_URL", "GIGACHAT_API_URL", "GIGACHAT_API_BASE"]),
+    (|given| &mut given.auth_url, &["GIGACHAT_AUTH_URL", "GIGACHAT_TOKEN_URL"]),
+    (|given| &mut given.api_key, &["GIGACHAT_CREDENTIALS", "GIGACHAT_API_KEY"]),
+    (|given| &mut given.client_id, &["GIGACHAT_CLIENT_ID"]),
+    (|given| &mut given.client_secret, &["GIGACHAT_CLIENT_SECRET"]),
+    (|given| &mut given.access_token, &["GIGACHAT_ACCESS_TOKEN"]),
+    (|given| &mut given.user, &["GIGACHAT_USER"]),
+    (|given| &mut given.password, &["GIGACHAT_PASSWORD"]),
+    (|given| &mut given.scope, &["GIGACHAT_SCOPE"]),
+    (|given| &mut given.model, &["GIGACHAT_MODEL"]),
+    (|given| &mut given.ca_file, &["GIGACHAT_CA_BUNDLE_FILE"]),
+    (|given| &mut given.client_cert_file, &["GIGACHAT_CERT_FILE"]),
+    (|given| &mut given.client_key_file, &["GIGACHAT_KEY_FILE"]),
+];
 
 impl Given {
     /// Fills what is empty from the variables of this kind: the providers' own names, then those of the guide's project.
@@ -69,6 +84,7 @@ fn rows(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::OpenAi => OPENAI,
         Kind::Ollama => OLLAMA,
+        Kind::GigaChat => GIGACHAT,
     }
 }
 

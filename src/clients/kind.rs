@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::{Patience, Usual};
+use super::gigachat::GigaChat;
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
 
@@ -14,6 +15,7 @@ pub enum Kind {
     OpenAi,
     /// Ollama's own API.
     Ollama,
+    GigaChat,
 }
 
 impl Kind {
@@ -21,6 +23,7 @@ impl Kind {
         match self {
             Kind::OpenAi => &OpenAi,
             Kind::Ollama => &Ollama,
+            Kind::GigaChat => &GigaChat,
         }
     }
 
@@ -29,6 +32,12 @@ impl Kind {
         match self {
             Kind::OpenAi => usual("https://api.openai.com/v1", "", "", "text-embedding-3-small"),
             Kind::Ollama => usual("http://localhost:11434", "", "", ""),
+            Kind::GigaChat => usual(
+                "https://api.giga.chat/v1",
+                "https://ngw.devices.sberbank.ru:9443/api/v2/oauth",
+                "GigaChat-2",
+                "Embeddings",
+            ),
         }
     }
 
@@ -37,6 +46,7 @@ impl Kind {
         match self {
             Kind::OpenAi => "openai",
             Kind::Ollama => "ollama",
+            Kind::GigaChat => "gigachat",
         }
     }
 
@@ -48,6 +58,8 @@ impl Kind {
         };
         match self {
             Kind::OpenAi | Kind::Ollama => seconds(5, 600, 120),
+            // Models that think are silent for long.
+            Kind::GigaChat => seconds(10, 300, 60),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod client;
 pub mod config;
+pub mod gigachat;
 pub mod given;
 pub mod json;
 pub mod kind;

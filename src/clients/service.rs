@@ -34,6 +34,11 @@ pub trait Service: Send + Sync {
         Err(Error::new(Status::Unsupported, "token: this provider has none"))
     }
 
+    /// What is wrong where the token's request was refused, and the mend, by the status and the provider's number for it.
+    fn token_refusal(&self, _http_status: u16, _code: &str) -> Option<(Status, &'static str)> {
+        None
+    }
+
     /// What the provider is known to allow at once, where nobody said.
     fn concurrency(&self, _config: &ClientConfig) -> usize {
         64

@@ -1,15 +1,18 @@
 //! What goes into `Authorization`: nothing, a key, or a token that is had for one.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use http::header::USER_AGENT;
 use http::{HeaderValue, StatusCode};
 
-use super::client::Inner;
-use super::service::Wire;
+use super::client::{Inner, WHO};
+use super::service::{Service, Wire};
 use super::token::{Flight, Granted, Tokens};
 use crate::config::PersistenceOverrides;
 use crate::error::{Delivery, Error, Phase, Result, Status};
 use crate::request::Request;
+use crate::request::retry_after::Advice;
 use crate::response::Response;
 use crate::session::SessionHandle;
 
@@ -54,7 +57,8 @@ impl Signature {
 
 async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
     let wire = client.service.token_request(&client.config)?;
-    let Wire { method, url, headers, body } = wire;
+    let Wire { method, url, mut headers, body } = wire;
+    headers.entry(USER_AGENT).or_insert(WHO);
     let limits = client.config.limits(Default::default(), false);
     let request = Request {
         persistence: PersistenceOverrides { retries: Some(client.config.retries), redirects: None },
@@ -64,7 +68,7 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
     };
     let response = session.send(request).await.map_err(|failure| in_token(&failure.error))?;
     if response.status != StatusCode::OK {
-        return Err(refused(&response));
+        return Err(refused(client.service, &response));
     }
     client.service.read_token(&response.body).map_err(|error| in_token(&error))
 }
@@ -76,18 +80,21 @@ fn in_token(error: &Error) -> Error {
 }
 
 /// The provider's words are left out, as they may quote what was sent; its code is not.
-fn refused(response: &Response) -> Error {
+fn refused(service: &dyn Service, response: &Response) -> Error {
     let number = response.status.as_u16();
     let said = super::refusal::problem(&response.body);
     let code = if said.code.len() <= 8 && said.code.bytes().all(|byte| byte.is_ascii_digit()) { &*said.code } else { "" };
-    let status = match number {
-        429 => Status::RateLimited,
-        402 => Status::Quota,
-        400 | 401 | 403 => Status::Auth,
-        _ => Status::Provider,
-    };
+    let is_page = response.body.trim_ascii_start().first() == Some(&b'<');
+    let (status, mend) = service.token_refusal(number, code).unwrap_or(match number {
+        429 => (Status::RateLimited, "wait as long as retry_after_ms says"),
+        402 => (Status::Quota, "waiting does not mend that"),
+        400..=404 if is_page => (Status::Provider, "it answered with a page, so check the address"),
+        400 | 401 | 403 => (Status::Auth, "check credential and scope"),
+        _ => (Status::Provider, "try again later"),
+    });
     let code = if code.is_empty() { String::new() } else { format!(", code {code}") };
-    let message = format!("auth_url: the token request was refused with HTTP {number}{code}; check credential and scope");
+    let message = format!("auth_url: the token request was refused with HTTP {number}{code}; {mend}");
     let error = Error::new(status, message).phase(Phase::Queue);
-    Error { http_status: number, retryable: status == Status::RateLimited, ..error }
+    let retry_after = Advice::of(&response.headers, SystemTime::now()).wait;
+    Error { http_status: number, retryable: status == Status::RateLimited, retry_after, ..error }
 }

@@ -1,0 +1,102 @@
+//! Answers as the first version writes them: chunks without a name, then `[DONE]`.
+
+use serde_json::Value;
+
+use super::{calls, refusal};
+use crate::body::events::Event;
+use crate::body::reply::{Decode, Dialect, Finish, Telling, in_body};
+use crate::clients::json::{failure_within, list, member, number, parse, problem, text, usage};
+use crate::error::{Detail, Result, Status};
+
+/// Chat completions.
+pub struct Completions;
+
+impl Dialect for Completions {
+    fn decoder(&self) -> Box<dyn Decode> {
+        Box::new(Completions)
+    }
+
+    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+        let body = parse(body)?;
+        let Some(choice) = list(&body, "choices").first() else {
+            let nothing =
+                || in_body(Status::Provider, "response: has no choices; read the body").detail(Detail::NotJson);
+            return Err(problem(&body).map_or_else(nothing, |problem| failure_within(problem, telling)));
+        };
+        about(&body, telling);
+        add(member(choice, "message").unwrap_or(&Value::Null), telling)?;
+        telling.finish(text(choice, "finish_reason"));
+        telling.done();
+        Ok(())
+    }
+}
+
+impl Decode for Completions {
+    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
+        let data = event.data.trim();
+        if data.is_empty() || telling.is_done() {
+            return Ok(());
+        }
+        if data == "[DONE]" {
+            telling.done();
+            return Ok(());
+        }
+        let chunk = match parse(data.as_bytes()) {
+            // The body ended within it: what came before says whether that matters.
+            Err(_) if event.incomplete => return Ok(()),
+            chunk => chunk?,
+        };
+        let choices = list(&chunk, "choices");
+        if event.name == "error" {
+            return Err(failure_within(problem(&chunk).unwrap_or_default(), telling));
+        }
+        if let Some(problem) = refusal::in_event(&chunk).filter(|_| choices.is_empty()) {
+            return Err(failure_within(problem, telling));
+        }
+        about(&chunk, telling);
+        // Of several answers the first is told.
+        for choice in choices.iter().filter(|choice| number(choice, "index") <= 0) {
+            add(member(choice, "delta").unwrap_or(&Value::Null), telling)?;
+            telling.finish(text(choice, "finish_reason"));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, telling: &mut Telling) -> Result<()> {
+        // Some proxies lose the mark.
+        if telling.reply.finish != Finish::None {
+            telling.done();
+        }
+        Ok(())
+    }
+}
+
+/// What is said of the answer itself.
+fn about(body: &Value, telling: &mut Telling) {
+    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, "message_id")] {
+        let told = text(body, name);
+        if !told.is_empty() {
+            told.clone_into(kept);
+        }
+    }
+    if let Some(told) = member(body, "usage") {
+        telling.usage(usage(told));
+    }
+}
+
+/// A message, or a part of one.
+fn add(part: &Value, telling: &mut Telling) -> Result<()> {
+    telling.reasoning(text(part, "reasoning_content"))?;
+    telling.text(text(part, "content"))?;
+    if let Some(call) = member(part, "function_call") {
+        calls::tell(call, telling)?;
+    }
+    let state = text(part, "functions_state_id");
+    if !state.is_empty() {
+        state.clone_into(&mut telling.reply.state);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
