@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "clients/gigachat.rs"]
+mod gigachat;
 #[path = "clients/openai.rs"]
 mod openai;
 #[path = "clients/resilience.rs"]
