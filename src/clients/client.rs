@@ -76,9 +76,7 @@ impl Client {
             Credential::None => Signs::Nothing,
             Credential::Fixed(header) => Signs::Fixed(header),
             Credential::Token { scheme, brought } => {
-                // A user's token may be had under the base URL.
-                let place = if config.user.is_empty() { &config.auth_url } else { &config.base_url };
-                let name = fingerprint(&[&[place.as_str(), &config.scope][..], &who].concat());
+                let name = fingerprint(&[&[service.auth_url(&config), &config.scope][..], &who].concat());
                 let tokens = Tokens::of(name, scheme);
                 brought.map_or(Ok(()), |token| tokens.begin_with(token))?;
                 Signs::Token(tokens)
@@ -95,6 +93,12 @@ impl Client {
     /// The session it asks over: its pool's, or one that nobody else has.
     pub fn session(&self, pooled: bool) -> Result<SessionHandle> {
         self.0.session(pooled)
+    }
+
+    /// What its calls share.
+    #[cfg(test)]
+    pub fn inner(&self) -> &Arc<Inner> {
+        &self.0
     }
 
     /// Asks, and waits for the whole answer, or for a stream's head.
@@ -158,7 +162,7 @@ impl Inner {
 
     /// The request of a written call.
     pub fn request(self: &Arc<Self>, written: Written, stream: bool, how: &How) -> Result<Request> {
-        let Written { wire: Wire { method, url, mut headers, body }, dialect, framing } = written;
+        let Written { wire: Wire { method, url, mut headers, body }, dialect, framing, once } = written;
         for (name, value) in &how.headers {
             headers.insert(name.clone(), value.clone());
         }
@@ -170,7 +174,7 @@ impl Inner {
             let bad = |_| Error::invalid("idempotency_key", "has a character that no header holds");
             headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
         }
-        let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing };
+        let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing, once };
         let plan =
             Plan { format: framing, most: EVENT_BYTES as usize, dialect: Some(dialect), ..Plan::default() };
         Ok(Request {
@@ -192,7 +196,8 @@ impl Inner {
             Signs::Nothing => Signature::None,
             Signs::Fixed(header) => Signature::Fixed(header.clone()),
             Signs::Token(tokens) => {
-                let session = Arc::new(self.pool()?.get_session(&self.config.auth_url, Some(self.token_session()))?);
+                let url = self.service.auth_url(&self.config);
+                let session = Arc::new(self.pool()?.get_session(url, Some(self.token_session()))?);
                 Signature::Token { tokens: tokens.clone(), client: self.clone(), session }
             }
         })

@@ -17,13 +17,20 @@ pub const BREAKS_AFTER: u32 = 5;
 /// More at once is a slip of the pen.
 pub const MOST_CONCURRENT: usize = 100_000;
 
+/// A job is asked about so often, where nobody said.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(10);
+
 /// A client's options, checked.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     pub kind: Kind,
     pub base_url: String,
-    /// Where tokens are had; empty where there are none.
+    /// Where tokens are had; empty where there are none, or where the kind knows it.
     pub auth_url: String,
+    /// Where jobs are asked about; empty where the kind knows it.
+    pub operations_url: String,
+    /// How long to wait before a job is asked about again.
+    pub poll_interval: Duration,
     /// An API key, an authorization key, a token of the user's cabinet.
     pub api_key: Secret,
     /// A token that is used as it is.
@@ -87,7 +94,9 @@ impl ClientConfig {
             model: or(&given.model, usual.model),
             embedding_model: or(&given.embedding_model, usual.embedding_model),
             affinity: given.affinity.to_string(),
-            api_version: 0,
+            operations_url: or(&given.operations_url, ""),
+            poll_interval: ways.poll_interval,
+            api_version: ways.api_version,
             max_concurrency: 0,
             retries: ways.retries.unwrap_or(RETRIES),
             breaks_after: ways.breaks_after,
@@ -130,11 +139,21 @@ pub struct Ways {
     pub breaks_after: u32,
     pub paced: bool,
     pub pooled: bool,
+    pub poll_interval: Duration,
+    pub api_version: u32,
 }
 
 impl Default for Ways {
     fn default() -> Self {
-        Ways { max_concurrency: None, retries: None, breaks_after: BREAKS_AFTER, paced: true, pooled: true }
+        Ways {
+            max_concurrency: None,
+            retries: None,
+            breaks_after: BREAKS_AFTER,
+            paced: true,
+            pooled: true,
+            poll_interval: POLL_INTERVAL,
+            api_version: 0,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Given {
     pub client_id: Text,
     pub client_secret: Text,
     pub oauth_token: Text,
+    pub operations_url: Text,
     pub scope: Text,
     pub folder: Text,
     pub organization: Text,
@@ -62,6 +63,16 @@ const GIGACHAT: &[Row] = &[
     (|given| &mut given.client_cert_file, &["GIGACHAT_CERT_FILE"]),
     (|given| &mut given.client_key_file, &["GIGACHAT_KEY_FILE"]),
 ];
+const YANDEX: &[Row] = &[
+    (|given| &mut given.base_url, &["YANDEXGPT_API_URL"]),
+    (|given| &mut given.api_key, &["YC_API_KEY", "YANDEXGPT_API_KEY"]),
+    (|given| &mut given.access_token, &["YC_IAM_TOKEN", "YC_TOKEN"]),
+    (|given| &mut given.oauth_token, &["YC_OAUTH_TOKEN"]),
+    (|given| &mut given.folder, &["YC_FOLDER_ID", "YANDEXGPT_FOLDER_ID"]),
+    (|given| &mut given.model, &["YANDEXGPT_MODEL"]),
+];
+/// The host at which a virtual machine of Yandex's asks for its own tokens.
+const YANDEX_METADATA: &str = "YC_METADATA_ADDR";
 
 impl Given {
     /// Fills what is empty from the variables of this kind: the providers' own names, then those of the guide's project.
@@ -71,6 +82,11 @@ impl Given {
             if text.is_empty() {
                 let found = names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()));
                 *text = Text::new(found.unwrap_or_default());
+            }
+        }
+        if matches!(kind, Kind::Yandex | Kind::YandexOpenAi) && self.auth_url.is_empty() {
+            if let Some(host) = variable(YANDEX_METADATA) {
+                self.auth_url = Text::new(super::yandex::metadata_at(&host));
             }
         }
         // Ollama's variable may be an address alone.
@@ -85,6 +101,7 @@ fn rows(kind: Kind) -> &'static [Row] {
         Kind::OpenAi => OPENAI,
         Kind::Ollama => OLLAMA,
         Kind::GigaChat => GIGACHAT,
+        Kind::Yandex | Kind::YandexOpenAi => YANDEX,
     }
 }
 

@@ -6,16 +6,22 @@ use super::config::{Patience, Usual};
 use super::gigachat::GigaChat;
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
+use super::yandex::{self, Yandex, YandexOpenAi};
 
 /// A provider, or a kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// OpenAI and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, Ollama's `/v1`, Yandex's `/v1`, the
-    /// form of Naparnik in the guide.
+    /// OpenAI and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, Ollama's `/v1`, the form of Naparnik
+    /// in the guide.
     OpenAi,
     /// Ollama's own API.
     Ollama,
+    /// GigaChat, of Sber.
     GigaChat,
+    /// YandexGPT's own API.
+    Yandex,
+    /// YandexGPT as OpenAI speaks: its `/v1`.
+    YandexOpenAi,
 }
 
 impl Kind {
@@ -24,6 +30,8 @@ impl Kind {
             Kind::OpenAi => &OpenAi,
             Kind::Ollama => &Ollama,
             Kind::GigaChat => &GigaChat,
+            Kind::Yandex => &Yandex,
+            Kind::YandexOpenAi => &YandexOpenAi,
         }
     }
 
@@ -38,6 +46,9 @@ impl Kind {
                 "GigaChat-2",
                 "Embeddings",
             ),
+            // The address of tokens follows from the credential.
+            Kind::Yandex => usual(yandex::BASE, "", "yandexgpt", "text-search-doc"),
+            Kind::YandexOpenAi => usual(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
         }
     }
 
@@ -47,6 +58,8 @@ impl Kind {
             Kind::OpenAi => "openai",
             Kind::Ollama => "ollama",
             Kind::GigaChat => "gigachat",
+            Kind::Yandex => "yandex",
+            Kind::YandexOpenAi => "yandex_openai",
         }
     }
 
@@ -60,6 +73,7 @@ impl Kind {
             Kind::OpenAi | Kind::Ollama => seconds(5, 600, 120),
             // Models that think are silent for long.
             Kind::GigaChat => seconds(10, 300, 60),
+            Kind::Yandex | Kind::YandexOpenAi => seconds(10, 180, 60),
         }
     }
 }

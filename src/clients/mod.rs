@@ -16,5 +16,7 @@ pub mod service;
 mod signature;
 pub mod token;
 mod turn;
+mod uuid;
+pub mod yandex;
 
 pub use self::client::{Client, Home, How};

@@ -24,6 +24,11 @@ pub trait Service: Send + Sync {
     /// How requests are signed.
     fn credential(&self, config: &ClientConfig) -> Result<Credential>;
 
+    /// Where tokens are had.
+    fn auth_url<'a>(&self, config: &'a ClientConfig) -> &'a str {
+        &config.auth_url
+    }
+
     /// The request for a token, made anew for each; asked only where `credential` is `Token`.
     fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
         Err(Error::new(Status::Unsupported, format!("token: {} has none", config.kind.name())))
@@ -87,6 +92,8 @@ pub enum Step {
     /// A request whose answer is the caller's, told while it comes where a stream was asked for. Several follow each other as one.
     Tell(Written),
     Wait(Duration),
+    /// The call's answer, put together from those before; nothing follows it.
+    Answer(Box<Reply>),
     /// The last answer was the call's.
     Done,
 }
@@ -138,23 +145,31 @@ pub struct Written {
     pub dialect: Arc<dyn Dialect>,
     /// How a stream's events are framed; `None` where there are none.
     pub framing: Option<Format>,
+    /// What the server did in spite of a failure of its own is billed: it is not asked again then.
+    pub once: bool,
 }
 
 impl Written {
     /// Its answer comes whole.
     pub fn whole(wire: Wire, dialect: impl Dialect + 'static) -> Written {
-        Written { wire, dialect: Arc::new(dialect), framing: None }
+        Written { wire, dialect: Arc::new(dialect), framing: None, once: false }
     }
 
     /// Its answer is a stream of server-sent events.
     pub fn sse(mut wire: Wire, dialect: impl Dialect + 'static) -> Written {
         wire.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Sse) }
+        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Sse), once: false }
     }
 
     /// Its answer is a line of JSON a part.
     pub fn ndjson(wire: Wire, dialect: impl Dialect + 'static) -> Written {
-        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Ndjson) }
+        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Ndjson), once: false }
+    }
+
+    /// It begins something that is not to be begun twice.
+    #[must_use]
+    pub fn once(self) -> Written {
+        Written { once: true, ..self }
     }
 }
 

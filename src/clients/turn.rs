@@ -23,6 +23,8 @@ pub struct Turn {
     pub signature: Signature,
     pub dialect: Arc<dyn Dialect>,
     pub framing: Option<Format>,
+    /// Not sent again where the server may have begun it.
+    pub once: bool,
 }
 
 impl Provider for Turn {
@@ -78,6 +80,7 @@ impl Provider for Turn {
         let again = match again {
             _ if renewed => Again::Renewed,
             Again::Perhaps(None) => Again::Perhaps(advised),
+            Again::Surely(wait) if self.once && refusal.status.is_server_error() => Again::Perhaps(wait),
             again => again,
         };
         Judgement { again, error, reply: Reply { problem, ..Reply::default() } }

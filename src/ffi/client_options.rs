@@ -6,7 +6,7 @@ use std::ffi::c_char;
 
 use super::args::{self, AIP_OFF, SizedStruct};
 use super::session_options::{self, aip_session_options};
-use crate::clients::config::{BREAKS_AFTER, ClientConfig, MOST_CONCURRENT, Ways};
+use crate::clients::config::{BREAKS_AFTER, ClientConfig, MOST_CONCURRENT, POLL_INTERVAL, Ways};
 use crate::clients::given::{Given, Text};
 use crate::clients::kind::Kind;
 use crate::config::MOST_RETRIES;
@@ -122,8 +122,14 @@ pub unsafe extern "C" fn aip_client_options_init(options: *mut aip_client_option
     unsafe { args::init(options, size) }
 }
 
-const KINDS: [(u32, Kind); 2] = [(AIP_CLIENT_OPENAI, Kind::OpenAi), (AIP_CLIENT_OLLAMA, Kind::Ollama)];
-const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, AIP_CLIENT_OLLAMA";
+const KINDS: [(u32, Kind); 5] = [
+    (AIP_CLIENT_OPENAI, Kind::OpenAi),
+    (AIP_CLIENT_OLLAMA, Kind::Ollama),
+    (AIP_CLIENT_GIGACHAT, Kind::GigaChat),
+    (AIP_CLIENT_YANDEX, Kind::Yandex),
+    (AIP_CLIENT_YANDEX_OPENAI, Kind::YandexOpenAi),
+];
+const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI or _NAPARNIK";
 
 /// The checked options.
 ///
@@ -136,6 +142,9 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
     let kind = args::choice("kind", options.kind, &KINDS, KIND_NAMES)?;
     let known = AIP_CLIENT_FROM_ENVIRONMENT | AIP_CLIENT_UNPOOLED;
     let flags = args::flags("flags", options.flags, known)?;
+    if options.reserved != 0 {
+        return Err(Error::invalid("reserved", "is not 0; call aip_client_options_init() on the struct first"));
+    }
     // SAFETY: the header's contract.
     let (mut given, session) = unsafe { (given(&options)?, session_options::config(options.session)?) };
     if flags & AIP_CLIENT_FROM_ENVIRONMENT != 0 {
@@ -154,6 +163,12 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
             other => return Err(Error::invalid("pacing", format_args!("is {other}; use AIP_OFF, or 0 for on"))),
         },
         pooled: flags & AIP_CLIENT_UNPOOLED == 0,
+        poll_interval: match args::time_limit("poll_interval_ms", options.poll_interval_ms)? {
+            None => POLL_INTERVAL,
+            Some(Some(interval)) => interval,
+            Some(None) => return Err(Error::invalid("poll_interval_ms", "cannot be off; use 1 or more, or 0 for 10000")),
+        },
+        api_version: args::within("api_version", options.api_version.into(), 0, 2)? as u32,
     };
     ClientConfig::new(kind, given, ways, session.unwrap_or_default())
 }
@@ -177,6 +192,7 @@ unsafe fn given(options: &aip_client_options) -> Result<Given> {
         client_id: text!(client_id, client_id_len),
         client_secret: text!(client_secret, client_secret_len),
         oauth_token: text!(oauth_token, oauth_token_len),
+        operations_url: text!(operations_url, operations_url_len),
         scope: text!(scope, scope_len),
         folder: text!(folder, folder_len),
         organization: text!(organization, organization_len),

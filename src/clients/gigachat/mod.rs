@@ -47,6 +47,11 @@ impl Service for GigaChat {
         given.map_or(Ok(Credential::None), |token| token.header("Bearer ").map(Credential::Fixed))
     }
 
+    fn auth_url<'a>(&self, config: &'a ClientConfig) -> &'a str {
+        // A user's token is had beside the API.
+        if !config.api_key.is_empty() || config.user.is_empty() { &config.auth_url } else { &config.base_url }
+    }
+
     fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
         token::request(config)
     }

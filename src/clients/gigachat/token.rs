@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use super::key;
 use super::scope::Scope;
@@ -13,7 +12,8 @@ use crate::clients::json::{number, parse, text};
 use crate::clients::secret::Secret;
 use crate::clients::service::Wire;
 use crate::clients::token::{Granted, ends_at};
-use crate::error::{Detail, Error, Result, Status};
+use crate::clients::uuid;
+use crate::error::{Detail, Result, Status};
 
 /// Whether there is something that tokens are had for.
 pub fn is_asked_for(config: &ClientConfig) -> bool {
@@ -32,7 +32,7 @@ pub fn request(config: &ClientConfig) -> Result<Wire> {
     headers.insert(AUTHORIZATION, config.api_key.header("Basic ")?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let body = Bytes::from(format!("scope={}", Scope::of(&config.scope)?.name()));
-    Wire { method: Method::POST, url: config.auth_url.clone(), headers, body }.with("rquid", &uuid4()?)
+    Wire { method: Method::POST, url: config.auth_url.clone(), headers, body }.with("rquid", &uuid::v4()?)
 }
 
 /// The token, under either pair of names.
@@ -68,35 +68,10 @@ pub fn refusal(http_status: u16, code: &str) -> Option<(Status, &'static str)> {
     }
 }
 
-/// A random UUID, version 4: each token request has its own.
-fn uuid4() -> Result<String> {
-    let mut bytes = [0; 16];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| Error::new(Status::System, "random: the system gave no random bytes"))?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let number = u128::from_be_bytes(bytes);
-    let part = |from: u32, digits: u32| (number >> (128 - from - digits * 4)) & ((1 << (digits * 4)) - 1);
-    let (a, b, c, d, e) = (part(0, 8), part(32, 4), part(48, 4), part(64, 4), part(80, 12));
-    Ok(format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::{Duration, SystemTime};
-
-    #[test]
-    fn ids_are_of_version_4_and_never_the_same() {
-        let (one, other) = (uuid4().unwrap(), uuid4().unwrap());
-        assert_ne!(one, other);
-        for id in [one, other] {
-            let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-            assert_eq!(lengths, [8, 4, 4, 4, 12], "{id}");
-            assert!(id.bytes().all(|byte| byte == b'-' || matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
-            assert!(id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
-        }
-    }
 
     #[test]
     fn both_bodies_of_a_token_end_at_the_same_time() {

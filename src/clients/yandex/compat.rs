@@ -1,0 +1,190 @@
+//! YandexGPT as OpenAI speaks: https://yandex.cloud/en/docs/foundation-models/concepts/openai-compatibility.
+
+use super::each::Each;
+use super::{AT_ONCE, credential, model, refusal, token};
+use crate::clients::ask::{Ask, Chat, Embed};
+use crate::clients::config::ClientConfig;
+use crate::clients::json::merge;
+use crate::clients::lists::{Embeddings, Models};
+use crate::clients::openai::{Completions, chat_body};
+use crate::clients::service::{Credential, Service, Steps, Told, Unread, Wire, Written};
+use crate::clients::token::Granted;
+use crate::clients::uuid;
+use crate::error::{Error, Result, Status};
+use crate::request::provider::Refusal;
+
+/// The service.
+pub struct YandexOpenAi;
+
+impl Service for YandexOpenAi {
+    fn missing(&self, config: &ClientConfig) -> Option<&'static str> {
+        credential::missing(config)
+    }
+
+    fn credential(&self, config: &ClientConfig) -> Result<Credential> {
+        credential::of(config)
+    }
+
+    fn auth_url<'a>(&self, config: &'a ClientConfig) -> &'a str {
+        credential::auth_url(config)
+    }
+
+    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
+        token::request(config)
+    }
+
+    fn read_token(&self, body: &[u8]) -> Result<Granted> {
+        token::read(body)
+    }
+
+    fn concurrency(&self, _config: &ClientConfig) -> usize {
+        AT_ONCE
+    }
+
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+        let unsupported = |what| Err(Error::new(Status::Unsupported, format!("{what}; use the kind yandex")));
+        Ok(match ask {
+            Ask::Chat(chat) if chat.job => return unsupported("job: OpenAI's API has none"),
+            Ask::Chat(chat) => {
+                let wire = sign(Wire::post("chat/completions", &body(chat, config)?), config)?;
+                if chat.stream { Written::sse(wire, Completions) } else { Written::whole(wire, Completions) }
+            }
+            Ask::Embed(embed) => match &*embed.inputs {
+                [input] => embedding(embed, input, config)?,
+                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
+                _ => return Err(Error::new(Status::Unsupported, "inputs: takes several requests here")),
+            },
+            Ask::Models => Written::whole(sign(Wire::get("models"), config)?, Models),
+            Ask::Count(_) => return unsupported("operation: OpenAI's API counts no tokens"),
+            Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+        })
+    }
+
+    fn steps(&self, ask: &Ask, config: &ClientConfig) -> Result<Option<Box<dyn Steps>>> {
+        Ok(match ask {
+            Ask::Embed(embed) if embed.inputs.len() > 1 => {
+                let each = embed.inputs.iter().map(|input| embedding(embed, input, config));
+                Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
+            }
+            _ => None,
+        })
+    }
+
+    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
+        refusal::told(refusal)
+    }
+}
+
+fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
+    wire.with("openai-project", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
+}
+
+fn body(chat: &Chat, config: &ClientConfig) -> Result<serde_json::Value> {
+    let mut body = chat_body(chat, &config.model)?;
+    if !chat.extra.contains_key("model") {
+        body["model"] = model::generates(chat.model.as_deref().unwrap_or(&config.model), config)?.into();
+    }
+    Ok(body)
+}
+
+/// One text: a list is refused.
+fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Written> {
+    let model = model::embeds(embed.model.as_deref().unwrap_or(&config.embedding_model), config)?;
+    let mut body = serde_json::json!({"model": model, "input": input, "encoding_format": "float"});
+    if let Some(dimensions) = embed.dimensions {
+        body["dimensions"] = dimensions.into();
+    }
+    merge(&mut body, &embed.extra);
+    Ok(Written::whole(sign(Wire::post("embeddings", &body), config)?, Embeddings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{chat, config, json_of, told};
+    use super::*;
+    use crate::body::reply::{Delta, Finish};
+    use crate::clients::kind::Kind;
+    use serde_json::json;
+
+    fn options() -> ClientConfig {
+        config(Kind::YandexOpenAi)
+    }
+
+    fn header<'a>(written: &'a Written, name: &str) -> &'a str {
+        written.wire.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_chat_names_the_model_by_its_uri_and_the_folder_in_a_header() {
+        let written =
+            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+        assert_eq!(written.wire.url, "chat/completions");
+        let body = json!({
+            "model": "gpt://b1g/yandexgpt/latest", "messages": [{"role": "user", "content": "Hi"}],
+            "stream": true, "stream_options": {"include_usage": true},
+        });
+        assert_eq!(json_of(&written), body);
+        assert_eq!(header(&written, "openai-project"), "b1g");
+        assert_eq!(header(&written, "x-client-request-id").len(), 36);
+        assert_eq!(header(&written, "accept"), "text/event-stream");
+    }
+
+    #[test]
+    fn a_model_in_the_providers_own_words_stays() {
+        let mut own = chat("Hi");
+        own.extra.insert("model".into(), json!("gpt://other/x/rc"));
+        let written = YandexOpenAi.write(&Ask::Chat(Box::new(own)), &options()).unwrap();
+        assert_eq!(json_of(&written)["model"], "gpt://other/x/rc");
+    }
+
+    #[test]
+    fn each_text_is_embedded_by_a_request_of_its_own() {
+        let mut embed = Embed { inputs: vec!["a".into()], dimensions: Some(256), ..Embed::default() };
+        let body = json!({
+            "model": "emb://b1g/text-search-doc/latest", "input": "a", "encoding_format": "float", "dimensions": 256,
+        });
+        assert_eq!(json_of(&YandexOpenAi.write(&Ask::Embed(embed.clone()), &options()).unwrap()), body);
+        assert!(YandexOpenAi.steps(&Ask::Embed(embed.clone()), &options()).unwrap().is_none());
+        embed.inputs.push("b".into());
+        assert!(YandexOpenAi.steps(&Ask::Embed(embed), &options()).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_it_has_not_is_unsupported() {
+        let job = Ask::Chat(Box::new(Chat { job: true, ..chat("Hi") }));
+        let count = Ask::Count(crate::clients::ask::Count::default());
+        for ask in [job, count] {
+            assert_eq!(YandexOpenAi.write(&ask, &options()).err().unwrap().status, Status::Unsupported);
+        }
+    }
+
+    #[test]
+    fn the_quirks_of_its_streams_are_understood() {
+        let stream = concat!(
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"},\"finish_reason\":null}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Раз\"}}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Нет\"},\"finish_reason\":\"CONTENT_FILTER\"}]}\n\n",
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
+            "data: [DONE]\n\n",
+        );
+        let written =
+            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+        let (outcome, mut telling) = told(&written, stream.as_bytes(), 7);
+        outcome.unwrap();
+        assert!(telling.is_done());
+        assert_eq!((telling.reply.text.as_str(), telling.reply.finish), ("Нет", Finish::Filter));
+        assert_eq!((telling.reply.reasoning.as_str(), telling.reply.usage.total), ("hm", 5));
+        let deltas: Vec<Delta> = std::iter::from_fn(|| telling.take()).collect();
+        assert!(deltas.contains(&Delta::Replace("Нет".into())), "{deltas:?}");
+    }
+
+    #[test]
+    fn an_error_in_its_stream_is_one() {
+        let written =
+            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+        let (outcome, telling) = told(&written, b"data: {\"error\":{\"error\":\"it broke\"}}\n\n", 5);
+        assert_eq!(outcome.unwrap_err().status, Status::Provider);
+        assert_eq!(telling.reply.problem.text, "it broke");
+    }
+}

@@ -1,0 +1,138 @@
+//! YandexGPT: its own API, https://yandex.cloud/en/docs/foundation-models/text-generation/api-ref/, and what it has of OpenAI's.
+
+mod compat;
+mod credential;
+mod each;
+mod embedding;
+mod job;
+mod messages;
+mod model;
+#[cfg(test)]
+mod over_http;
+mod read;
+mod refusal;
+mod rfc3339;
+#[cfg(test)]
+mod support;
+mod token;
+mod tokens;
+mod write;
+
+pub use self::compat::YandexOpenAi;
+use self::each::Each;
+use self::job::Job;
+use self::read::Answers;
+use super::ask::Ask;
+use super::config::ClientConfig;
+use super::lists::Models;
+use super::service::{Credential, Service, Steps, Told, Unread, Wire, Written};
+use super::token::Granted;
+use super::uuid;
+use crate::error::{Error, Result, Status};
+use crate::request::provider::Refusal;
+
+/// Its own API.
+pub const BASE: &str = "https://llm.api.cloud.yandex.net/foundationModels/v1";
+/// As OpenAI speaks.
+pub const BASE_OPENAI: &str = "https://llm.api.cloud.yandex.net/v1";
+/// Where jobs are asked about.
+pub const OPERATIONS: &str = "https://operation.api.cloud.yandex.net/operations";
+/// Where an OAuth token is exchanged for one of IAM.
+pub const IAM: &str = "https://iam.api.cloud.yandex.net/iam/v1/tokens";
+/// Where a machine in Yandex's cloud has the token of its service account: an `auth_url` for who has no other credential.
+pub const METADATA: &str = "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token";
+
+/// The same at another host.
+pub fn metadata_at(host: &str) -> String {
+    METADATA.replacen("169.254.169.254", host.trim(), 1)
+}
+
+/// Ten generations at once are allowed; two are left to others.
+const AT_ONCE: usize = 8;
+
+/// The service of its own API.
+pub struct Yandex;
+
+impl Service for Yandex {
+    fn missing(&self, config: &ClientConfig) -> Option<&'static str> {
+        credential::missing(config)
+    }
+
+    fn credential(&self, config: &ClientConfig) -> Result<Credential> {
+        credential::of(config)
+    }
+
+    fn auth_url<'a>(&self, config: &'a ClientConfig) -> &'a str {
+        credential::auth_url(config)
+    }
+
+    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
+        token::request(config)
+    }
+
+    fn read_token(&self, body: &[u8]) -> Result<Granted> {
+        token::read(body)
+    }
+
+    fn concurrency(&self, _config: &ClientConfig) -> usize {
+        AT_ONCE
+    }
+
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+        let several = |what| Err(Error::new(Status::Unsupported, format!("{what}: takes several requests here")));
+        Ok(match ask {
+            Ask::Chat(chat) if chat.job => return several("job"),
+            Ask::Chat(chat) => {
+                let wire = sign(Wire::post("completion", &write::body(chat, config)?), config)?;
+                if chat.stream { Written::ndjson(wire, Answers) } else { Written::whole(wire, Answers) }
+            }
+            Ask::Embed(embed) => match &*embed.inputs {
+                [input] => embedding::written(embed, input, config)?,
+                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
+                _ => return several("inputs"),
+            },
+            Ask::Count(count) => match &*count.inputs {
+                [input] => tokens::written(count, input, config)?,
+                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
+                _ => return several("inputs"),
+            },
+            Ask::Models => Written::whole(models(config)?, Models),
+            Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+        })
+    }
+
+    fn steps(&self, ask: &Ask, config: &ClientConfig) -> Result<Option<Box<dyn Steps>>> {
+        Ok(match ask {
+            Ask::Chat(chat) if chat.job => Some(Box::new(Job::new(chat, config)?)),
+            Ask::Embed(embed) if embed.inputs.len() > 1 => {
+                let each = embed.inputs.iter().map(|input| embedding::written(embed, input, config));
+                Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
+            }
+            Ask::Count(count) if count.inputs.len() > 1 => {
+                let each = count.inputs.iter().map(|input| tokens::written(count, input, config));
+                Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
+            }
+            _ => None,
+        })
+    }
+
+    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
+        refusal::told(refusal)
+    }
+}
+
+/// With what tells who asks, and a name for the request that their support can find it by.
+fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
+    wire.with("x-folder-id", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
+}
+
+/// Only the other API lists models: at the same origin.
+fn models(config: &ClientConfig) -> Result<Wire> {
+    let base = url::Url::parse(&config.base_url);
+    let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
+    let url = format!("{}/v1/models", base.origin().ascii_serialization());
+    sign(Wire::get(url), config)?.with("openai-project", config.folder.trim())
+}
+
+#[cfg(test)]
+mod tests;
