@@ -10,7 +10,7 @@ use super::client::{Inner, WHO};
 use super::service::{Service, Wire};
 use super::token::{Flight, Granted, Tokens};
 use crate::config::PersistenceOverrides;
-use crate::error::{Delivery, Error, Phase, Result, Status};
+use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 use crate::request::Request;
 use crate::request::retry_after::Advice;
 use crate::response::Response;
@@ -84,17 +84,56 @@ fn refused(service: &dyn Service, response: &Response) -> Error {
     let number = response.status.as_u16();
     let said = super::refusal::problem(&response.body);
     let code = if said.code.len() <= 8 && said.code.bytes().all(|byte| byte.is_ascii_digit()) { &*said.code } else { "" };
-    let is_page = response.body.trim_ascii_start().first() == Some(&b'<');
+    let is_page = matches!(number, 403 | 404) && response.body.trim_ascii_start().first() == Some(&b'<');
     let (status, mend) = service.token_refusal(number, code).unwrap_or(match number {
         429 => (Status::RateLimited, "wait as long as retry_after_ms says"),
         402 => (Status::Quota, "waiting does not mend that"),
-        400..=404 if is_page => (Status::Provider, "it answered with a page, so check the address"),
+        _ if is_page => (Status::Provider, "it answered with a page, so check the address"),
         400 | 401 | 403 => (Status::Auth, "check credential and scope"),
         _ => (Status::Provider, "try again later"),
     });
     let code = if code.is_empty() { String::new() } else { format!(", code {code}") };
     let message = format!("auth_url: the token request was refused with HTTP {number}{code}; {mend}");
-    let error = Error::new(status, message).phase(Phase::Queue);
+    let detail = if is_page && status == Status::Provider { Detail::NotFound } else { Detail::None };
+    let error = Error::new(status, message).detail(detail).phase(Phase::Queue);
     let retry_after = Advice::of(&response.headers, SystemTime::now()).wait;
     Error { http_status: number, retryable: status == Status::RateLimited, retry_after, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::kind::Kind;
+    use crate::response::Report;
+    use http::{HeaderMap, Version};
+    use std::time::Duration;
+
+    #[test]
+    fn a_refused_token_request_names_the_mend_and_not_the_providers_words() {
+        let page = "<html>planted</html>";
+        for (http_status, body, status, detail, word) in [
+            (400, r#"{"code":5,"message":"planted"}"#, Status::NotConfigured, Detail::None, "code 5; set scope"),
+            (400, r#"{"code":7,"message":"planted"}"#, Status::NotConfigured, Detail::None, "another scope"),
+            (401, r#"{"code":6,"message":"planted"}"#, Status::Auth, Detail::None, "code 6; the key is not known"),
+            (400, r#"{"message":"planted"}"#, Status::Auth, Detail::None, "check credential and scope"),
+            (403, page, Status::Provider, Detail::NotFound, "check the address"),
+            (404, page, Status::Provider, Detail::NotFound, "check the address"),
+            (429, r#"{"message":"planted"}"#, Status::RateLimited, Detail::None, "retry_after_ms"),
+            (503, page, Status::Provider, Detail::None, "try again later"),
+        ] {
+            let response = Response {
+                status: StatusCode::from_u16(http_status).unwrap(),
+                version: Version::HTTP_11,
+                headers: HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("2"))]),
+                body: body.into(),
+                report: Report::default(),
+                reply: None,
+            };
+            let error = refused(Kind::GigaChat.service(), &response);
+            assert_eq!((error.status, error.detail), (status, detail), "{error}");
+            assert!(error.message.contains(word) && !error.message.contains("planted"), "{error}");
+            assert_eq!((error.retryable, error.delivery), (http_status == 429, Delivery::NotSent));
+            assert_eq!(error.retry_after, Some(Duration::from_secs(2)));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{calls, refusal};
+use super::calls;
 use crate::body::events::Event;
 use crate::body::reply::{Decode, Dialect, Finish, Telling, in_body};
 use crate::clients::json::{failure_within, list, member, number, parse, problem, text, usage};
@@ -50,7 +50,7 @@ impl Decode for Completions {
         if event.name == "error" {
             return Err(failure_within(problem(&chunk).unwrap_or_default(), telling));
         }
-        if let Some(problem) = refusal::in_event(&chunk).filter(|_| choices.is_empty()) {
+        if let Some(problem) = problem(&chunk).filter(|_| choices.is_empty()) {
             return Err(failure_within(problem, telling));
         }
         about(&chunk, telling);

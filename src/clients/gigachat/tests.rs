@@ -232,3 +232,35 @@ fn an_affinity_that_no_header_holds_is_named() {
     let config = config(&[("api_key", "YTpi"), ("affinity", "a\nb")]);
     assert!(GigaChat.write(&Ask::Models, &config).err().unwrap().message.starts_with("x-session-id: "));
 }
+
+#[test]
+fn the_environment_has_the_names_of_the_sdk_and_of_the_guides_project() {
+    let of = |set: &[(&str, &str)]| {
+        let mut given = Given::default();
+        given.fill(Kind::GigaChat, |name| {
+            set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        });
+        ClientConfig::new(Kind::GigaChat, given, Ways::default(), SessionConfig::default()).unwrap()
+    };
+    let sdk = of(&[
+        ("GIGACHAT_CREDENTIALS", "Basic YTpi"),
+        ("GIGACHAT_BASE_URL", "https://h/v1"),
+        ("GIGACHAT_SCOPE", "GIGACHAT_API_CORP"),
+    ]);
+    assert_eq!((sdk.api_key.expose(), sdk.base_url.as_str(), sdk.max_concurrency), ("YTpi", "https://h/v1", 10));
+    let guide = of(&[
+        ("GIGACHAT_CLIENT_ID", "id"),
+        ("GIGACHAT_CLIENT_SECRET", "secret"),
+        ("GIGACHAT_API_URL", "https://g/api/v1"),
+        ("GIGACHAT_TOKEN_URL", "https://t/oauth"),
+    ]);
+    assert_eq!((guide.api_key.expose(), guide.base_url.as_str()), ("aWQ6c2VjcmV0", "https://g/api/v1"));
+    assert_eq!(guide.auth_url, "https://t/oauth");
+    assert_eq!(of(&[("GIGACHAT_CERT_FILE", "/c.pem")]).session.connection.tls.client.chain_file, "/c.pem");
+}
+
+#[test]
+fn users_with_one_password_are_told_apart() {
+    let of = |user: &str| config(&[("user", user), ("password", "p")]).credential_texts().map(str::to_owned);
+    assert_ne!(of("one"), of("other"));
+}

@@ -75,6 +75,7 @@ fn a_failure_in_a_stream_is_one_and_what_came_before_stays() {
         ("data: {\"status\":500,\"message\":\"Internal Server Error\"}\n\n", Status::Provider, Detail::ServerError),
         ("data: {\"status\":429,\"message\":\"Too Many Requests\"}\n\n", Status::RateLimited, Detail::None),
         ("event: error\ndata: {\"message\":\"m\"}\n\n", Status::Provider, Detail::ServerError),
+        ("data: {\"message\":\"m\"}\n\ndata: [DONE]\n\n", Status::Provider, Detail::ServerError),
         ("data: {\"error\":{\"message\":\"m\"}}\n\n", Status::Provider, Detail::ServerError),
         ("data: {\"choices\": oops}\n\n", Status::Provider, Detail::NotJson),
     ] {
