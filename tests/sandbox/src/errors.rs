@@ -145,6 +145,12 @@ const YANDEX: &[(&str, u16, u16, &str)] = &[
     ("yandex-deadline", 504, 4, "Deadline exceeded"),
 ];
 
+/// The names of all errors.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PLAIN.iter().map(|error| error.0).chain(YANDEX.iter().map(|error| error.0))
+}
+
 pub fn is_known(name: &str) -> bool {
     PLAIN.iter().any(|error| error.0 == name) || YANDEX.iter().any(|error| error.0 == name)
 }

@@ -89,8 +89,11 @@ fn bump(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// The path with `*` for each id in it, so that a route has one counter.
+/// The path with `*` for each id in it, so that a route has one counter; outside the providers, its first part.
 fn route(path: &str) -> String {
+    if Provider::of(path).is_none() {
+        return path.split('/').take(2).collect::<Vec<_>>().join("/");
+    }
     let id = |part: &str| part.len() >= 16 && part.bytes().any(|byte| byte.is_ascii_digit());
     path.split('/').map(|part| if id(part) { "*" } else { part }).collect::<Vec<_>>().join("/")
 }

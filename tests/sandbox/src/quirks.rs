@@ -24,6 +24,12 @@ const WORDS: &[&str] = &["content-type", "finish", "model"];
 #[derive(Debug, Default)]
 pub struct Quirks(BTreeMap<&'static str, String>);
 
+/// The names of all quirks.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [FLAGS, NUMBERS, WORDS].into_iter().flatten().copied()
+}
+
 impl Quirks {
     /// Whether the quirk was taken: it is known, and its value fits.
     pub fn add(&mut self, word: &str, value: Option<&str>) -> bool {

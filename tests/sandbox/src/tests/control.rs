@@ -95,3 +95,15 @@ async fn connections_are_dropped_without_notice() {
     client.control("set?keep-alive=15").await;
     assert_eq!(client.get(MODELS).await.header("keep-alive"), "timeout=15");
 }
+
+#[test]
+fn the_page_names_all_that_can_be_asked_for() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sandbox.md")).unwrap();
+    let settings = crate::settings::Settings::default().lines();
+    let mut names: Vec<String> = settings.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
+    names.extend(crate::quirks::names().chain(crate::errors::names()).map(str::to_owned));
+    for name in names {
+        let told = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}="));
+        assert!(told, "docs/sandbox.md does not name {name}");
+    }
+}
