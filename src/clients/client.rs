@@ -7,26 +7,29 @@ use once_cell::sync::OnceCell;
 
 use super::ask::Ask;
 use super::config::ClientConfig;
+use super::course::Steady;
 use super::service::{Credential, Service, Wire, Written};
 use super::signature::Signature;
 use super::token::Tokens;
 use super::turn::Turn;
+use crate::body::events::Format;
 use crate::body::reader::Plan;
+use crate::body::reply::Dialect;
 use crate::cancel::Cancel;
 use crate::config::{EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::pool::ConnectionPool;
 use crate::queue::Queue;
 use crate::request::Request;
 use crate::request::account::{Account, fingerprint};
 use crate::response::Answer;
-use crate::session::{Answered, SessionHandle};
+use crate::session::{Answered, SessionHandle, Terms};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.
 pub const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// How often a call is begun again on a fresh session when the one it got was just closed.
-const FRESH_SESSIONS: usize = 3;
+pub const FRESH_SESSIONS: usize = 3;
 
 /// A client.
 pub struct Client(Arc<Inner>);
@@ -55,8 +58,14 @@ enum Signs {
     Token(Arc<Tokens>),
 }
 
+/// A call in the provider's words.
+enum Prepared {
+    One(Box<Request>),
+    Several(Terms, Box<Steady>),
+}
+
 /// How a call is to go.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct How {
     pub limits: LimitOverrides,
     pub retries: Option<u32>,
@@ -103,29 +112,34 @@ impl Client {
 
     /// Asks, and waits for the whole answer, or for a stream's head.
     pub fn call(&self, ask: &Ask, how: &How) -> std::result::Result<Arc<Answer>, Answered> {
-        let alone = |error| (error, None);
-        for _ in 1..FRESH_SESSIONS {
-            let (session, request) = self.0.prepare(ask, how).map_err(alone)?;
-            match session.answer(request) {
-                Err((error, _)) if is_stale(&error) => {}
+        let mut fresh = 1;
+        loop {
+            let (session, prepared) = self.0.prepare(ask, how).map_err(|error| (error, None))?;
+            let outcome = match prepared {
+                Prepared::One(request) => session.answer(*request),
+                Prepared::Several(terms, course) => session.answer_course(terms, *course),
+            };
+            match outcome {
+                Err((error, _)) if fresh < FRESH_SESSIONS && is_stale(&error) => fresh += 1,
                 outcome => return outcome,
             }
         }
-        let (session, request) = self.0.prepare(ask, how).map_err(alone)?;
-        session.answer(request)
     }
 
     /// Asks; `queue` tells what becomes of it.
     pub fn submit(&self, ask: &Ask, how: &How, queue: &Arc<Queue>, tag: u64) -> Result<()> {
-        for _ in 1..FRESH_SESSIONS {
-            let (session, request) = self.0.prepare(ask, how)?;
-            match session.submit(request, queue, tag) {
-                Err(error) if is_stale(&error) => {}
+        let mut fresh = 1;
+        loop {
+            let (session, prepared) = self.0.prepare(ask, how)?;
+            let outcome = match prepared {
+                Prepared::One(request) => session.submit(*request, queue, tag),
+                Prepared::Several(terms, course) => session.submit_course(&terms, *course, queue, tag),
+            };
+            match outcome {
+                Err(error) if fresh < FRESH_SESSIONS && is_stale(&error) => fresh += 1,
                 outcome => return outcome,
             }
         }
-        let (session, request) = self.0.prepare(ask, how)?;
-        session.submit(request, queue, tag)
     }
 }
 
@@ -146,13 +160,32 @@ impl Inner {
         self.pool()?.own_session(&self.config.base_url, Some(self.config.session.clone()))
     }
 
-    /// A handle, and the request in the provider's words.
-    fn prepare(self: &Arc<Self>, ask: &Ask, how: &How) -> Result<(SessionHandle, Request)> {
+    /// A handle, and the call in the provider's words.
+    fn prepare(self: &Arc<Self>, ask: &Ask, how: &How) -> Result<(SessionHandle, Prepared)> {
         self.config.missing()?;
-        let session = if self.config.pooled { self.session(true)? } else { self.its_own()? };
+        let session = self.fresh_session()?;
+        if let Some(steps) = self.service.steps(ask, &self.config)? {
+            let (dialect, framing) = steps.reading();
+            let limits = self.config.limits(how.limits, ask.is_stream());
+            let terms = Terms {
+                stream: ask.is_stream(),
+                plan: plan(dialect, framing),
+                cancel: how.cancel,
+                interruptible: how.interruptible,
+                total: limits.total.flatten(),
+            };
+            let turn = limits.queue.flatten();
+            let course = Steady { client: self.clone(), session: session.another(), steps, how: how.clone(), turn };
+            return Ok((session, Prepared::Several(terms, Box::new(course))));
+        }
         let written = self.service.write(ask, &self.config)?;
         let request = self.request(written, ask.is_stream(), how)?;
-        Ok((session, request))
+        Ok((session, Prepared::One(Box::new(request))))
+    }
+
+    /// The session to ask over: another than before where that one was closed.
+    pub fn fresh_session(&self) -> Result<SessionHandle> {
+        if self.config.pooled { self.session(true) } else { self.its_own() }
     }
 
     fn its_own(&self) -> Result<SessionHandle> {
@@ -175,11 +208,9 @@ impl Inner {
             headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
         }
         let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing, once };
-        let plan =
-            Plan { format: framing, most: EVENT_BYTES as usize, dialect: Some(dialect), ..Plan::default() };
         Ok(Request {
             stream,
-            plan,
+            plan: plan(dialect, framing),
             persistence: PersistenceOverrides {
                 retries: Some(how.retries.unwrap_or(self.config.retries)),
                 redirects: None,
@@ -213,6 +244,14 @@ impl Inner {
     }
 }
 
-fn is_stale(error: &Error) -> bool {
-    error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
+/// How a provider's answer is read.
+fn plan(dialect: Arc<dyn Dialect>, framing: Option<Format>) -> Plan {
+    Plan { format: framing, most: EVENT_BYTES as usize, dialect: Some(dialect), ..Plan::default() }
+}
+
+/// Whether nothing was sent, for the session was closed just then.
+pub fn is_stale(error: &Error) -> bool {
+    error.status == Status::Closed
+        && error.delivery == Delivery::NotSent
+        && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
 }

@@ -71,6 +71,10 @@ const YANDEX: &[Row] = &[
     (|given| &mut given.folder, &["YC_FOLDER_ID", "YANDEXGPT_FOLDER_ID"]),
     (|given| &mut given.model, &["YANDEXGPT_MODEL"]),
 ];
+const NAPARNIK: &[Row] = &[
+    (|given| &mut given.base_url, &["NAPARNIK_API_URL"]),
+    (|given| &mut given.api_key, &["ONEC_AI_TOKEN", "NAPARNIK_TOKEN", "NAPARNIK_API_KEY"]),
+];
 /// The host at which a virtual machine of Yandex's asks for its own tokens.
 const YANDEX_METADATA: &str = "YC_METADATA_ADDR";
 
@@ -102,6 +106,7 @@ fn rows(kind: Kind) -> &'static [Row] {
         Kind::Ollama => OLLAMA,
         Kind::GigaChat => GIGACHAT,
         Kind::Yandex | Kind::YandexOpenAi => YANDEX,
+        Kind::Naparnik => NAPARNIK,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::config::{Patience, Usual};
 use super::gigachat::GigaChat;
+use super::naparnik::Naparnik;
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
 use super::yandex::{self, Yandex, YandexOpenAi};
@@ -22,6 +23,8 @@ pub enum Kind {
     Yandex,
     /// YandexGPT as OpenAI speaks: its `/v1`.
     YandexOpenAi,
+    /// 1C:Naparnik at code.1c.ai. Its maker documents no API, so it is there for who brings a token and not by default.
+    Naparnik,
 }
 
 impl Kind {
@@ -32,6 +35,7 @@ impl Kind {
             Kind::GigaChat => &GigaChat,
             Kind::Yandex => &Yandex,
             Kind::YandexOpenAi => &YandexOpenAi,
+            Kind::Naparnik => &Naparnik,
         }
     }
 
@@ -49,6 +53,7 @@ impl Kind {
             // The address of tokens follows from the credential.
             Kind::Yandex => usual(yandex::BASE, "", "yandexgpt", "text-search-doc"),
             Kind::YandexOpenAi => usual(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
+            Kind::Naparnik => usual("https://code.1c.ai", "", "", ""),
         }
     }
 
@@ -60,6 +65,7 @@ impl Kind {
             Kind::GigaChat => "gigachat",
             Kind::Yandex => "yandex",
             Kind::YandexOpenAi => "yandex_openai",
+            Kind::Naparnik => "naparnik",
         }
     }
 
@@ -74,6 +80,8 @@ impl Kind {
             // Models that think are silent for long.
             Kind::GigaChat => seconds(10, 300, 60),
             Kind::Yandex | Kind::YandexOpenAi => seconds(10, 180, 60),
+            // It searches and reads before it speaks; heartbeats come all the while, and count as nothing.
+            Kind::Naparnik => seconds(10, 60, 300),
         }
     }
 }

@@ -4,11 +4,15 @@
 pub mod ask;
 pub mod client;
 pub mod config;
+mod course;
+mod ear;
 pub mod gigachat;
 pub mod given;
 pub mod json;
 pub mod kind;
+mod line;
 mod lists;
+pub mod naparnik;
 pub mod openai;
 mod refusal;
 pub mod secret;

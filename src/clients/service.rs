@@ -73,6 +73,16 @@ pub enum Credential {
 
 /// A call that takes several requests, one after the other.
 pub trait Steps: Send {
+    /// How the caller reads the answer: all responses of `Tell` as one stream, or what `Answer` gave.
+    fn reading(&self) -> (Arc<dyn Dialect>, Option<Format>) {
+        (Arc::new(Unread), None)
+    }
+
+    /// What the provider lets one call at a time work on: calls of this process that name the same take turns.
+    fn alone(&self) -> Option<String> {
+        None
+    }
+
     /// What to do next.
     fn next(&mut self) -> Result<Step>;
 
@@ -92,13 +102,14 @@ pub enum Step {
     /// A request whose answer is the caller's, told while it comes where a stream was asked for. Several follow each other as one.
     Tell(Written),
     Wait(Duration),
-    /// The call's answer, put together from those before; nothing follows it.
+    /// The call's answer, put together from those before; nothing follows it. Not for a stream.
     Answer(Box<Reply>),
     /// The last answer was the call's.
     Done,
 }
 
 /// A request in a provider's words.
+#[derive(Clone)]
 pub struct Wire {
     pub method: Method,
     /// Relative to the client's base URL, or absolute.
@@ -140,6 +151,7 @@ impl Wire {
 }
 
 /// A call in a provider's words, and how its answer is read.
+#[derive(Clone)]
 pub struct Written {
     pub wire: Wire,
     pub dialect: Arc<dyn Dialect>,

@@ -122,12 +122,13 @@ pub unsafe extern "C" fn aip_client_options_init(options: *mut aip_client_option
     unsafe { args::init(options, size) }
 }
 
-const KINDS: [(u32, Kind); 5] = [
+const KINDS: [(u32, Kind); 6] = [
     (AIP_CLIENT_OPENAI, Kind::OpenAi),
     (AIP_CLIENT_OLLAMA, Kind::Ollama),
     (AIP_CLIENT_GIGACHAT, Kind::GigaChat),
     (AIP_CLIENT_YANDEX, Kind::Yandex),
     (AIP_CLIENT_YANDEX_OPENAI, Kind::YandexOpenAi),
+    (AIP_CLIENT_NAPARNIK, Kind::Naparnik),
 ];
 const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI or _NAPARNIK";
 

@@ -20,6 +20,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -37,7 +38,7 @@ use crate::body::upload::Upload;
 use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
 use crate::connections::Group;
-use crate::error::{Detail, Error, Status};
+use crate::error::{Detail, Error, Phase, Status};
 use crate::response::{Report, Response};
 use crate::transport::reqwest::{Attempt, Transport};
 use crate::transport::{Outgoing, OutgoingBody};
@@ -242,12 +243,17 @@ async fn supervised<T>(
         .map_err(|failure: Failure| Failure { error: Error { elapsed: started.elapsed(), ..failure.error }, ..failure })
 }
 
-fn cancelled_by_handle() -> Error {
+pub fn cancelled_by_handle() -> Error {
     Error::new(Status::Cancelled, "request: cancelled by its cancel handle")
 }
 
-fn interrupted_by_signal() -> Error {
+pub fn interrupted_by_signal() -> Error {
     Error::new(Status::Interrupted, "request: a signal handler ran on the waiting thread (AIP_REQUEST_INTERRUPTIBLE)")
+}
+
+/// The whole of a call took longer than it may, between two of its requests.
+pub fn total_ran_out(limit: Duration) -> Error {
+    clock::ran_out(Detail::TotalLimit, limit, Phase::None, String::new)
 }
 
 /// The pool was closed, and its patience is over.

@@ -13,6 +13,7 @@ use super::launch::{HeadTold, Launch, hold};
 use super::{InFlight, Lease, Session, SessionStats};
 use crate::body::Budget;
 use crate::body::pipe::Pipe;
+use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
 use crate::config::{Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
@@ -143,7 +144,19 @@ impl SessionHandle {
             Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadTold(Mutex::new(Some(tell)))) };
         let launched = self.launch(request, Launch::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
         let begin = launched.map_err(alone)?;
-        let headed = if let Some(interrupt) = &interrupt {
+        self.headed(begin, told, interrupt.as_ref(), pipe, plan)
+    }
+
+    /// Lets a stream's task begin, and waits for its head.
+    pub(super) fn headed(
+        &self,
+        begin: impl FnOnce(),
+        told: oneshot::Receiver<std::result::Result<Response, Failure>>,
+        interrupt: Option<&Hold>,
+        pipe: Arc<Pipe>,
+        plan: Plan,
+    ) -> std::result::Result<Arc<Answer>, Answered> {
+        let headed = if let Some(interrupt) = interrupt {
             begin();
             self.runtime.wait_interruptibly(told, interrupt.cancel())
         } else {
@@ -158,6 +171,7 @@ impl SessionHandle {
             Ok(response) => Ok(Arc::new(Answer::streaming(response, plan, pipe, self.runtime.clone()))),
             Err(Failure { error, response }) => {
                 pipe.abandon();
+                // A refusal has its provider's words with it.
                 Err((error, response.map(|response| Arc::new(Answer::whole(*response, plan)))))
             }
         }
@@ -190,7 +204,7 @@ impl SessionHandle {
         Ok(())
     }
 
-    fn new_pipe(&self) -> Arc<Pipe> {
+    pub(super) fn new_pipe(&self) -> Arc<Pipe> {
         Pipe::new(STREAM_BUFFER, self.unread.clone())
     }
 
@@ -268,7 +282,7 @@ impl SessionHandle {
 /// A failure, and the answer that some carry.
 pub type Answered = (Error, Option<Arc<Answer>>);
 
-fn alone(error: Error) -> Answered {
+pub(super) fn alone(error: Error) -> Answered {
     (error, None)
 }
 

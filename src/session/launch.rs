@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::handle::SessionHandle;
 use super::{InFlight, Session};
+use crate::body::pipe::Pipe;
 use crate::cancel::{Cancel, Hold};
 use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::lock::lock;
@@ -32,10 +33,10 @@ impl SessionHandle {
             self.runtime.watch_cancels();
         }
         let tally = self.tally(&exchange);
-        let ending = Ending(Some(match &launch {
+        let ending = Ending::of(match &launch {
             Launch::Whole(sink) => sink.clone(),
             Launch::Stream(stream) => stream.sink.clone(),
-        }));
+        });
         let land = move |begun: InFlight, outcome: std::result::Result<(bool, Option<Response>), Failure>| {
             tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
             drop((begun, held));
@@ -76,25 +77,43 @@ pub(super) enum Launch {
 }
 
 /// However a task ends, done, panicked or dropped, its sink hears of it once.
-struct Ending(Option<Arc<dyn Sink>>);
+pub(super) struct Ending {
+    sink: Option<Arc<dyn Sink>>,
+    /// Where no request finishes it: it ends with the task.
+    pipe: Option<Arc<Pipe>>,
+}
 
 impl Ending {
-    fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
-        if let Some(sink) = self.0.take() {
-            sink.ended(outcome);
+    fn of(sink: Arc<dyn Sink>) -> Ending {
+        Ending { sink: Some(sink), pipe: None }
+    }
+
+    pub(super) fn with_pipe(sink: Arc<dyn Sink>, pipe: Option<Arc<Pipe>>) -> Ending {
+        Ending { sink: Some(sink), pipe }
+    }
+
+    pub(super) fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: std::result::Result<Option<Response>, Failure>) {
+        let Some(sink) = self.sink.take() else { return };
+        if let Some(pipe) = &self.pipe {
+            pipe.finish(outcome.as_ref().map(|_| ()).map_err(|failure| failure.error.clone()));
         }
+        sink.ended(outcome);
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some(sink) = self.0.take() {
+        if self.sink.is_some() {
             let error = if std::thread::panicking() {
                 Error::new(Status::Panic, "bug: a request's task panicked; please report it")
             } else {
                 Error::closed(Detail::PoolClosed)
             };
-            sink.ended(Err(error.delivery(Delivery::MaybeSent).into()));
+            self.tell(Err(error.delivery(Delivery::MaybeSent).into()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Sessions: a base URL, an identity, and the connections behind them, shared by handles.
 
+mod course;
 mod handle;
 mod launch;
 
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
+pub use self::course::{Course, Outcome, Terms, Within};
 pub use self::handle::{Answered, SessionHandle};
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;

@@ -1,0 +1,348 @@
+//! Carries out the steps of a call that takes several requests: what is the caller's to hear goes on to it while it comes, as one
+//! stream; what the steps need to know is read on the way.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, Version};
+use tokio::sync::OwnedMutexGuard;
+
+use super::client::{FRESH_SESSIONS, How, Inner, is_stale};
+use super::ear::Ear;
+use super::line;
+use super::service::{Step, Steps, Written};
+use crate::body::Budget;
+use crate::body::pipe::{Pipe, Pulled};
+use crate::body::reply::Reply;
+use crate::config::{LimitOverrides, TimeLimit};
+use crate::error::{Delivery, Detail, Error, Phase, Status};
+use crate::lock::lock;
+use crate::request::{Failure, Request, Sink, Stream};
+use crate::response::{Report, Response};
+use crate::session::{Course, Outcome, SessionHandle, Within};
+
+/// What waits between a response and its reader; the reader's own pipe holds far more.
+const BETWEEN: usize = 64 << 10;
+/// Most bytes of a stream that is gathered, where no limit says otherwise.
+const MOST_GATHERED: u64 = 64 << 20;
+
+/// One call on its way through its steps.
+pub struct Steady {
+    pub client: Arc<Inner>,
+    pub session: SessionHandle,
+    pub steps: Box<dyn Steps>,
+    pub how: How,
+    /// How long it may wait for its turn.
+    pub turn: TimeLimit,
+}
+
+impl Course for Steady {
+    async fn run(self, within: Within) -> Outcome {
+        let started = within.started;
+        let mut walk = Walk { call: self, within, sent: 0, headed: false, last: None };
+        let outcome = walk.through().await;
+        outcome.map_err(|failure| {
+            let Failure { mut error, response } = failure;
+            if walk.sent > 1 && error.delivery == Delivery::NotSent {
+                // The requests before it were.
+                error = Error { delivery: Delivery::MaybeSent, retryable: false, ..error };
+            }
+            if error.elapsed.is_zero() {
+                error.elapsed = started.elapsed();
+            }
+            Failure { error, response }
+        })
+    }
+}
+
+struct Walk {
+    call: Steady,
+    within: Within,
+    /// Requests begun so far.
+    sent: usize,
+    /// The caller has its head.
+    headed: bool,
+    last: Option<Box<Response>>,
+}
+
+/// A response that has come, and its body as the steps want it.
+type Came = Result<Response, Failure>;
+
+impl Walk {
+    async fn through(&mut self) -> Outcome {
+        let _turn = self.turn().await?;
+        loop {
+            let step = match self.call.steps.next() {
+                Ok(step) => step,
+                Err(error) => return Err(self.failed(error)),
+            };
+            let came = match step {
+                Step::Done => return Ok(self.last.take().filter(|_| self.within.stream.is_none()).map(|last| *last)),
+                Step::Answer(reply) => return self.put_together(reply),
+                Step::Wait(time) => {
+                    self.within.between(tokio::time::sleep(time)).await?;
+                    continue;
+                }
+                Step::Ask(written) => self.ask(written).await,
+                Step::Tell(written) => self.tell(written).await,
+            };
+            if self.within.stream.as_ref().is_some_and(|stream| stream.pipe.is_satisfied()) {
+                return Ok(None);
+            }
+            self.answered(came)?;
+        }
+    }
+
+    /// Waits until no other call of this process works on the same.
+    async fn turn(&mut self) -> Result<Option<OwnedMutexGuard<()>>, Failure> {
+        let Some(name) = self.call.steps.alone() else { return Ok(None) };
+        let name = format!("{}/{name}", self.client_name());
+        let limit = self.call.turn.unwrap_or(Duration::MAX);
+        let turn = self.within.between(tokio::time::timeout(limit, line::turn(name))).await?;
+        turn.map(Some).map_err(|_| turn_ran_out(limit).into())
+    }
+
+    fn client_name(&self) -> &'static str {
+        self.call.client.config.kind.name()
+    }
+
+    /// The steps hear of it. What cannot be mended ends the call.
+    fn answered(&mut self, came: Came) -> Result<(), Failure> {
+        match came {
+            Ok(response) => {
+                let reply = response.reply.as_deref().cloned().unwrap_or_default();
+                let body = response.body.clone();
+                self.last = Some(Box::new(response));
+                let heard = self.call.steps.answered(&reply, &body);
+                heard.map_err(|error| self.failed(error))
+            }
+            Err(failure) => {
+                let reply = failure.response.as_ref().and_then(|response| response.reply.as_deref());
+                let may = reply.is_some() && failure.error.http_status >= 300 || is_the_servers(&failure.error);
+                let reply = reply.cloned().unwrap_or_default();
+                if may && self.call.steps.refused(&failure.error, &reply) { Ok(()) } else { Err(failure) }
+            }
+        }
+    }
+
+    /// A failure that the steps found: with the answer in which they did.
+    fn failed(&mut self, error: Error) -> Failure {
+        let last = self.last.take();
+        let http_status = last.as_ref().map_or(error.http_status, |last| last.status.as_u16());
+        let delivery = if last.is_some() { Delivery::ResponseStarted } else { error.delivery };
+        Failure { error: Error { http_status, delivery, ..error }, response: last }
+    }
+
+    fn put_together(&mut self, reply: Box<Reply>) -> Outcome {
+        if self.within.stream.is_some() {
+            let message = "stream: this call's answer is put together from several; ask for it whole";
+            return Err(Error::new(Status::Unsupported, message).into());
+        }
+        let last = self.last.take().map_or_else(nothing_came, |last| *last);
+        Ok(Some(Response { reply: Some(reply), ..last }))
+    }
+
+    async fn ask(&mut self, written: Written) -> Came {
+        for fresh in 1.. {
+            let request = self.request(written.clone(), false).await?;
+            match Box::pin(self.call.session.send_within(request, &self.within)).await {
+                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
+                came => return came,
+            }
+        }
+        Err(Error::closed(Detail::SessionClosed).into())
+    }
+
+    /// As the caller asked for it: on the way while it comes, or whole. Also what comes whole is read as a stream where it is
+    /// one, for only so its silence is noticed.
+    async fn tell(&mut self, written: Written) -> Came {
+        if written.framing.is_none() && self.within.stream.is_none() {
+            return self.ask(written).await;
+        }
+        for fresh in 1.. {
+            let ear = Ear::new(&written);
+            let mut request = self.request(written.clone(), true).await?;
+            self.bound_gathered(&mut request);
+            match Box::pin(self.stream(request, ear)).await {
+                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
+                came => return came,
+            }
+        }
+        Err(Error::closed(Detail::SessionClosed).into())
+    }
+
+    /// The session was closed between two requests, by an eviction perhaps: the call goes on over another.
+    fn renew_session(&mut self) -> Result<(), Failure> {
+        self.sent -= 1;
+        self.call.session = self.call.client.fresh_session()?;
+        Ok(())
+    }
+
+    async fn request(&mut self, written: Written, stream: bool) -> Result<Request, Failure> {
+        self.within.between(std::future::ready(())).await?;
+        self.sent += 1;
+        let mut how = self.call.how.clone();
+        if !how.idempotency_key.is_empty() {
+            // Another request under the same key would be taken for this one.
+            how.idempotency_key = format!("{}-{}", how.idempotency_key, self.sent);
+        }
+        Ok(self.call.client.request(written, stream, &how)?)
+    }
+
+    /// A stream has no bound of its own; what is kept of it has.
+    fn bound_gathered(&self, request: &mut Request) {
+        if self.within.stream.is_none() {
+            let most = request.limits.body.flatten().unwrap_or(MOST_GATHERED);
+            request.limits = LimitOverrides { body: Some(Some(most)), ..request.limits };
+        }
+    }
+
+    /// Sends a request whose answer comes in events, and moves these on.
+    async fn stream(&mut self, request: Request, mut ear: Ear) -> Came {
+        let outer = self.within.stream.as_ref();
+        let to = outer.map_or_else(|| To::Kept(BytesMut::new()), |outer| To::Caller(outer.pipe.clone()));
+        let tells = outer.filter(|_| !self.headed).map(|outer| outer.sink.clone());
+        let head = Arc::new(Head { came: Mutex::new(None), tells });
+        let from = Pipe::new(BETWEEN, Arc::<Budget>::default());
+        let stream = Stream { pipe: from.clone(), plan: request.plan.clone(), sink: head.clone() };
+        let mut moving = Moving { from: from.clone(), to, ear: &mut ear, joins: self.headed };
+        let send = async {
+            let headed = || lock(&head.came).is_some();
+            let sent = self.call.session.stream_within(request, &stream, headed, &self.within).await;
+            // Where it did not even begin nobody did.
+            from.finish(Err(Error::closed(Detail::SessionClosed)));
+            sent
+        };
+        let (sent, ()) = tokio::join!(send, moving.all());
+        let Moving { to, .. } = moving;
+        let head = lock(&head.came).take();
+        self.headed |= head.is_some();
+        let body = match to {
+            To::Kept(bytes) => bytes.freeze(),
+            To::Caller(_) => Bytes::new(),
+        };
+        let (error, report) = match sent {
+            Ok(report) => (ear.ends().err(), Some(report)),
+            Err(failure) if failure.response.is_some() => return Err(failure),
+            Err(failure) => (Some(failure.error), None),
+        };
+        let response = head.map(|head| Response {
+            report: report.unwrap_or_else(|| head.report.clone()),
+            reply: Some(Box::new(ear.reply())),
+            body,
+            ..head
+        });
+        match (error, response) {
+            (None, Some(response)) => Ok(response),
+            (None, None) => Err(Error::new(Status::Panic, "bug: a stream ended without a head").into()),
+            (Some(error), response) => {
+                let number = response.as_ref().map_or(error.http_status, |response| response.status.as_u16());
+                // What came of a stream is the caller's already.
+                let response = response.filter(|_| self.within.stream.is_none());
+                Err(Failure { error: Error { http_status: number, ..error }, response: response.map(Box::new) })
+            }
+        }
+    }
+}
+
+/// Whether a failure is one that the steps may know how to mend: nothing of an answer was told, and it is not the caller's end.
+fn is_the_servers(error: &Error) -> bool {
+    let callers = matches!(error.status, Status::Cancelled | Status::Interrupted | Status::Closed | Status::Panic);
+    !callers && error.detail != Detail::TotalLimit && error.delivery != Delivery::ResponseStarted
+}
+
+/// Hears of one response's head, and tells it where it is the call's.
+struct Head {
+    came: Mutex<Option<Response>>,
+    tells: Option<Arc<dyn Sink>>,
+}
+
+impl Sink for Head {
+    fn headed(&self, response: Response) {
+        *lock(&self.came) = Some(response.clone());
+        if let Some(sink) = &self.tells {
+            sink.headed(response);
+        }
+    }
+
+    fn ended(&self, _outcome: Outcome) {}
+}
+
+/// One response's body on its way to the caller.
+struct Moving<'a> {
+    from: Arc<Pipe>,
+    to: To,
+    ear: &'a mut Ear,
+    /// Another response went before it.
+    joins: bool,
+}
+
+enum To {
+    Caller(Arc<Pipe>),
+    Kept(BytesMut),
+}
+
+impl Moving<'_> {
+    /// Moves it to its end; whether that is a good one is what its sender says.
+    async fn all(&mut self) {
+        loop {
+            if !self.has_something().await {
+                return;
+            }
+            let pulled = self.from.pull(|bytes| (bytes.len(), Bytes::copy_from_slice(bytes)));
+            match pulled {
+                Ok(Pulled::Got(bytes)) => self.passes(&bytes),
+                Ok(Pulled::Nothing) => {}
+                Ok(Pulled::End) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits for room and for bytes. False where the caller has left, and the sender knows it.
+    async fn has_something(&mut self) -> bool {
+        let To::Caller(to) = &self.to else {
+            poll_fn(|cx| self.from.poll_filled(cx)).await;
+            return true;
+        };
+        let stays = poll_fn(|cx| to.poll_room(cx)).await
+            && poll_fn(|cx| match to.poll_abandoned(cx) {
+                Poll::Ready(()) => Poll::Ready(false),
+                Poll::Pending => self.from.poll_filled(cx).map(|()| true),
+            })
+            .await;
+        if !stays {
+            if to.is_satisfied() { self.from.satisfied() } else { self.from.abandon() }
+        }
+        stays
+    }
+
+    fn passes(&mut self, bytes: &[u8]) {
+        self.ear.hear(bytes);
+        match &mut self.to {
+            To::Kept(kept) => kept.extend_from_slice(bytes),
+            To::Caller(to) => {
+                if std::mem::take(&mut self.joins) {
+                    // The response before may have forgotten the end of its last event.
+                    to.push(b"\n\n");
+                }
+                to.push(bytes);
+            }
+        }
+    }
+}
+
+fn nothing_came() -> Response {
+    let (status, version, headers) = (StatusCode::OK, Version::HTTP_11, HeaderMap::new());
+    Response { status, version, headers, body: Bytes::new(), report: Report::default(), reply: None }
+}
+
+fn turn_ran_out(limit: Duration) -> Error {
+    let message = format!(
+        "queue_timeout_ms: {} ms ran out while another call worked on the same conversation; wait for its end, or raise it",
+        limit.as_millis()
+    );
+    Error::new(Status::Timeout, message).detail(Detail::QueueLimit).phase(Phase::Queue).retryable()
+}

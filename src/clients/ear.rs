@@ -1,0 +1,55 @@
+//! Overhears a stream that is somebody else's to read: what it told, and whether it was complete.
+
+use super::service::Written;
+use crate::body::events::Events;
+use crate::body::reply::{Decode, Reply, Telling, cut_short, in_body};
+use crate::config::EVENT_BYTES;
+use crate::error::{Error, Result, Status};
+
+/// Hears one stream.
+pub struct Ear {
+    /// `None` where its answer comes in no events.
+    events: Option<Events>,
+    decoder: Box<dyn Decode>,
+    telling: Telling,
+    failed: Option<Error>,
+}
+
+impl Ear {
+    pub fn new(written: &Written) -> Ear {
+        let events = written.framing.map(|framing| Events::new(framing, EVENT_BYTES as usize));
+        Ear { events, decoder: written.dialect.decoder(), telling: Telling::default(), failed: None }
+    }
+
+    pub fn hear(&mut self, bytes: &[u8]) {
+        let (Some(events), mut rest) = (&mut self.events, bytes) else { return };
+        while self.failed.is_none() {
+            match events.feed(&mut rest) {
+                Ok(true) => self.failed = self.decoder.event(events.event(), &mut self.telling).err(),
+                Ok(false) => break,
+                Err(_) => self.failed = Some(in_body(Status::TooLarge, "max_event_bytes: an event is too large")),
+            }
+            while self.telling.take().is_some() {}
+        }
+    }
+
+    /// The stream has ended in good order: an error where it failed within, or was not complete.
+    pub fn ends(&mut self) -> Result<()> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        if self.failed.is_none() && events.finish() {
+            self.failed = self.decoder.event(events.event(), &mut self.telling).err();
+        }
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => {
+                self.decoder.end(&mut self.telling)?;
+                if self.telling.is_done() { Ok(()) } else { Err(cut_short()) }
+            }
+        }
+    }
+
+    /// All that it told.
+    pub fn reply(&mut self) -> Reply {
+        std::mem::take(&mut self.telling.reply)
+    }
+}

@@ -1,0 +1,250 @@
+//! Answers: a stream of events, in which several messages may come. The last is the answer; it takes the place of those before.
+
+use std::sync::Arc;
+
+use super::Common;
+use super::message::{Called, Content, Part};
+use super::think::Think;
+use super::tools::{State, Verdict};
+use crate::body::events::{Event, Events, Format};
+use crate::body::reply::{Call, Decode, Dialect, Finish, Reply, Telling, in_body};
+use crate::clients::json::{failure_within, member, parse, problem};
+use crate::config::EVENT_BYTES;
+use crate::error::{Result, Status};
+
+/// How an answer is read.
+#[derive(Clone)]
+pub struct Overheard {
+    pub common: Arc<Common>,
+    /// The calls of the server's own tools are not told.
+    pub for_caller: bool,
+}
+
+impl Dialect for Overheard {
+    fn decoder(&self) -> Box<dyn Decode> {
+        Box::new(Hearing { how: self.clone(), message: Message::default(), replaces: false })
+    }
+
+    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+        let (mut events, mut rest) = (Events::new(Format::Sse, EVENT_BYTES as usize), body);
+        let mut decoder = self.decoder();
+        let too_large = |_| in_body(Status::TooLarge, "response: one of its events is too large");
+        while events.feed(&mut rest).map_err(too_large)? {
+            decoder.event(events.event(), telling)?;
+        }
+        if events.finish() {
+            decoder.event(events.event(), telling)?;
+        }
+        decoder.end(telling)
+    }
+}
+
+/// Reads one stream, or several one after the other.
+struct Hearing {
+    how: Overheard,
+    message: Message,
+    /// What was told so far is another message's.
+    replaces: bool,
+}
+
+/// A message so far.
+#[derive(Default)]
+struct Message {
+    begun: bool,
+    uuid: String,
+    think: Think,
+    /// The last part, for the servers that repeat it at the end.
+    last: String,
+    spoke: bool,
+    thought: String,
+    calls: Vec<Called>,
+    finished: bool,
+    finish: String,
+    foreign: bool,
+}
+
+impl Message {
+    /// Whether this part is another message's.
+    fn is_over_by(&self, part: &Part) -> bool {
+        let same = !part.uuid.is_empty() && part.uuid == self.uuid;
+        let another = !part.uuid.is_empty() && !self.uuid.is_empty() && !same;
+        self.begun && (another || self.finished && !(same && part.finished))
+    }
+}
+
+impl Decode for Hearing {
+    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
+        let data = event.data.trim();
+        if data == "[DONE]" {
+            if self.message.foreign && !self.message.finished {
+                self.finished(None, None, telling)?;
+            }
+            return Ok(());
+        }
+        // What is no JSON is none of the answer.
+        let Ok(said) = parse(data.as_bytes()) else { return Ok(()) };
+        let failure = member(&said, "error").and_then(|_| problem(&said));
+        if failure.is_some() || event.name == "error" {
+            return Err(failure_within(failure.or_else(|| problem(&said)).unwrap_or_default(), telling));
+        }
+        match Part::of(&said) {
+            Some(part) => self.add(part, telling),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, telling: &mut Telling) -> Result<()> {
+        let message = &mut self.message;
+        if !message.finished {
+            return Ok(());
+        }
+        let calls = std::mem::take(&mut message.calls).into_iter().map(|called| called.call);
+        message.uuid.clone_into(&mut telling.reply.id);
+        let reply = Reply { calls: calls.collect(), id: message.uuid.clone(), ..Reply::default() };
+        let reply = if self.how.for_caller { for_caller(&self.how.common, reply) } else { reply };
+        reply.state.clone_into(&mut telling.reply.state);
+        for (index, Call { id, name, arguments }) in reply.calls.iter().enumerate() {
+            telling.call(index, id, name, arguments)?;
+        }
+        let wants_tools = !reply.calls.is_empty() && Finish::of(&message.finish) != Finish::Tool;
+        telling.finish(match message.finish.as_str() {
+            _ if wants_tools => "tool_calls",
+            "" => "stop",
+            word => word,
+        });
+        telling.done();
+        Ok(())
+    }
+}
+
+/// An answer as its caller is to see it: with the calls of its own tools; the others wait in the state.
+pub fn for_caller(common: &Common, reply: Reply) -> Reply {
+    let (mut calls, mut pending) = (Vec::new(), Vec::new());
+    for call in reply.calls {
+        match Verdict::of(&call, &common.tools) {
+            Verdict::Callers => calls.push(call),
+            verdict => pending.push((call.id, verdict == Verdict::Accepted)),
+        }
+    }
+    let pending = if calls.is_empty() { Vec::new() } else { pending };
+    let state = State { conversation: common.conversation().to_owned(), parent: reply.id.clone(), pending };
+    Reply { calls, state: state.written(), ..reply }
+}
+
+impl Hearing {
+    fn add(&mut self, part: Part, telling: &mut Telling) -> Result<()> {
+        telling.usage(part.usage);
+        if !part.model.is_empty() {
+            telling.reply.model.clone_from(&part.model);
+        }
+        if part.is_silent() {
+            return Ok(());
+        }
+        if self.message.is_over_by(&part) {
+            self.message = Message::default();
+            self.replaces = true;
+        }
+        let Part { uuid, delta, content, finished, finish, foreign, .. } = part;
+        let message = &mut self.message;
+        (message.begun, message.foreign) = (true, foreign);
+        if !uuid.is_empty() {
+            message.uuid = uuid;
+        }
+        if !finish.is_empty() {
+            message.finish = finish;
+        }
+        if finished {
+            return self.finished(content, delta, telling);
+        }
+        match (delta, content) {
+            (Some(delta), _) => self.more(delta, telling),
+            (None, Some(content)) => self.all(content, telling),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// More of the message.
+    fn more(&mut self, delta: Content, telling: &mut Telling) -> Result<()> {
+        let Content { text, reasoning, calls } = delta;
+        calls.into_iter().for_each(|called| called.joins(&mut self.message.calls));
+        self.thinks(&reasoning, telling)?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        let (said, thought) = self.message.think.hear(&text);
+        self.message.last = text;
+        self.thinks(&thought, telling)?;
+        self.says(&said, telling)
+    }
+
+    /// All of the message so far.
+    fn all(&mut self, content: Content, telling: &mut Telling) -> Result<()> {
+        let (said, thought) = Think::whole(&content.text);
+        let thought = content.reasoning + &thought;
+        // What was thought is not taken back: only what is new of it is told.
+        let new = thought.strip_prefix(self.message.thought.as_str()).unwrap_or_default().to_owned();
+        self.thinks(&new, telling)?;
+        if !content.calls.is_empty() {
+            self.message.calls = content.calls;
+        }
+        if !content.text.is_empty() {
+            self.message.think = Think::default();
+            (self.replaces, self.message.spoke) = (false, true);
+            telling.whole_text(&said)?;
+        }
+        Ok(())
+    }
+
+    /// The message's last part: its whole content goes over its parts; without one its delta may be the last again.
+    fn finished(&mut self, content: Option<Content>, delta: Option<Content>, telling: &mut Telling) -> Result<()> {
+        let told_whole = content.as_ref().is_some_and(|content| !content.text.is_empty());
+        if let Some(content) = content {
+            self.all(content, telling)?;
+        }
+        if !told_whole {
+            if let Some(mut delta) = delta {
+                if self.message.finished || delta.text == self.message.last {
+                    delta.text.clear();
+                }
+                if !self.message.calls.is_empty() {
+                    delta.calls.clear();
+                }
+                self.more(delta, telling)?;
+            }
+            let (said, thought) = self.message.think.ends();
+            self.thinks(&thought, telling)?;
+            self.says(&said, telling)?;
+        }
+        self.calls_without_id(telling)?;
+        if !self.message.spoke && std::mem::take(&mut self.replaces) {
+            telling.whole_text("")?;
+        }
+        self.message.finished = true;
+        Ok(())
+    }
+
+    /// Nobody can answer a call without an id: it is a text.
+    fn calls_without_id(&mut self, telling: &mut Telling) -> Result<()> {
+        let calls = std::mem::take(&mut self.message.calls);
+        let (calls, texts): (Vec<_>, Vec<_>) = calls.into_iter().partition(|called| !called.call.id.is_empty());
+        self.message.calls = calls;
+        for Called { raw, .. } in texts {
+            let before = if self.message.spoke { "\n" } else { "" };
+            self.says(&format!("{before}{raw}"), telling)?;
+        }
+        Ok(())
+    }
+
+    fn says(&mut self, text: &str, telling: &mut Telling) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.message.spoke = true;
+        if std::mem::take(&mut self.replaces) { telling.whole_text(text) } else { telling.text(text) }
+    }
+
+    fn thinks(&mut self, thought: &str, telling: &mut Telling) -> Result<()> {
+        self.message.thought.push_str(thought);
+        telling.reasoning(thought)
+    }
+}

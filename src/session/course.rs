@@ -1,0 +1,222 @@
+//! Calls that take several requests, one after the other: one task and one end, whoever brings it about.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::InFlight;
+use super::handle::{Answered, SessionHandle, alone};
+use super::launch::{Ending, HeadTold, hold};
+use crate::body::reader::Plan;
+use crate::cancel::{Cancel, Hold};
+use crate::config::TimeLimit;
+use crate::error::{Delivery, Error, Phase, Result, Status};
+use crate::queue::Queue;
+use crate::request::{
+    Exchange, Failure, Request, Sink, Stream, cancelled_by_handle, interrupted_by_signal, total_ran_out,
+};
+use crate::response::{Answer, Report, Response};
+
+/// The one end: the whole response where it was no stream.
+pub type Outcome = std::result::Result<Option<Response>, Failure>;
+
+/// The requests of such a call, one after the other.
+pub trait Course: Send + 'static {
+    fn run(self, within: Within) -> impl Future<Output = Outcome> + Send + 'static;
+}
+
+/// How such a call goes.
+pub struct Terms {
+    /// Its answer is told while it comes.
+    pub stream: bool,
+    /// How the caller reads it.
+    pub plan: Plan,
+    pub cancel: Option<Cancel>,
+    pub interruptible: bool,
+    /// For all of it.
+    pub total: TimeLimit,
+}
+
+/// What the requests of one call share.
+pub struct Within {
+    pub started: Instant,
+    /// Where the answer goes while it comes; the call's end is the end of its pipe.
+    pub stream: Option<Stream>,
+    cancel: Option<Cancel>,
+    interrupt: Option<Cancel>,
+    queue: Option<Arc<Queue>>,
+    total: TimeLimit,
+    begun: InFlight,
+    _held: Option<Hold>,
+}
+
+impl Within {
+    /// Does what is no request; an error where the call must end meanwhile. Asked first, so that nothing more is sent then.
+    pub async fn between<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            why = self.ends() => Err(Error { elapsed: self.started.elapsed(), ..why }),
+            done = work => Ok(done),
+        }
+    }
+
+    async fn ends(&self) -> Error {
+        let ran_out = async {
+            match self.total {
+                Some(total) => {
+                    tokio::time::sleep_until(self.started + total).await;
+                    total_ran_out(total)
+                }
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = fired(self.cancel) => cancelled_by_handle(),
+            () = fired(self.interrupt) => interrupted_by_signal(),
+            why = self.cut(&self.begun, || false) => why,
+            why = ran_out => why,
+        }
+    }
+
+    /// Ends when a session of the call or its queue has no more patience, or nobody reads what comes. Once a response's head is
+    /// there who moves its body sees to the last.
+    async fn cut(&self, begun: &InFlight, headed: impl Fn() -> bool) -> Error {
+        let queue = async {
+            match &self.queue {
+                Some(queue) => queue.cut_off().await,
+                None => pending().await,
+            }
+        };
+        let abandoned = poll_fn(|cx| match &self.stream {
+            Some(stream) if !headed() => stream.pipe.poll_abandoned(cx),
+            _ => Poll::Pending,
+        });
+        tokio::select! {
+            why = begun.0.cut_off() => why,
+            why = self.begun.0.cut_off() => why,
+            why = queue => why,
+            () = abandoned => freed_early(),
+        }
+    }
+
+    /// A request of the call: its time runs since the call began.
+    fn joined_by(&self, exchange: &mut Exchange) {
+        exchange.interrupt = self.interrupt;
+        exchange.started = self.started;
+    }
+}
+
+async fn fired(cancel: Option<Cancel>) {
+    match cancel {
+        Some(cancel) => cancel.fired().await,
+        None => pending().await,
+    }
+}
+
+fn freed_early() -> Error {
+    Error::new(Status::Cancelled, "response: was freed before its body had come whole")
+        .phase(Phase::Body)
+        .delivery(Delivery::ResponseStarted)
+}
+
+impl SessionHandle {
+    /// Sends one request of a call: the whole response.
+    pub async fn send_within(&self, request: Request, within: &Within) -> std::result::Result<Response, Failure> {
+        let begun = InFlight::begin(&self.session)?;
+        let mut exchange = self.exchange(request)?;
+        within.joined_by(&mut exchange);
+        let tally = self.tally(&exchange);
+        let outcome = exchange.run(pin!(within.cut(&begun, || false))).await;
+        tally.ended(outcome.as_ref().map(|response| response.report.reused));
+        outcome
+    }
+
+    /// Sends one request of a call: its body goes into the pipe, which hears of the end too. `headed`: whether its head has come.
+    pub async fn stream_within(
+        &self,
+        request: Request,
+        stream: &Stream,
+        headed: impl Fn() -> bool,
+        within: &Within,
+    ) -> std::result::Result<Report, Failure> {
+        let begun = InFlight::begin(&self.session)?;
+        let mut exchange = self.exchange(request)?;
+        within.joined_by(&mut exchange);
+        let tally = self.tally(&exchange);
+        let outcome = exchange.stream(pin!(within.cut(&begun, headed)), stream).await;
+        tally.ended(outcome.as_ref().map(|report| report.reused));
+        outcome
+    }
+
+    /// Carries out a call and waits for what its caller asked for: the whole response, or a stream's head.
+    pub fn answer_course(&self, terms: Terms, course: impl Course) -> std::result::Result<Arc<Answer>, Answered> {
+        let interrupt = if terms.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
+        let flag = interrupt.as_ref().map(Hold::cancel);
+        let plan = terms.plan.clone();
+        if terms.stream {
+            let (tell, told) = oneshot::channel();
+            let pipe = self.new_pipe();
+            let sink: Arc<dyn Sink> = Arc::new(HeadTold(Mutex::new(Some(tell))));
+            let stream = Stream { pipe: pipe.clone(), plan: plan.clone(), sink: sink.clone() };
+            let within = self.within(&terms, Some(stream), flag, None).map_err(alone)?;
+            return self.headed(self.begins(within, sink, course), told, interrupt.as_ref(), pipe, plan);
+        }
+        let run = course.run(self.within(&terms, None, flag, None).map_err(alone)?);
+        let outcome = match flag {
+            Some(flag) => self.runtime.wait_interruptibly(run, flag),
+            None => self.runtime.wait(run),
+        };
+        let no_answer = || Failure::from(Error::new(Status::Panic, "bug: a call ended without an answer"));
+        match outcome.map_err(Failure::from).and_then(|outcome| outcome?.ok_or_else(no_answer)) {
+            Ok(response) => Ok(Arc::new(Answer::whole(response, plan))),
+            Err(Failure { error, response }) => {
+                Err((error, response.map(|response| Arc::new(Answer::whole(*response, plan)))))
+            }
+        }
+    }
+
+    /// Starts a call that a queue tells of.
+    pub fn submit_course(&self, terms: &Terms, course: impl Course, queue: &Arc<Queue>, tag: u64) -> Result<()> {
+        if queue.pool != self.pool {
+            return Err(Error::invalid("queue", "is another pool's; make one with aip_queue_new() for this one"));
+        }
+        let pipe = terms.stream.then(|| self.new_pipe());
+        let operation = queue.accept(tag, terms.plan.clone(), pipe.clone(), self.runtime.clone())?;
+        let stream = pipe.map(|pipe| {
+            pipe.tell(operation.body_side());
+            Stream { pipe, plan: terms.plan.clone(), sink: operation.clone() }
+        });
+        let within = self.within(terms, stream, None, Some(queue.clone()));
+        let within = within.inspect_err(|_| operation.never_began())?;
+        self.begins(within, operation, course)();
+        Ok(())
+    }
+
+    fn within(
+        &self,
+        terms: &Terms,
+        stream: Option<Stream>,
+        interrupt: Option<Cancel>,
+        queue: Option<Arc<Queue>>,
+    ) -> Result<Within> {
+        let started = Instant::now();
+        let begun = InFlight::begin(&self.session)?;
+        let held = terms.cancel.map(hold).transpose()?;
+        if held.is_some() || interrupt.is_some() {
+            self.runtime.watch_cancels();
+        }
+        let Terms { cancel, total, .. } = *terms;
+        Ok(Within { started, stream, cancel, interrupt, queue, total, begun, _held: held })
+    }
+
+    /// The call as a task, which begins with the call of what this gives.
+    fn begins<C: Course>(&self, within: Within, sink: Arc<dyn Sink>, course: C) -> impl FnOnce() + use<C> {
+        let ending = Ending::with_pipe(sink, within.stream.as_ref().map(|stream| stream.pipe.clone()));
+        let runtime = self.runtime.clone();
+        move || runtime.spawn(async move { ending.with(course.run(within).await) })
+    }
+}
