@@ -2,6 +2,22 @@
  * AIP_NUL_TERMINATED, which no enum holds: give lengths. */
 enum {
     AIP_ABI_VERSION = 1,
+    AIP_CALL_CHAT = 0,
+    AIP_CALL_COUNT = 3,
+    AIP_CALL_EMBED = 1,
+    AIP_CALL_INTERRUPTIBLE = 2,
+    AIP_CALL_JOB = 4,
+    AIP_CALL_MODELS = 2,
+    AIP_CALL_RAW = 4,
+    AIP_CALL_STREAM = 1,
+    AIP_CLIENT_FROM_ENVIRONMENT = 1,
+    AIP_CLIENT_GIGACHAT = 3,
+    AIP_CLIENT_NAPARNIK = 6,
+    AIP_CLIENT_OLLAMA = 2,
+    AIP_CLIENT_OPENAI = 1,
+    AIP_CLIENT_UNPOOLED = 2,
+    AIP_CLIENT_YANDEX = 4,
+    AIP_CLIENT_YANDEX_OPENAI = 5,
     AIP_CLOSED_BY_SERVER = 2,
     AIP_CLOSED_CANCELLED = 5,
     AIP_CLOSED_ERROR = 4,
@@ -19,6 +35,12 @@ enum {
     AIP_COMPLETION_HEAD = 1,
     AIP_COMPLETION_READABLE = 2,
     AIP_COMPLETION_WRITABLE = 3,
+    AIP_DELTA_DONE = 6,
+    AIP_DELTA_REASONING = 3,
+    AIP_DELTA_REPLACE = 2,
+    AIP_DELTA_TEXT = 1,
+    AIP_DELTA_TOOL = 4,
+    AIP_DELTA_USAGE = 5,
     AIP_ERROR_RETRYABLE = 1,
     AIP_EVENTS_NDJSON = 2,
     AIP_EVENTS_SSE = 1,
@@ -26,6 +48,15 @@ enum {
     AIP_EVENT_RETRY = 1,
     AIP_EVICT_FIFO = 2,
     AIP_EVICT_LRU = 1,
+    AIP_FINISH_ERROR = 5,
+    AIP_FINISH_FILTER = 4,
+    AIP_FINISH_LENGTH = 2,
+    AIP_FINISH_NONE = 0,
+    AIP_FINISH_OTHER = 6,
+    AIP_FINISH_STOP = 1,
+    AIP_FINISH_TOOL = 3,
+    AIP_FORMAT_JSON = 1,
+    AIP_FORMAT_TEXT = 0,
     AIP_HTTP_1 = 1,
     AIP_HTTP_2 = 2,
     AIP_HTTP_AUTO = 0,
@@ -35,9 +66,25 @@ enum {
     AIP_PART_NAME = 1,
     AIP_PROXY_ENVIRONMENT = 0,
     AIP_PROXY_OFF = 1,
+    AIP_REPLY_ERROR_CODE = 7,
+    AIP_REPLY_ERROR_TEXT = 8,
+    AIP_REPLY_FINISH = 3,
+    AIP_REPLY_ID = 5,
+    AIP_REPLY_MODEL = 4,
+    AIP_REPLY_REASONING = 1,
+    AIP_REPLY_STATE = 6,
+    AIP_REPLY_TEXT = 0,
+    AIP_REPLY_TOOL_CALLS = 2,
     AIP_REQUEST_INTERRUPTIBLE = 1,
     AIP_REQUEST_MAY_REPEAT = 2,
     AIP_REQUEST_STREAM = 4,
+    AIP_ROLE_ASSISTANT = 2,
+    AIP_ROLE_SYSTEM = 1,
+    AIP_ROLE_TOOL = 3,
+    AIP_ROLE_USER = 0,
+    AIP_SET_SEED = 4,
+    AIP_SET_TEMPERATURE = 1,
+    AIP_SET_TOP_P = 2,
     AIP_TLS_1_2 = 0,
     AIP_TLS_1_3 = 1,
     AIP_TLS_FULL = 1,
@@ -75,6 +122,11 @@ enum aip_status
     AIP_TOO_LARGE = 36,
     AIP_TRUNCATED = 37,
     AIP_UNSUPPORTED = 40,
+    AIP_NOT_CONFIGURED = 41,
+    AIP_AUTH = 50,
+    AIP_RATE_LIMITED = 51,
+    AIP_QUOTA = 52,
+    AIP_PROVIDER = 53,
     AIP_SYSTEM = 60,
     AIP_PANIC = 61,
 };
@@ -107,6 +159,17 @@ enum aip_detail
     AIP_DETAIL_CLIENT_CERTIFICATE = 44,
     AIP_DETAIL_BOMB = 50,
     AIP_DETAIL_REDIRECT = 51,
+    AIP_DETAIL_BAD_REQUEST = 60,
+    AIP_DETAIL_PERMISSION = 61,
+    AIP_DETAIL_NOT_FOUND = 62,
+    AIP_DETAIL_CONTEXT_OVERFLOW = 63,
+    AIP_DETAIL_CONTENT_FILTER = 64,
+    AIP_DETAIL_SERVER_ERROR = 65,
+    AIP_DETAIL_OVERLOADED = 66,
+    AIP_DETAIL_CONCURRENCY = 67,
+    AIP_DETAIL_CIRCUIT_OPEN = 68,
+    AIP_DETAIL_NOT_JSON = 69,
+    AIP_DETAIL_TOOL_LOOP = 70,
 };
 typedef int32_t aip_detail;
 enum aip_phase
@@ -129,6 +192,7 @@ enum aip_delivery
 };
 typedef int32_t aip_delivery;
 typedef struct aip_cancel aip_cancel;
+typedef struct aip_client aip_client;
 typedef struct aip_pool aip_pool;
 typedef struct aip_queue aip_queue;
 typedef struct aip_response aip_response;
@@ -177,7 +241,8 @@ typedef struct aip_error {
     int32_t os_error;
     uint32_t elapsed_ms;
     uint32_t flags;
-    uint32_t reserved[8];
+    uint32_t retry_after_ms;
+    uint32_t reserved[7];
     char message[192];
 } aip_error;
 typedef struct aip_session_options {
@@ -347,6 +412,168 @@ typedef struct aip_completion {
     uint64_t reserved[5];
     struct aip_error error;
 } aip_completion;
+typedef struct aip_client_options {
+    size_t size;
+    uint32_t kind;
+    uint32_t flags;
+    const char *base_url;
+    size_t base_url_len;
+    const char *auth_url;
+    size_t auth_url_len;
+    const char *api_key;
+    size_t api_key_len;
+    const char *access_token;
+    size_t access_token_len;
+    const char *user;
+    size_t user_len;
+    const char *password;
+    size_t password_len;
+    const char *client_id;
+    size_t client_id_len;
+    const char *client_secret;
+    size_t client_secret_len;
+    const char *oauth_token;
+    size_t oauth_token_len;
+    const char *scope;
+    size_t scope_len;
+    const char *folder;
+    size_t folder_len;
+    const char *organization;
+    size_t organization_len;
+    const char *model;
+    size_t model_len;
+    const char *embedding_model;
+    size_t embedding_model_len;
+    const char *affinity;
+    size_t affinity_len;
+    const struct aip_session_options *session;
+    int64_t max_concurrency;
+    int64_t max_retries;
+    int64_t breaker_failures;
+    int64_t pacing;
+    const char *operations_url;
+    size_t operations_url_len;
+    int64_t poll_interval_ms;
+    uint32_t api_version;
+    uint32_t reserved;
+} aip_client_options;
+typedef struct aip_message {
+    uint32_t role;
+    uint32_t reserved;
+    const char *content;
+    size_t content_len;
+    const char *name;
+    size_t name_len;
+    const char *call_id;
+    size_t call_id_len;
+    const char *tool_calls;
+    size_t tool_calls_len;
+    const char *state;
+    size_t state_len;
+    const char *raw;
+    size_t raw_len;
+    uint64_t reserved2[3];
+} aip_message;
+typedef struct aip_text {
+    const char *data;
+    size_t len;
+} aip_text;
+typedef struct aip_call {
+    size_t size;
+    uint32_t operation;
+    uint32_t flags;
+    const char *system;
+    size_t system_len;
+    const struct aip_message *messages;
+    size_t message_count;
+    const char *prompt;
+    size_t prompt_len;
+    const char *model;
+    size_t model_len;
+    const char *tools;
+    size_t tools_len;
+    const char *tool_choice;
+    size_t tool_choice_len;
+    const char *json_schema;
+    size_t json_schema_len;
+    const char *state;
+    size_t state_len;
+    const char *extra;
+    size_t extra_len;
+    const struct aip_text *stop;
+    size_t stop_count;
+    const struct aip_text *inputs;
+    size_t input_count;
+    const char *method;
+    size_t method_len;
+    const char *url;
+    size_t url_len;
+    const uint8_t *body;
+    size_t body_len;
+    const char *content_type;
+    size_t content_type_len;
+    const char *headers;
+    size_t headers_len;
+    const char *idempotency_key;
+    size_t idempotency_key_len;
+    struct aip_cancel *cancel;
+    double temperature;
+    double top_p;
+    int64_t seed;
+    int64_t max_tokens;
+    int64_t dimensions;
+    uint32_t set;
+    uint32_t response_format;
+    int64_t timeout_ms;
+    int64_t queue_timeout_ms;
+    int64_t first_byte_timeout_ms;
+    int64_t between_bytes_timeout_ms;
+    int64_t first_event_timeout_ms;
+    int64_t between_events_timeout_ms;
+    int64_t max_retries;
+} aip_call;
+typedef struct aip_delta {
+    uint32_t kind;
+    uint32_t index;
+    const char *text;
+    size_t text_len;
+    const char *id;
+    size_t id_len;
+    const char *name;
+    size_t name_len;
+    uint64_t reserved[2];
+} aip_delta;
+typedef struct aip_reply {
+    const char *text;
+    size_t text_len;
+    const char *reasoning;
+    size_t reasoning_len;
+    const char *finish;
+    size_t finish_len;
+    const char *model;
+    size_t model_len;
+    const char *id;
+    size_t id_len;
+    const char *state;
+    size_t state_len;
+    const char *error_code;
+    size_t error_code_len;
+    const char *error_text;
+    size_t error_text_len;
+    int64_t prompt_tokens;
+    int64_t completion_tokens;
+    int64_t total_tokens;
+    int64_t cached_tokens;
+    int64_t reasoning_tokens;
+    int64_t context_tokens;
+    uint32_t finish_reason;
+    uint32_t tool_call_count;
+    uint32_t embedding_count;
+    uint32_t reserved;
+    uint64_t first_token_us;
+    uint64_t longest_gap_us;
+    uint64_t parts;
+} aip_reply;
  uint32_t aip_abi_version(void);
  const char *aip_version(void);
 const char *aip_status_name(int32_t status);
@@ -519,3 +746,51 @@ int32_t aip_events_read(uint64_t after,
                         uint64_t *next,
                         uint64_t *lost,
                         struct aip_error *error);
+ void aip_client_options_init(struct aip_client_options *options, size_t size);
+ void aip_call_init(struct aip_call *call, size_t size);
+int32_t aip_client_new(struct aip_pool *pool,
+                       const struct aip_client_options *options,
+                       struct aip_client **client,
+                       struct aip_error *error);
+int32_t aip_client_is_configured(struct aip_client *client,
+                                 struct aip_error *error);
+int32_t aip_client_get_session(struct aip_client *client,
+                               int32_t use_pool,
+                               struct aip_session **session,
+                               struct aip_error *error);
+int32_t aip_client_generate(struct aip_client *client,
+                            const char *prompt,
+                            size_t prompt_len,
+                            const struct aip_call *call,
+                            struct aip_response **response,
+                            struct aip_error *error);
+int32_t aip_client_call(struct aip_client *client,
+                        const struct aip_call *call,
+                        struct aip_response **response,
+                        struct aip_error *error);
+int32_t aip_client_submit(struct aip_client *client,
+                          const struct aip_call *call,
+                          struct aip_queue *queue,
+                          uint64_t tag,
+                          struct aip_error *error);
+int32_t aip_client_free(struct aip_client *client);
+int32_t aip_response_next_delta(struct aip_response *response,
+                                uint32_t timeout_ms,
+                                struct aip_delta *delta,
+                                struct aip_error *error);
+int32_t aip_response_reply(struct aip_response *response,
+                           struct aip_reply *out,
+                           size_t out_size,
+                           struct aip_error *error);
+int32_t aip_response_reply_copy(struct aip_response *response,
+                                uint32_t part,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed,
+                                struct aip_error *error);
+int32_t aip_response_embedding(struct aip_response *response,
+                               uint32_t index,
+                               float *buf,
+                               size_t cap,
+                               size_t *needed,
+                               struct aip_error *error);

@@ -64,6 +64,24 @@ local function chat(session, words)
     return table.concat(pieces)
 end
 
+-- The same by a client of the library's, which knows the provider's words.
+local function generate(pool, base, prompt)
+    local options = ffi.new("aip_client_options")
+    aip.aip_client_options_init(options, ffi.sizeof(options))
+    options.kind = aip.AIP_CLIENT_OPENAI
+    set(options, "base_url", base)
+    set(options, "model", "sandbox-small")
+    local client = made("client", function(place)
+        return aip.aip_client_new(pool, options, place, failure)
+    end)
+    local response = made("response", function(place)
+        return aip.aip_client_generate(client, prompt, #prompt, nil, place, failure)
+    end)
+    local reply = ffi.new("aip_reply")
+    check(aip.aip_response_reply(response, reply, ffi.sizeof(reply), failure))
+    return ffi.string(reply.text, reply.text_len)
+end
+
 local base = assert(os.getenv("AIPOOL_SANDBOX_HTTP"), "AIPOOL_SANDBOX_HTTP: the server's base URL")
 local pool = made("pool", function(place)
     return aip.aip_pool_new(nil, place, failure)
@@ -72,6 +90,7 @@ local session = session_of(pool, base)
 for number = 1, 20 do
     print(chat(session, "чат " .. number .. " from Lua"))
 end
+print(generate(pool, base .. "/v1", "a client in Lua"))
 local counters = ffi.new("aip_pool_stats")
 check(aip.aip_pool_get_stats(pool, counters, ffi.sizeof(counters), failure))
 print("connections: " .. tonumber(counters.connections_opened))

@@ -46,6 +46,22 @@ function made(name, ...inputs) {
   return handle;
 }
 
+/** A struct with its defaults and these fields; texts among them live as long as `fields`. */
+function madeOf(name, init, fields) {
+  const place = koffi.alloc(name, 1);
+  aip[init](place, koffi.sizeof(name));
+  koffi.encode(place, name, { ...koffi.decode(place, name), ...fields });
+  return place;
+}
+
+function replyText(response) {
+  const needed = Buffer.alloc(8);
+  aip.aip_response_reply_copy(response, AIP.AIP_REPLY_TEXT, null, 0, needed, failure);
+  const text = Buffer.alloc(Number(needed.readBigUInt64LE()) + 1); // never empty, as an empty Buffer has no address
+  call("aip_response_reply_copy", response, AIP.AIP_REPLY_TEXT, text, text.length, null);
+  return text.toString("utf8", 0, text.length - 1);
+}
+
 class Pool {
   #pool = made("aip_pool_new", null);
   #queue = made("aip_queue_new", this.#pool);
@@ -69,10 +85,17 @@ class Pool {
     return made("aip_pool_get_session", this.#pool, key, key.length, null);
   }
 
+  client(base, model) {
+    const fields = { base_url: Buffer.from(base), model: Buffer.from(model), kind: AIP.AIP_CLIENT_OPENAI };
+    const lengths = { base_url_len: fields.base_url.length, model_len: fields.model.length };
+    const options = madeOf("aip_client_options", "aip_client_options_init", { ...fields, ...lengths });
+    const client = made("aip_client_new", this.#pool, options);
+    koffi.free(options);
+    return client;
+  }
+
   /** Sends `body` as JSON: a Stream once the head has come. */
   post(session, path, body) {
-    const request = koffi.alloc("aip_request", 1);
-    aip.aip_request_init(request, koffi.sizeof("aip_request"));
     const parts = {
       method: Buffer.from("POST"),
       url: Buffer.from(path),
@@ -81,13 +104,25 @@ class Pool {
       end_marker: Buffer.from("[DONE]"),
     };
     const lengths = Object.entries(parts).map(([name, bytes]) => [name + "_len", bytes.length]);
-    const fields = koffi.decode(request, "aip_request");
-    koffi.encode(request, "aip_request", { ...fields, ...parts, ...Object.fromEntries(lengths), flags: AIP.AIP_REQUEST_STREAM });
+    const fields = { ...parts, ...Object.fromEntries(lengths), flags: AIP.AIP_REQUEST_STREAM };
+    const request = madeOf("aip_request", "aip_request_init", fields);
     return new Promise((resolve, reject) => {
       const tag = ++this.#tag;
       call("aip_session_submit", session, request, this.#queue, tag); // the request is copied
       koffi.free(request);
       this.#streams.set(tag, { resolve, reject, parts, changed() {} }); // parts: named here to live until now
+    });
+  }
+
+  /** Asks a client of the library's, which knows the provider's words: the answer's text. */
+  generate(client, prompt) {
+    const text = Buffer.from(prompt);
+    const ask = madeOf("aip_call", "aip_call_init", { prompt: text, prompt_len: text.length });
+    return new Promise((resolve, reject) => {
+      const tag = ++this.#tag;
+      call("aip_client_submit", client, ask, this.#queue, tag); // the call is copied
+      koffi.free(ask);
+      this.#streams.set(tag, { resolve, reject, changed() {} });
     });
   }
 
@@ -100,6 +135,8 @@ class Pool {
         else if (kind === AIP.AIP_COMPLETION_DONE) {
           this.#streams.delete(Number(tag));
           if (status !== AIP.AIP_OK) stream.reject(errorOf(error)); // of no effect once the head has come
+          else if (response) stream.resolve(replyText(response));
+          if (response) aip.aip_response_free(response);
         }
         stream.changed();
       }
@@ -157,6 +194,10 @@ const pool = new Pool();
 const session = pool.session(process.env.AIPOOL_SANDBOX_HTTP);
 const questions = Array.from({ length: 20 }, (_, number) => `чат ${number} from Node`);
 for (const answer of await Promise.all(questions.map((words) => chat(pool, session, words)))) console.log(answer);
+
+const client = pool.client(process.env.AIPOOL_SANDBOX_HTTP + "/v1", "sandbox-small");
+console.log(await pool.generate(client, "a client in Node"));
+aip.aip_client_free(client);
 
 const nobody = pool.session("http://127.0.0.1:1");
 await chat(pool, nobody, "hello").then(

@@ -6,13 +6,17 @@
             async for event in response.events():
                 ...
 
+    client = GigaChatClient()  # as the environment says, over the global pool
+    print((await client.generate("Hello", max_tokens=100))["text"])
+
 Loops and threads. No request takes a thread: the library drives the sockets, the running loop watches one descriptor a
-pool. Pools, sessions and the global pool may be shared by any loops in any threads. A response belongs to the loop it
+pool. Pools, sessions, clients and the global pool may be shared by any loops in any threads. A response belongs to the loop it
 came in. Cancelling a task gives its request up at once.
 
 Errors. What fails raises `Error` or a subclass, with numbers to decide by: `status`, `detail`, `phase`, `delivery`,
-`retryable`. An HTTP status of 400 or more is a response; `response.raise_for_status()` makes it an error. An argument of
-a wrong name or type is a TypeError before anything is sent.
+`retryable`. An HTTP status of 400 or more is a response; `response.raise_for_status()` makes it an error. What a
+client's call fails with is an `LLMCallError`, or an `LLMNotConfiguredError`. An argument of a wrong name or type is a TypeError
+before anything is sent.
 
 The library is looked for in AIPOOL_LIBRARY (a path), then where the system keeps its libraries. Loops have to know
 add_reader(): not on Windows.
@@ -32,7 +36,7 @@ import os
 import threading
 import urllib.parse
 import weakref
-from ctypes import POINTER, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 ABI_VERSION = 1
 OFF, UNLIMITED = -1, -2
@@ -61,6 +65,11 @@ class Status(enum.IntEnum):
     TOO_LARGE = 36
     TRUNCATED = 37
     UNSUPPORTED = 40
+    NOT_CONFIGURED = 41
+    AUTH = 50
+    RATE_LIMITED = 51
+    QUOTA = 52
+    PROVIDER = 53
     SYSTEM = 60
     PANIC = 61
 
@@ -94,6 +103,17 @@ class Detail(enum.IntEnum):
     CLIENT_CERTIFICATE = 44
     BOMB = 50
     REDIRECT = 51
+    BAD_REQUEST = 60
+    PERMISSION = 61
+    NOT_FOUND = 62
+    CONTEXT_OVERFLOW = 63
+    CONTENT_FILTER = 64
+    SERVER_ERROR = 65
+    OVERLOADED = 66
+    CONCURRENCY = 67
+    CIRCUIT_OPEN = 68
+    NOT_JSON = 69
+    TOOL_LOOP = 70
 
 
 class Phase(enum.IntEnum):
@@ -132,8 +152,8 @@ def _all(kind, names):
 class _Failure(ctypes.Structure):
     _fields_ = [
         *_all(c_int32, "status detail phase delivery http_status os_error"),
-        *_all(c_uint32, "elapsed_ms flags"),
-        ("reserved", c_uint32 * 8),
+        *_all(c_uint32, "elapsed_ms flags retry_after_ms"),
+        ("reserved", c_uint32 * 7),
         ("message", c_char * 192),
     ]
 
@@ -241,6 +261,72 @@ class _SessionStats(ctypes.Structure):
     _fields_ = _all(c_uint64, "in_flight leases requests failures connections_opened requests_reused")
 
 
+class _ClientOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        *_all(c_uint32, "kind flags"),
+        *_texts("base_url", "auth_url", "api_key", "access_token", "user", "password", "client_id", "client_secret"),
+        *_texts("oauth_token", "scope", "folder", "organization", "model", "embedding_model", "affinity"),
+        ("session", POINTER(_SessionOptions)),
+        *_all(c_int64, "max_concurrency max_retries breaker_failures pacing"),
+        *_texts("operations_url"),
+        ("poll_interval_ms", c_int64),
+        *_all(c_uint32, "api_version reserved"),
+    ]
+
+
+class _Message(ctypes.Structure):
+    _fields_ = [
+        *_all(c_uint32, "role reserved"),
+        *_texts("content", "name", "call_id", "tool_calls", "state", "raw"),
+        ("reserved2", c_uint64 * 3),
+    ]
+
+
+class _Text(ctypes.Structure):
+    _fields_ = [("data", c_char_p), ("len", c_size_t)]
+
+
+class _ClientCall(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        *_all(c_uint32, "operation flags"),
+        *_texts("system"),
+        ("messages", POINTER(_Message)),
+        ("message_count", c_size_t),
+        *_texts("prompt", "model", "tools", "tool_choice", "json_schema", "state", "extra"),
+        ("stop", POINTER(_Text)),
+        ("stop_count", c_size_t),
+        ("inputs", POINTER(_Text)),
+        ("input_count", c_size_t),
+        *_texts("method", "url", "body", "content_type", "headers", "idempotency_key"),
+        ("cancel", c_void_p),
+        *_all(c_double, "temperature top_p"),
+        *_all(c_int64, "seed max_tokens dimensions"),
+        *_all(c_uint32, "set response_format"),
+        *_all(c_int64, "timeout_ms queue_timeout_ms first_byte_timeout_ms between_bytes_timeout_ms"),
+        *_all(c_int64, "first_event_timeout_ms between_events_timeout_ms max_retries"),
+    ]
+
+
+def _borrowed(*names):
+    """As _texts(), of what the library shows."""
+    return [(name, c_size_t if name.endswith("_len") else c_void_p) for one in names for name in (one, one + "_len")]
+
+
+class _Delta(ctypes.Structure):
+    _fields_ = [*_all(c_uint32, "kind index"), *_borrowed("text", "id", "name"), ("reserved", c_uint64 * 2)]
+
+
+class _Reply(ctypes.Structure):
+    _fields_ = [
+        *_borrowed("text", "reasoning", "finish", "model", "id", "state", "error_code", "error_text"),
+        *_all(c_int64, "prompt_tokens completion_tokens total_tokens cached_tokens reasoning_tokens context_tokens"),
+        *_all(c_uint32, "finish_reason tool_call_count embedding_count reserved"),
+        *_all(c_uint64, "first_token_us longest_gap_us parts"),
+    ]
+
+
 for _structure, _size in (
     (_Failure, 256),
     (_PoolOptions, 152),
@@ -252,6 +338,11 @@ for _structure, _size in (
     (_LibraryStats, 80),
     (_PoolStats, 304),
     (_SessionStats, 48),
+    (_ClientOptions, 328),
+    (_Message, 128),
+    (_ClientCall, 400),
+    (_Delta, 72),
+    (_Reply, 216),
 ):
     assert ctypes.sizeof(_structure) == _size, _structure
 
@@ -295,11 +386,29 @@ _FUNCTIONS = {
     "+queue_next": (_HANDLE, POINTER(_Completion), c_size_t, c_uint32, _COUNT),
     "+queue_fd": (_HANDLE, POINTER(c_int32)),
     "queue_free": (_HANDLE,),
+    "client_options_init": (POINTER(_ClientOptions), c_size_t),
+    "call_init": (POINTER(_ClientCall), c_size_t),
+    "+client_new": (_HANDLE, POINTER(_ClientOptions), _OUT),
+    "+client_is_configured": (_HANDLE,),
+    "+client_get_session": (_HANDLE, c_int32, _OUT),
+    "+client_submit": (_HANDLE, POINTER(_ClientCall), _HANDLE, c_uint64),
+    "client_free": (_HANDLE,),
+    "+response_next_delta": (_HANDLE, c_uint32, POINTER(_Delta)),
+    "+response_reply": (_HANDLE, POINTER(_Reply), c_size_t),
+    "+response_reply_copy": (_HANDLE, c_uint32, c_char_p, c_size_t, _COUNT),
+    "+response_embedding": (_HANDLE, c_uint32, POINTER(c_float), c_size_t, _COUNT),
 }
 _HEAD, _DONE = 1, 4
 _MAY_REPEAT, _STREAM = 2, 4
 _TRUST_ANYBODY = 2
 _EVENT_RETRY, _EVENT_INCOMPLETE = 1, 2
+_FROM_ENVIRONMENT, _UNPOOLED = 1, 2
+_CALL_EMBED, _CALL_MODELS, _CALL_STREAM = 1, 2, 1
+_SET = {"temperature": 1, "top_p": 2, "seed": 4}
+_ROLES = {"user": 0, "system": 1, "assistant": 2, "tool": 3}
+_DELTAS = dict(enumerate(("text", "replace", "reasoning", "tool", "usage", "done"), 1))
+_FINISHES = (None, "stop", "length", "tool", "filter", "error", "other")
+_REPLY_TOOL_CALLS = 2
 
 
 class _Library:
@@ -328,13 +437,16 @@ class Error(Exception):
     """What went wrong.
 
     status, detail, phase, delivery: of the enumerations above. retryable: sending the same request again is safe.
+    retry_after: seconds the server wants to be left alone, or None.
     message: what happened, and the mend; never a header, body, key or token. http_status, os_error: 0 where there is none.
     response: with BodyError what came of the body, where something did.
     """
 
     response = None
 
-    def __init__(self, message, status, detail=0, phase=0, delivery=0, http_status=0, os_error=0, elapsed_ms=0, flags=0):
+    def __init__(
+        self, message, status, detail=0, phase=0, delivery=0, http_status=0, os_error=0, elapsed_ms=0, flags=0, retry_after_ms=0
+    ):
         super().__init__(message)
         self.message = message
         self.status = _known(Status, status)
@@ -345,6 +457,7 @@ class Error(Exception):
         self.os_error = os_error
         self.elapsed_ms = elapsed_ms
         self.retryable = bool(flags & 1)
+        self.retry_after = retry_after_ms / 1000 if retry_after_ms else None
 
     def __str__(self):
         return f"{getattr(self.status, 'name', self.status)}: {self.message}"
@@ -376,6 +489,19 @@ class BodyError(Error):
 
 class ResponseError(Error):
     """By raise_for_status(): the HTTP status, in http_status, is 400 or more."""
+
+
+class LLMCallError(Error, RuntimeError):
+    """A client's call failed, whatever the reason: `status` and `detail` say which, and __cause__ is what a session would raise.
+
+    code, text: the provider's own, "" where it said nothing; the text may quote what was sent. response: what came, or None.
+    """
+
+    code = text = ""
+
+
+class LLMNotConfiguredError(LLMCallError):
+    """The client lacks an option; the message names it and its environment variable. Nothing was sent."""
 
 
 _CLASSES = {
@@ -488,9 +614,10 @@ class _Channel:
         self._fd = fd.value
         loop.add_reader(self._fd, self._drain)
 
-    def submit(self, session, request, call):
+    def submit(self, function, handle, request, call):
         tag = next(self._tags)
-        _call(_lib.session_submit, session, byref(request), self.queue, tag)
+        request.cancel = call.cancel
+        _call(function, handle, byref(request), self.queue, tag)
         self.calls[tag] = call
 
     def _drain(self):
@@ -541,15 +668,31 @@ def _free_queue(queue, fd):
 
 
 class _Call:
-    """A request under way: what its completions become."""
+    """A request under way: what its completions become. `with` it: a task that is cancelled inside gives the request up.
 
-    def __init__(self, channel, session, url):
+    asker: the session or client, named here to live. kind: the class of the response.
+    """
+
+    def __init__(self, channel, asker, url, kind):
         self.loop = channel.loop
-        self.session = session
+        self.asker = asker
         self.url = url
+        self.kind = kind
         self.answer = self.loop.create_future()
+        self.cancel = _made(_lib.cancel_new)
         self.pushing = None
         self._waiting = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error, *_):
+        if error is not None and issubclass(error, asyncio.CancelledError):
+            _lib.cancel_fire(self.cancel)
+            if not self.answer.cancelled() and self.answer.exception() is None:
+                self.answer.result().close()  # it came in the same turn
+        _lib.cancel_free(self.cancel)
+        self.answer = None  # which refers to the response, which refers to the call
 
     def take(self, completion):
         handle = completion.response
@@ -557,9 +700,9 @@ class _Call:
         if completion.kind == _DONE and self.pushing is not None:
             self.pushing.cancel()
         if completion.kind == _HEAD and wanted:
-            self.answer.set_result(Response(self, handle, stream=True))
+            self.answer.set_result(self.kind(self, handle, stream=True))
         elif completion.kind == _DONE and wanted:
-            answer = Response(self, handle) if handle else None
+            answer = self.kind(self, handle) if handle else None
             if completion.status == Status.OK:
                 self.answer.set_result(answer)
             else:
@@ -638,10 +781,14 @@ class Response:
         self.info = _ResponseInfo()
         _lib.response_get_info(handle, byref(self.info), ctypes.sizeof(self.info))
         if not stream:
-            data, length = c_void_p(), c_size_t()
-            _call(_lib.response_body, handle, byref(data), byref(length))
-            self._body = ctypes.string_at(data, length.value) if length.value else b""
+            self._keep()
             self._free()
+
+    def _keep(self):
+        """Copies what is wanted when the handle is free."""
+        data, length = c_void_p(), c_size_t()
+        _call(_lib.response_body, self._handle, byref(data), byref(length))
+        self._body = ctypes.string_at(data, length.value) if length.value else b""
 
     @property
     def ok(self):
@@ -821,27 +968,17 @@ class Session:
 
     async def _send(self, request, body):
         channel = self._pool._channel()
-        call = _Call(channel, self, request.url.decode())
-        request.cancel = _made(_lib.cancel_new)
-        try:
+        with _Call(channel, self, request.url.decode(), Response) as call:
             if body is not None:
                 request.upload = _made(_lib.upload_new, UNLIMITED)
             try:
-                channel.submit(self._handle, request, call)
+                channel.submit(_lib.session_submit, self._handle, request, call)
             except Error:
                 _lib.upload_free(request.upload)
                 raise
             if body is not None:
                 call.pushing = asyncio.ensure_future(_push(body, request.upload, call))
             return await call.answer
-        except asyncio.CancelledError:
-            _lib.cancel_fire(request.cancel)
-            if not call.answer.cancelled() and call.answer.exception() is None:
-                call.answer.result().close()  # it came in the same turn
-            raise
-        finally:
-            _lib.cancel_free(request.cancel)
-            call.answer = None  # which refers to the response, which refers to the call
 
     @property
     def closed(self):
@@ -1001,6 +1138,8 @@ class ConnectionPool:
         return _dict_of(counters)
 
     def _channel(self):
+        if not self._free.alive:
+            raise ClosedError("the pool was closed", Status.CLOSED, Detail.POOL_CLOSED)
         loop = asyncio.get_running_loop()
         with self._lock:
             channel = self._channels.get(id(loop))
@@ -1068,6 +1207,347 @@ async def close_global_pool(drain=5.0):
     if pool is not None:
         pool._free()
     return whole
+
+
+class _Answer(Response):
+    """A response to a client's call. reply: what it came to; of a stream, what has been read of it."""
+
+    _reply = None
+
+    def _keep(self):
+        super()._keep()
+        self._reply = _reply_of(self._handle)
+
+    @property
+    def reply(self):
+        return self._reply or _reply_of(self._handle)
+
+    def close(self):
+        if self._free.alive:
+            self._reply = self.reply
+        self._free()
+
+    async def delta(self):
+        """The next, or None at the end."""
+        delta = _Delta()
+        if not await self._next(_lib.response_next_delta, 0, byref(delta)):
+            return None
+        texts = (_text(getattr(delta, name), getattr(delta, name + "_len")) for name in ("text", "id", "name"))
+        return Delta(_DELTAS.get(delta.kind, delta.kind), *texts, delta.index)
+
+
+def _reply_of(handle):
+    """An aip_reply as a dict, with the calls of tools and the embeddings."""
+    reply = _Reply()
+    _call(_lib.response_reply, handle, byref(reply), ctypes.sizeof(reply))
+    values = {
+        name: _text(getattr(reply, name), getattr(reply, name + "_len")) if kind is c_void_p else getattr(reply, name)
+        for name, kind in _Reply._fields_
+        if kind is not c_size_t and name != "reserved"
+    }
+    needed, cap = c_size_t(), 4096
+    while reply.tool_call_count:
+        buffer = ctypes.create_string_buffer(cap)
+        if _lib.response_reply_copy(handle, _REPLY_TOOL_CALLS, buffer, cap, byref(needed), None) == Status.OK:
+            values["tool_calls"] = jsons.loads(buffer.raw[: needed.value])
+            break
+        cap = needed.value
+    values["embeddings"] = [_embedding(handle, index) for index in range(reply.embedding_count)]
+    return values
+
+
+def _embedding(handle, index):
+    needed = c_size_t()
+    _lib.response_embedding(handle, index, None, 0, byref(needed), None)
+    numbers = (c_float * needed.value)()
+    _call(_lib.response_embedding, handle, index, numbers, needed.value, byref(needed))
+    return list(numbers)
+
+
+Delta = collections.namedtuple("Delta", "kind text id name index")
+Delta.__doc__ = """A part of an answer. kind: "text"; "replace": all text so far is withdrawn, this stands in its place; "reasoning";
+"tool": `text` is a piece of the arguments of call number `index`, `id` and `name` where they came; "usage": its tokens are known;
+"done": it is complete."""
+
+
+class AnswerStream:
+    """An answer part by part, from AIClient.stream(): `async for delta in stream`. `async with` it where the loop may be left early.
+
+    Nothing is sent before the first part is asked for. One task at a time.
+    """
+
+    def __init__(self, client, call):
+        self._client = client
+        self._call = call
+        self._response = None
+        self._ended = False
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if self._ended:
+            raise StopAsyncIteration
+        delta = None
+        try:
+            if self._response is None:
+                self._response = await self._client._answer(self._call)
+            delta = await self._response.delta()
+        except Error as error:
+            raise _llm_error(error, self._response) from error
+        finally:
+            if delta is None:
+                self.close()
+        if delta is None:
+            raise StopAsyncIteration
+        return delta
+
+    @property
+    def reply(self):
+        """What has been read so far, as AIClient.chat() gives it, without `raw`; None before the first part."""
+        return None if self._response is None else _told(self._response.reply)
+
+    def close(self):
+        """Gives up what was not read. Never blocks."""
+        self._ended = True
+        if self._response is not None:
+            self._response.close()
+
+    async def aclose(self):
+        self.close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        self.close()
+
+
+class AIClient:
+    """A client of an AI provider: of one of the classes below. Any loop, any thread.
+
+    pool: a ConnectionPool; None is the global pool, whichever that is when it asks. use_pool=False: over a session of its own.
+    environment: texts that are not given are taken from the provider's usual environment variables, which are read here alone.
+    Further options are fields of aip_client_options by their names and units (base_url, api_key, model, max_concurrency, ...), and
+    those of get_session(): ca_file, ssl, headers, timeout, first_event_timeout_ms, ... A credential never stands in an error.
+    """
+
+    _kind = 0
+
+    def __init__(self, *, pool=None, use_pool=True, environment=True, **options):
+        own = {name for name, _ in _ClientOptions._fields_} - {"kind", "flags", "session"}
+        given = {name: value for name, value in options.items() if value is not None}
+        session = {name: given.pop(name) for name in list(given) if name not in own}
+        structure = _fill(_options(_ClientOptions, _lib.client_options_init), type(self).__name__, given)
+        structure.kind = self._kind
+        structure.flags = (_FROM_ENVIRONMENT if environment else 0) | (0 if use_pool else _UNPOOLED)
+        if session:
+            structure.session = ctypes.pointer(_session_options(**session))
+        self._pool = pool
+        self._handle = _made(_lib.client_new, pool and pool._handle, byref(structure))
+        self._free = weakref.finalize(self, _lib.client_free, self._handle)
+
+    @property
+    def is_configured(self):
+        """Whether it has all it needs to ask."""
+        return _lib.client_is_configured(self._handle, None) == Status.OK
+
+    async def generate(self, prompt, *, temperature=None, max_tokens=None, system_prompt=None, response_format="text", **options):
+        """Answers one prompt: {"text", "usage", "raw"}. Otherwise as chat()."""
+        options.update(prompt=prompt, temperature=temperature, max_tokens=max_tokens)
+        answer = await self.chat((), system_prompt=system_prompt, response_format=response_format, **options)
+        return {name: answer[name] for name in ("text", "usage", "raw")}
+
+    async def chat(self, messages, *, tools=None, **options):
+        """The next turn of a talk: a dict. text; usage: tokens by name, those that were said; raw: the provider's JSON.
+
+        message: to be appended to `messages`; tool_calls: of the model, in OpenAI's form; finish_reason: "stop", "length", "tool",
+        "filter", "error", "other" or None; finish: the provider's word; reasoning, model, id, state: "" where there is none.
+
+        messages: dicts of role ("system", "user", "assistant", "tool") and content, of a tool's result further name and
+        tool_call_id; {"raw": {...}} is a message in the provider's own words. tools: a list of {"name", "description",
+        "parameters"}, or in OpenAI's form. response_format: "text", "json", or a JSON Schema. timeout: seconds, None for no limit.
+        Further options are fields of aip_call by their names and units: temperature, max_tokens, top_p, seed, stop, model, extra,
+        first_byte_timeout_ms, max_retries, ... Any other name is a TypeError.
+        """
+        call = _client_call(messages=messages, tools=tools, **options)
+        response = await self._answered(call)
+        return dict(_told(response.reply), raw=_raw(await response.read()))
+
+    def stream(self, messages, *, tools=None, **options):
+        """As chat(), part by part: `async for delta in client.stream(...)`. messages: a list, or one prompt as text."""
+        said = {"prompt": messages} if isinstance(messages, str) else {"messages": messages}
+        return AnswerStream(self, _client_call(stream=True, tools=tools, **said, **options))
+
+    async def embed(self, texts, **options):
+        """The embedding of each text: a list of lists of numbers. Options: model, dimensions, timeout, ..."""
+        response = await self._answered(_client_call(operation=_CALL_EMBED, inputs=texts, **options))
+        return response.reply["embeddings"]
+
+    async def models(self, **options):
+        """The names of the provider's models."""
+        return (await self._answered(_client_call(operation=_CALL_MODELS, **options))).reply["text"].splitlines()
+
+    async def get_session(self, use_pool=True):
+        """The Session it asks over: the pool's, or with use_pool=False one of its own, which closes with its last handle. What you
+        send over it is not signed."""
+        return Session(self._home(), _made(_lib.client_get_session, self._handle, bool(use_pool)))
+
+    _get_session = get_session
+
+    async def close(self):
+        """Gives the client up. The pool's sessions stay, and calls under way go on."""
+        self._free()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    def _home(self):
+        return self._pool or get_global_pool()
+
+    async def _answer(self, call):
+        if not self._free.alive:
+            raise ClosedError("the client was closed", Status.CLOSED)
+        channel = self._home()._channel()
+        with _Call(channel, self, "", _Answer) as under_way:
+            channel.submit(_lib.client_submit, self._handle, call, under_way)
+            return await under_way.answer
+
+    async def _answered(self, call):
+        try:
+            return await self._answer(call)
+        except Error as error:
+            raise _llm_error(error) from error
+
+
+class OpenAIClient(AIClient):
+    """OpenAI and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, LiteLLM. OPENAI_API_KEY, ..."""
+
+    _kind = 1
+
+
+class OllamaClient(AIClient):
+    """Ollama's own API. OLLAMA_HOST, OLLAMA_MODEL, ..."""
+
+    _kind = 2
+
+
+class GigaChatClient(AIClient):
+    """GigaChat. GIGACHAT_CREDENTIALS, GIGACHAT_SCOPE, ... Its servers' certificates want the Russian root: ca_file=."""
+
+    _kind = 3
+
+
+class YandexGPTClient(AIClient):
+    """YandexGPT's own API. YC_API_KEY, YC_FOLDER_ID, ..."""
+
+    _kind = 4
+
+
+class YandexOpenAIClient(AIClient):
+    """YandexGPT as OpenAI speaks."""
+
+    _kind = 5
+
+
+class NaparnikClient(AIClient):
+    """1C:Naparnik at code.1c.ai, whose API nobody documents. NAPARNIK_TOKEN, ..."""
+
+    _kind = 6
+
+
+def _llm_error(error, response=None):
+    """What a client raises for it."""
+    if isinstance(error, InvalidArgument):
+        return error
+    made = (LLMNotConfiguredError if error.status == Status.NOT_CONFIGURED else LLMCallError)(error.message, error.status)
+    made.__dict__.update(error.__dict__)
+    made.response = error.response or response
+    if made.response is not None:
+        made.code, made.text = made.response.reply["error_code"], made.response.reply["error_text"]
+    return made
+
+
+_TOKENS = "prompt_tokens completion_tokens total_tokens cached_tokens reasoning_tokens context_tokens".split()
+
+
+def _told(reply):
+    """What chat() says of a reply."""
+    message = {"role": "assistant", "content": reply["text"]}
+    calls = reply.get("tool_calls", [])
+    message.update({name: value for name, value in (("tool_calls", calls), ("state", reply["state"])) if value})
+    finish = reply["finish_reason"]
+    return {
+        "text": reply["text"],
+        "usage": {name: reply[name] for name in _TOKENS if reply[name] >= 0},
+        "message": message,
+        "tool_calls": calls,
+        "finish_reason": _FINISHES[finish] if finish < len(_FINISHES) else finish,
+        **{name: reply[name] for name in ("finish", "reasoning", "model", "id", "state")},
+    }
+
+
+def _raw(body):
+    try:
+        return jsons.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+_CALL_NOT_OFFERED = "operation flags set messages message_count stop_count inputs input_count method url body content_type cancel".split()
+_JSON = ("tools", "extra", "json_schema")
+
+
+def _client_call(
+    *, operation=0, stream=False, messages=(), inputs=(), stop=(), system_prompt=None, response_format="text", headers=None,
+    timeout=_UNSET, **options
+):
+    """The aip_call."""
+    fields = {name: value for name, value in dict(options, system=system_prompt).items() if value is not None}
+    if isinstance(response_format, collections.abc.Mapping):
+        fields["json_schema"] = response_format
+    elif response_format not in ("text", "json"):
+        raise ValueError(f"response_format: {response_format!r}; give 'text', 'json' or a JSON Schema as a dict")
+    fields["response_format"] = int(response_format != "text")
+    fields.update({name: jsons.dumps(fields[name]) for name in _JSON if not isinstance(fields.get(name, ""), (str, bytes))})
+    if headers:
+        fields["headers"] = _packed(headers)
+    if timeout is not _UNSET:
+        fields["timeout_ms"] = _milliseconds(timeout)
+    call = _fill(_options(_ClientCall, _lib.call_init), "a call", fields, _CALL_NOT_OFFERED)
+    call.operation, call.flags = operation, _CALL_STREAM if stream else 0
+    call.set = sum(bit for name, bit in _SET.items() if name in fields)
+    messages = [_message(one) for one in messages]
+    call.messages, call.message_count = (_Message * len(messages))(*messages), len(messages)
+    stop, inputs = _text_list("stop", stop), _text_list("inputs", inputs)
+    call.stop, call.stop_count, call.inputs, call.input_count = stop, len(stop), inputs, len(inputs)
+    return call
+
+
+def _message(message):
+    unknown = set(message) - {"role", "content", "name", "tool_call_id", "tool_calls", "state", "raw"}
+    if unknown:
+        raise ValueError(f"message: no place for {', '.join(map(repr, sorted(unknown)))}; give a message of that as {{'raw': message}}")
+    fields = {name: value for name, value in message.items() if value is not None}
+    role = fields.pop("role", "user")
+    if role not in _ROLES:
+        raise ValueError(f"message: the role {role!r} is none of {', '.join(_ROLES)}")
+    if not isinstance(fields.get("content", ""), str):
+        raise TypeError("message: content is text; give parts as {'raw': message}")
+    if "tool_call_id" in fields:
+        fields["call_id"] = fields.pop("tool_call_id")
+    fields.update({name: jsons.dumps(fields[name]) for name in ("tool_calls", "raw") if name in fields})
+    return _fill(_Message(role=_ROLES[role]), "message", fields)
+
+
+def _text_list(name, texts):
+    if isinstance(texts, str):
+        raise TypeError(f"{name}: a list of texts, not one")
+    encoded = [text.encode() for text in texts]
+    return (_Text * len(encoded))(*((text, len(text)) for text in encoded))
 
 
 def _after_fork():

@@ -533,7 +533,7 @@ class Abi(unittest.TestCase):
         """Every field is where the C compiler has it."""
         lines = []
         for kind in (value for value in vars(aipool).values() if isinstance(value, type) and issubclass(value, ctypes.Structure)):
-            name = {"_Failure": "aip_error"}.get(kind.__name__) or "aip" + re.sub("([A-Z])", r"_\1", kind.__name__[1:]).lower()
+            name = {"_Failure": "aip_error", "_ClientCall": "aip_call"}.get(kind.__name__) or "aip" + re.sub("([A-Z])", r"_\1", kind.__name__[1:]).lower()
             lines.append(f"_Static_assert(sizeof({name}) == {ctypes.sizeof(kind)}, \"{name}\");")
             for field, _ in kind._fields_:
                 at = getattr(kind, field)
