@@ -4,9 +4,13 @@ mod support;
 
 #[path = "clients/gigachat.rs"]
 mod gigachat;
+#[path = "clients/naparnik.rs"]
+mod naparnik;
 #[path = "clients/openai.rs"]
 mod openai;
 #[path = "clients/resilience.rs"]
 mod resilience;
 #[path = "clients/rig.rs"]
 mod rig;
+#[path = "clients/yandex.rs"]
+mod yandex;
