@@ -218,7 +218,9 @@ impl Answer {
                 Err(error) => Err(error),
             };
             if let Err(error) = told {
-                talk.failed = Some(Error { http_status: self.response.status.as_u16(), ..error });
+                // A later request of the same call may have failed with a status of its own.
+                let own = if error.http_status == 0 { self.response.status.as_u16() } else { error.http_status };
+                talk.failed = Some(Error { http_status: own, ..error });
             }
             if talk.telling.is_done() {
                 self.has_all();

@@ -117,7 +117,7 @@ impl Client {
             let (session, prepared) = self.0.prepare(ask, how).map_err(|error| (error, None))?;
             let outcome = match prepared {
                 Prepared::One(request) => session.answer(*request),
-                Prepared::Several(terms, course) => session.answer_course(terms, *course),
+                Prepared::Several(terms, course) => session.answer_course(&terms, *course),
             };
             match outcome {
                 Err((error, _)) if fresh < FRESH_SESSIONS && is_stale(&error) => fresh += 1,

@@ -133,7 +133,7 @@ impl Walk {
         let last = self.last.take();
         let http_status = last.as_ref().map_or(error.http_status, |last| last.status.as_u16());
         let delivery = if last.is_some() { Delivery::ResponseStarted } else { error.delivery };
-        Failure { error: Error { http_status, delivery, ..error }, response: last }
+        Failure { error: Error { delivery, http_status, ..error }, response: last }
     }
 
     fn put_together(&mut self, reply: Box<Reply>) -> Outcome {
@@ -216,7 +216,7 @@ impl Walk {
             from.finish(Err(Error::closed(Detail::SessionClosed)));
             sent
         };
-        let (sent, ()) = tokio::join!(send, moving.all());
+        let (came, ()) = tokio::join!(send, moving.all());
         let Moving { to, .. } = moving;
         let head = lock(&head.came).take();
         self.headed |= head.is_some();
@@ -224,7 +224,7 @@ impl Walk {
             To::Kept(bytes) => bytes.freeze(),
             To::Caller(_) => Bytes::new(),
         };
-        let (error, report) = match sent {
+        let (error, report) = match came {
             Ok(report) => (ear.ends().err(), Some(report)),
             Err(failure) if failure.response.is_some() => return Err(failure),
             Err(failure) => (Some(failure.error), None),

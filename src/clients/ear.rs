@@ -39,13 +39,9 @@ impl Ear {
         if self.failed.is_none() && events.finish() {
             self.failed = self.decoder.event(events.event(), &mut self.telling).err();
         }
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => {
-                self.decoder.end(&mut self.telling)?;
-                if self.telling.is_done() { Ok(()) } else { Err(cut_short()) }
-            }
-        }
+        self.failed.take().map_or(Ok(()), Err)?;
+        self.decoder.end(&mut self.telling)?;
+        if self.telling.is_done() { Ok(()) } else { Err(cut_short()) }
     }
 
     /// All that it told.

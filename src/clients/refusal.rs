@@ -125,7 +125,6 @@ pub fn message(told: &Told, status: StatusCode) -> String {
     format!("provider: HTTP {number}: it {what}; its words are in the reply")
 }
 
-#[allow(dead_code)]
 /// Seconds that a text names: "Try again in 123 seconds".
 pub fn seconds_named(text: &str) -> Option<Duration> {
     let lower = text.to_lowercase();

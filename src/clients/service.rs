@@ -68,7 +68,10 @@ pub enum Credential {
     None,
     Fixed(HeaderValue),
     /// A token that is had first. `brought`: one that its owner has, until it is refused.
-    Token { scheme: &'static str, brought: Option<Secret> },
+    Token {
+        scheme: &'static str,
+        brought: Option<Secret>,
+    },
 }
 
 /// A call that takes several requests, one after the other.

@@ -8,9 +8,9 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::InFlight;
 use super::handle::{Answered, SessionHandle, alone};
 use super::launch::{Ending, HeadTold, hold};
+use super::{InFlight, Session};
 use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
 use crate::config::TimeLimit;
@@ -77,17 +77,23 @@ impl Within {
         tokio::select! {
             () = fired(self.cancel) => cancelled_by_handle(),
             () = fired(self.interrupt) => interrupted_by_signal(),
-            why = self.cut(&self.begun, || false) => why,
+            why = self.cut(None, || false) => why,
             why = ran_out => why,
         }
     }
 
     /// Ends when a session of the call or its queue has no more patience, or nobody reads what comes. Once a response's head is
     /// there who moves its body sees to the last.
-    async fn cut(&self, begun: &InFlight, headed: impl Fn() -> bool) -> Error {
+    async fn cut(&self, begun: Option<&InFlight>, headed: impl Fn() -> bool) -> Error {
         let queue = async {
             match &self.queue {
                 Some(queue) => queue.cut_off().await,
+                None => pending().await,
+            }
+        };
+        let elsewhere = async {
+            match begun {
+                Some(begun) => begun.0.cut_off().await,
                 None => pending().await,
             }
         };
@@ -96,11 +102,19 @@ impl Within {
             _ => Poll::Pending,
         });
         tokio::select! {
-            why = begun.0.cut_off() => why,
+            why = elsewhere => why,
             why = self.begun.0.cut_off() => why,
             why = queue => why,
             () = abandoned => freed_early(),
         }
+    }
+
+    /// One of its requests goes over this session: `None` where the call is counted there already.
+    fn over(&self, session: &Arc<Session>) -> Result<Option<InFlight>> {
+        if !Arc::ptr_eq(session, &self.begun.0) {
+            return InFlight::begin(session).map(Some);
+        }
+        session.closed_error().map_or(Ok(None), Err)
     }
 
     /// A request of the call: its time runs since the call began.
@@ -126,11 +140,11 @@ fn freed_early() -> Error {
 impl SessionHandle {
     /// Sends one request of a call: the whole response.
     pub async fn send_within(&self, request: Request, within: &Within) -> std::result::Result<Response, Failure> {
-        let begun = InFlight::begin(&self.session)?;
+        let begun = within.over(&self.session)?;
         let mut exchange = self.exchange(request)?;
         within.joined_by(&mut exchange);
         let tally = self.tally(&exchange);
-        let outcome = exchange.run(pin!(within.cut(&begun, || false))).await;
+        let outcome = exchange.run(pin!(within.cut(begun.as_ref(), || false))).await;
         tally.ended(outcome.as_ref().map(|response| response.report.reused));
         outcome
     }
@@ -143,17 +157,17 @@ impl SessionHandle {
         headed: impl Fn() -> bool,
         within: &Within,
     ) -> std::result::Result<Report, Failure> {
-        let begun = InFlight::begin(&self.session)?;
+        let begun = within.over(&self.session)?;
         let mut exchange = self.exchange(request)?;
         within.joined_by(&mut exchange);
         let tally = self.tally(&exchange);
-        let outcome = exchange.stream(pin!(within.cut(&begun, headed)), stream).await;
+        let outcome = exchange.stream(pin!(within.cut(begun.as_ref(), headed)), stream).await;
         tally.ended(outcome.as_ref().map(|report| report.reused));
         outcome
     }
 
     /// Carries out a call and waits for what its caller asked for: the whole response, or a stream's head.
-    pub fn answer_course(&self, terms: Terms, course: impl Course) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn answer_course(&self, terms: &Terms, course: impl Course) -> std::result::Result<Arc<Answer>, Answered> {
         let interrupt = if terms.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
         let flag = interrupt.as_ref().map(Hold::cancel);
         let plan = terms.plan.clone();
@@ -162,10 +176,10 @@ impl SessionHandle {
             let pipe = self.new_pipe();
             let sink: Arc<dyn Sink> = Arc::new(HeadTold(Mutex::new(Some(tell))));
             let stream = Stream { pipe: pipe.clone(), plan: plan.clone(), sink: sink.clone() };
-            let within = self.within(&terms, Some(stream), flag, None).map_err(alone)?;
+            let within = self.within(terms, Some(stream), flag, None).map_err(alone)?;
             return self.headed(self.begins(within, sink, course), told, interrupt.as_ref(), pipe, plan);
         }
-        let run = course.run(self.within(&terms, None, flag, None).map_err(alone)?);
+        let run = course.run(self.within(terms, None, flag, None).map_err(alone)?);
         let outcome = match flag {
             Some(flag) => self.runtime.wait_interruptibly(run, flag),
             None => self.runtime.wait(run),

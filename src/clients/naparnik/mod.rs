@@ -78,15 +78,10 @@ impl Service for Naparnik {
                 Told { status: Status::Auth, detail: Detail::None, again: Again::Never, token: false, ..told }
             }
             // Another message of the conversation is being answered.
-            StatusCode::LOCKED => Told {
-                status: Status::RateLimited,
-                detail: Detail::Concurrency,
-                again: Again::Surely(None),
-                ..told
-            },
-            StatusCode::TOO_MANY_REQUESTS => {
-                Told { cool: refusal::seconds_named(&told.problem.text), ..told }
+            StatusCode::LOCKED => {
+                Told { status: Status::RateLimited, detail: Detail::Concurrency, again: Again::Surely(None), ..told }
             }
+            StatusCode::TOO_MANY_REQUESTS => Told { cool: refusal::seconds_named(&told.problem.text), ..told },
             _ => told,
         }
     }

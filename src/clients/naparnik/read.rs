@@ -50,7 +50,7 @@ struct Hearing {
 /// A message so far.
 #[derive(Default)]
 struct Message {
-    begun: bool,
+    stage: Stage,
     uuid: String,
     think: Think,
     /// The last part, for the servers that repeat it at the end.
@@ -58,9 +58,17 @@ struct Message {
     spoke: bool,
     thought: String,
     calls: Vec<Called>,
-    finished: bool,
     finish: String,
     foreign: bool,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Awaited,
+    Comes,
+    Finished,
 }
 
 impl Message {
@@ -68,7 +76,11 @@ impl Message {
     fn is_over_by(&self, part: &Part) -> bool {
         let same = !part.uuid.is_empty() && part.uuid == self.uuid;
         let another = !part.uuid.is_empty() && !self.uuid.is_empty() && !same;
-        self.begun && (another || self.finished && !(same && part.finished))
+        match self.stage {
+            Stage::Awaited => false,
+            Stage::Comes => another,
+            Stage::Finished => another || !(same && part.finished),
+        }
     }
 }
 
@@ -76,7 +88,7 @@ impl Decode for Hearing {
     fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
         let data = event.data.trim();
         if data == "[DONE]" {
-            if self.message.foreign && !self.message.finished {
+            if self.message.foreign && self.message.stage == Stage::Comes {
                 self.finished(None, None, telling)?;
             }
             return Ok(());
@@ -95,7 +107,7 @@ impl Decode for Hearing {
 
     fn end(&mut self, telling: &mut Telling) -> Result<()> {
         let message = &mut self.message;
-        if !message.finished {
+        if message.stage != Stage::Finished {
             return Ok(());
         }
         let calls = std::mem::take(&mut message.calls).into_iter().map(|called| called.call);
@@ -146,7 +158,10 @@ impl Hearing {
         }
         let Part { uuid, delta, content, finished, finish, foreign, .. } = part;
         let message = &mut self.message;
-        (message.begun, message.foreign) = (true, foreign);
+        message.foreign = foreign;
+        if message.stage == Stage::Awaited {
+            message.stage = Stage::Comes;
+        }
         if !uuid.is_empty() {
             message.uuid = uuid;
         }
@@ -166,7 +181,9 @@ impl Hearing {
     /// More of the message.
     fn more(&mut self, delta: Content, telling: &mut Telling) -> Result<()> {
         let Content { text, reasoning, calls } = delta;
-        calls.into_iter().for_each(|called| called.joins(&mut self.message.calls));
+        for called in calls {
+            called.joins(&mut self.message.calls);
+        }
         self.thinks(&reasoning, telling)?;
         if text.is_empty() {
             return Ok(());
@@ -203,7 +220,7 @@ impl Hearing {
         }
         if !told_whole {
             if let Some(mut delta) = delta {
-                if self.message.finished || delta.text == self.message.last {
+                if self.message.stage == Stage::Finished || delta.text == self.message.last {
                     delta.text.clear();
                 }
                 if !self.message.calls.is_empty() {
@@ -219,7 +236,7 @@ impl Hearing {
         if !self.message.spoke && std::mem::take(&mut self.replaces) {
             telling.whole_text("")?;
         }
-        self.message.finished = true;
+        self.message.stage = Stage::Finished;
         Ok(())
     }
 

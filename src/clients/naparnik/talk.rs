@@ -145,12 +145,14 @@ impl Talk {
         }
         let verdicts: Vec<_> = reply.calls.iter().map(|call| Verdict::of(call, &self.common.tools)).collect();
         if verdicts.contains(&Verdict::Callers) {
-            return Ok(self.end(reply));
+            self.end(reply);
+            return Ok(());
         }
         if !verdicts.is_empty() {
             return self.wants_tools(&reply.calls, &verdicts);
         }
-        let is_empty = reply.text.trim().is_empty() && matches!(reply.finish, Finish::Stop | Finish::Tool | Finish::Other);
+        let is_empty =
+            reply.text.trim().is_empty() && matches!(reply.finish, Finish::Stop | Finish::Tool | Finish::Other);
         if is_empty && self.nudges < MOST_NUDGES {
             self.nudges += 1;
             self.say(NUDGE);
@@ -175,7 +177,8 @@ impl Talk {
             || verdicts.iter().all(|verdict| *verdict == Verdict::Rejected);
         self.useless = if is_useless { self.useless + 1 } else { 0 };
         if self.rounds <= MOST_ROUNDS && self.useless < MOST_USELESS {
-            let answers = calls.iter().zip(verdicts).map(|(call, verdict)| answer(&call.id, *verdict == Verdict::Accepted));
+            let answers =
+                calls.iter().zip(verdicts).map(|(call, verdict)| answer(&call.id, *verdict == Verdict::Accepted));
             self.give(&answers.collect::<Vec<_>>());
             return Ok(());
         }

@@ -8,7 +8,7 @@ use super::talk::Talk;
 use super::*;
 use crate::body::events::{Events, Format};
 use crate::body::reply::{Call, Delta, Dialect, Finish, Reply, Telling};
-use crate::clients::ask::{Chat, Choice, Message, Role, Tool};
+use crate::clients::ask::{Chat, Choice, Count, Embed, Message, Role, Tool};
 
 fn says(role: Role, content: &str) -> Message {
     Message { role, content: content.into(), ..Message::default() }
@@ -134,8 +134,12 @@ fn a_chat_makes_a_conversation_and_says_a_message_in_it() {
     talk.answered(&Reply::default(), br#"{"uuid":"c-1","root_message_uuid":"r-1"}"#).unwrap();
     let said = request(&mut talk);
     assert_eq!(said.wire.url, "chat_api/v1/conversations/c-1/messages");
-    assert_eq!((&said.wire.headers[CONTENT_TYPE], &said.wire.headers[ACCEPT]), (&"application/json".parse().unwrap(), &"text/event-stream".parse().unwrap()));
-    let expected = json!({"parent_uuid": "r-1", "role": "user", "content": {"content": {"instruction": "вопрос"}, "tools": []}});
+    assert_eq!(
+        (&said.wire.headers[CONTENT_TYPE], &said.wire.headers[ACCEPT]),
+        (&"application/json".parse().unwrap(), &"text/event-stream".parse().unwrap())
+    );
+    let expected =
+        json!({"parent_uuid": "r-1", "role": "user", "content": {"content": {"instruction": "вопрос"}, "tools": []}});
     assert_eq!(body(&said), expected);
 }
 
@@ -146,7 +150,10 @@ fn a_model_names_the_skill_and_extra_goes_where_it_belongs() {
     chat.extra = json!({"programming_language": "", "other": 1}).as_object().unwrap().clone();
     let mut talk = Talk::begin(&chat, "custom").unwrap();
     let creation = body(&request(&mut talk));
-    assert_eq!((&creation["skill_name"], &creation["programming_language"], &creation["other"]), (&json!("raw"), &json!(""), &Value::Null));
+    assert_eq!(
+        (&creation["skill_name"], &creation["programming_language"], &creation["other"]),
+        (&json!("raw"), &json!(""), &Value::Null)
+    );
     assert_eq!(begun(&chat).1["other"], 1);
 }
 
@@ -155,7 +162,13 @@ fn system_and_what_was_said_before_are_told_in_the_instruction() {
     let mut assistant = says(Role::Assistant, "привет");
     assistant.calls = vec![Call { id: "1".into(), name: "f".into(), arguments: "{}".into() }];
     let tool = Message { name: "f".into(), call_id: "1".into(), ..says(Role::Tool, "42") };
-    let chat = chat(vec![says(Role::System, "Ты краток."), says(Role::User, "здравствуй"), assistant, tool, says(Role::User, "дальше")]);
+    let chat = chat(vec![
+        says(Role::System, "Ты краток."),
+        says(Role::User, "здравствуй"),
+        assistant,
+        tool,
+        says(Role::User, "дальше"),
+    ]);
     let expected = "Ты краток.\n\nПредыдущие сообщения разговора:\n\nПользователь: здравствуй\nАссистент: привет [вызов f({})]\n\
         Инструмент f: 42\n\nНовое сообщение:\n\nдальше";
     assert_eq!(begun(&chat).1["content"]["content"]["instruction"], expected);
@@ -163,7 +176,8 @@ fn system_and_what_was_said_before_are_told_in_the_instruction() {
 
 #[test]
 fn a_state_goes_on_in_its_conversation() {
-    let mut chat = chat(vec![says(Role::System, "s"), says(Role::User, "1"), says(Role::Assistant, "2"), says(Role::User, "3")]);
+    let mut chat =
+        chat(vec![says(Role::System, "s"), says(Role::User, "1"), says(Role::Assistant, "2"), says(Role::User, "3")]);
     chat.state = "c-9/a-9".into();
     let mut talk = Talk::begin(&chat, "").unwrap();
     assert_eq!(talk.alone().as_deref(), Some("c-9"));
@@ -177,9 +191,17 @@ fn a_state_goes_on_in_its_conversation() {
 #[test]
 fn the_callers_tools_are_listed_flat_and_their_results_answered_with_those_that_wait() {
     let mut chat = asks("в");
-    chat.tools = vec![Tool { name: "mine".into(), description: "d".into(), parameters: json!({"type": "object"}), ..Tool::default() }];
+    chat.tools = vec![Tool {
+        name: "mine".into(),
+        description: "d".into(),
+        parameters: json!({"type": "object"}),
+        ..Tool::default()
+    }];
     let (mut talk, said) = begun(&chat);
-    assert_eq!(said["content"]["tools"], json!([{"name": "mine", "description": "d", "parameters": {"type": "object"}}]));
+    assert_eq!(
+        said["content"]["tools"],
+        json!([{"name": "mine", "description": "d", "parameters": {"type": "object"}}])
+    );
     talk.answered(&wants(&[("mcp__web__Fetch", "{}"), ("mine", "{\"x\":1}"), ("Task", "{}")]), b"").unwrap();
     let Step::Answer(reply) = talk.next().unwrap() else { panic!() };
     assert_eq!(reply.calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["mine"]);
@@ -191,12 +213,21 @@ fn the_callers_tools_are_listed_flat_and_their_results_answered_with_those_that_
     let said = body(&request(&mut talk));
     assert_eq!((&said["role"], &said["parent_uuid"]), (&json!("tool"), &json!("a-1")));
     assert_eq!(said["content"][0], json!({"tool_call_id": "call-0", "status": "accepted", "content": null}));
-    assert_eq!((&said["content"][1]["status"], &said["content"][2]), (&json!("rejected"), &json!({"tool_call_id": "call-1", "status": "ok", "content": "7"})));
+    assert_eq!(
+        (&said["content"][1]["status"], &said["content"][2]),
+        (&json!("rejected"), &json!({"tool_call_id": "call-1", "status": "ok", "content": "7"}))
+    );
     // Where the service knows of no calls any more the results go as words.
-    let problem = refusal::problem(r#"{"error":[{"type":"value_error","msg":"No tool calls found in the previous assistant message"}]}"#.as_bytes());
+    let problem = refusal::problem(
+        r#"{"error":[{"type":"value_error","msg":"No tool calls found in the previous assistant message"}]}"#
+            .as_bytes(),
+    );
     let error = Error { http_status: 422, ..Error::new(Status::Provider, "") };
     assert!(talk.refused(&error, &Reply { problem, ..Reply::default() }));
-    assert_eq!(body(&request(&mut talk))["content"]["content"]["instruction"], "Результаты инструментов:\n\nИнструмент mine: 7");
+    assert_eq!(
+        body(&request(&mut talk))["content"]["content"]["instruction"],
+        "Результаты инструментов:\n\nИнструмент mine: 7"
+    );
     assert!(!talk.refused(&error, &Reply::default()));
 }
 
@@ -214,7 +245,7 @@ fn what_has_no_words_is_refused_by_name() {
     let with_state = |messages| Chat { state: "c/a".into(), ..chat(messages) };
     assert_eq!(field(with_state(vec![says(Role::Tool, "1")])), "messages[0].tool_call_id");
     assert_eq!(field(with_state(vec![says(Role::Tool, "1"), says(Role::User, "2")])), "messages");
-    for ask in [Ask::Models, Ask::Embed(Default::default()), Ask::Count(Default::default())] {
+    for ask in [Ask::Models, Ask::Embed(Embed::default()), Ask::Count(Count::default())] {
         assert_eq!(Naparnik.write(&ask, &config()).err().unwrap().status, Status::Unsupported);
     }
 }
@@ -258,7 +289,10 @@ fn tools_without_end_are_given_up() {
     assert_eq!(looped(named("Task")), (6, 2));
     assert_eq!(looped(|_| wants(&[("mcp__web__Fetch", "{}")])), (1 + 6, 2));
     // One useful round between makes it begin anew.
-    assert_eq!(looped(|round| wants(&[(if round % 3 == 2 { "mcp__web__Fetch" } else { "TodoWrite" }, &round.to_string())])), (15, 2));
+    assert_eq!(
+        looped(|round| wants(&[(if round % 3 == 2 { "mcp__web__Fetch" } else { "TodoWrite" }, &round.to_string())])),
+        (15, 2)
+    );
 }
 
 #[test]
@@ -337,10 +371,15 @@ fn of_several_messages_the_last_is_the_answer() {
 fn calls_of_the_servers_tools_are_for_the_steps_alone() {
     let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{\"query\":\"x\"}"}});
     let calls = json!([call("1", "mcp__web__Fetch"), call("2", "mine")]);
-    let stream = event(&json!({"uuid": "a-1", "role": "assistant", "finished": true, "content": {"content": "", "tool_calls": calls},
-        "details": {"finish_reason": "stop"}}));
+    let stream = event(
+        &json!({"uuid": "a-1", "role": "assistant", "finished": true, "content": {"content": "", "tool_calls": calls},
+        "details": {"finish_reason": "stop"}}),
+    );
     let (told, telling) = read(&[stream.as_bytes()], &["mine"], true);
-    assert_eq!((telling.reply.calls.len(), telling.reply.finish, telling.reply.finish_word.as_str()), (1, Finish::Tool, "tool_calls"));
+    assert_eq!(
+        (telling.reply.calls.len(), telling.reply.finish, telling.reply.finish_word.as_str()),
+        (1, Finish::Tool, "tool_calls")
+    );
     assert_eq!(telling.reply.state, r#"c-1/a-1/{"1":true}"#);
     assert_eq!(told.iter().filter(|delta| matches!(delta, Delta::Tool { .. })).count(), 1);
     assert_eq!(read(&[stream.as_bytes()], &["mine"], false).1.reply.calls.len(), 2);
@@ -353,7 +392,9 @@ fn calls_come_in_parts_and_those_without_id_are_text() {
         + &part(json!({"index": 0, "function": {"arguments": ":1}"}}))
         + &event(&json!({"uuid": "a", "finished": true}));
     assert_eq!(read(&[stream.as_bytes()], &[], false).1.reply.calls[0].arguments, "{\"a\":1}");
-    let stream = event(&json!({"uuid": "a", "finished": true, "content": {"content": "т", "tool_calls": [{"function": {"name": "f"}}]}}));
+    let stream = event(
+        &json!({"uuid": "a", "finished": true, "content": {"content": "т", "tool_calls": [{"function": {"name": "f"}}]}}),
+    );
     let reply = heard(&stream).reply;
     assert_eq!((reply.text.as_str(), reply.calls.len()), ("т\n{\"function\":{\"name\":\"f\"}}", 0));
 }
@@ -365,8 +406,11 @@ fn thoughts_are_told_as_such_and_an_open_one_is_hidden() {
         + &event(&json!({"uuid": "a", "content_delta": "nk>м</th"}));
     let open = heard(&stream);
     assert_eq!((open.reply.text.as_str(), open.reply.reasoning.as_str()), ("", "р1 м"));
-    let stream = stream + &event(&json!({"uuid": "a", "content_delta": "ink>да"}))
-        + &event(&json!({"uuid": "a", "finished": true, "content": {"content": "<think>м</think>да", "reasoning_content": "р1 "}}));
+    let stream = stream
+        + &event(&json!({"uuid": "a", "content_delta": "ink>да"}))
+        + &event(
+            &json!({"uuid": "a", "finished": true, "content": {"content": "<think>м</think>да", "reasoning_content": "р1 "}}),
+        );
     let reply = heard(&stream).reply;
     assert_eq!((reply.text.as_str(), reply.reasoning.as_str()), ("да", "р1 м"));
 }
@@ -392,7 +436,9 @@ fn what_is_no_json_is_passed_over_and_the_other_forms_are_read() {
     let telling = heard(&openai);
     assert!(telling.is_done() && telling.reply.text == "да");
     let responses = event(&json!({"type": "response.output_text.delta", "delta": "да"}))
-        + &event(&json!({"type": "response.completed", "response": {"output": [{"content": [{"text": "да."}]}], "usage": {"input_tokens": 3}}}));
+        + &event(
+            &json!({"type": "response.completed", "response": {"output": [{"content": [{"text": "да."}]}], "usage": {"input_tokens": 3}}}),
+        );
     let telling = heard(&responses);
     assert!(telling.is_done() && telling.reply.text == "да." && telling.reply.usage.prompt == 3);
 }
@@ -422,8 +468,14 @@ fn refusals_mean_what_the_service_means() {
     let shape = told(422, r#"{"error":[{"type":"value_error","loc":[],"msg":"Value error, x","input":{}}]}"#);
     assert_eq!((shape.again, shape.problem.text.as_str()), (Again::Never, "Value error, x"));
     let locked = told(423, "");
-    assert_eq!((locked.status, locked.detail, locked.again), (Status::RateLimited, Detail::Concurrency, Again::Surely(None)));
-    let rate = told(429, r#"{"error":"Rate limit exceeded for message creation. Try again in 123 seconds.","error_type":"rate_limit_exceeded"}"#);
+    assert_eq!(
+        (locked.status, locked.detail, locked.again),
+        (Status::RateLimited, Detail::Concurrency, Again::Surely(None))
+    );
+    let rate = told(
+        429,
+        r#"{"error":"Rate limit exceeded for message creation. Try again in 123 seconds.","error_type":"rate_limit_exceeded"}"#,
+    );
     assert_eq!((rate.status, rate.cool), (Status::RateLimited, Some(std::time::Duration::from_secs(123))));
     for status in [500, 502, 504] {
         assert_eq!(told(status, "x").again, Again::Surely(None));

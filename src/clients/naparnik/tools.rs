@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn a_call_is_the_callers_first() {
-        let of = |name: &str| Verdict::of(&Call { name: name.into(), ..Call::default() }, &["TodoWrite".into(), "mine".into()]);
+        let of = |name: &str| {
+            Verdict::of(&Call { name: name.into(), ..Call::default() }, &["TodoWrite".into(), "mine".into()])
+        };
         assert_eq!((of("mine"), of("TodoWrite")), (Verdict::Callers, Verdict::Callers));
         assert_eq!((of("mcp__web__Fetch"), of("ReadSystemFile")), (Verdict::Accepted, Verdict::Rejected));
     }

@@ -96,9 +96,13 @@ pub fn first(chat: &Chat, state: Option<&State>) -> Result<First> {
         return Ok(First::Says(new.iter().map(|(_, one)| one.content.as_str()).collect::<Vec<_>>().join("\n\n")));
     }
     if of_tools < new.len() {
-        return Err(Error::invalid("messages", "has tools' results and a user's message; send the results by themselves"));
+        return Err(Error::invalid(
+            "messages",
+            "has tools' results and a user's message; send the results by themselves",
+        ));
     }
-    let mut parts: Vec<Value> = state.pending.iter().map(|(id, accepted)| super::tools::answer(id, *accepted)).collect();
+    let mut parts: Vec<Value> =
+        state.pending.iter().map(|(id, accepted)| super::tools::answer(id, *accepted)).collect();
     for (place, message) in &new {
         if message.call_id.is_empty() {
             let field = format_args!("messages[{place}].tool_call_id").to_string();
