@@ -212,7 +212,9 @@ impl Answer {
                 Ok(Read::Got(told)) => told,
                 Ok(Read::Nothing) if limit.is_zero() => return Ok(Read::Nothing),
                 Ok(Read::Nothing) => return Err(waited_in_vain(limit)),
-                Ok(Read::End) => decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short)),
+                Ok(Read::End) => {
+                    decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short))
+                }
                 // The caller's patience is no failure of the answer.
                 Err(error) if error.detail == Detail::WaitLimit || error.status == Status::Busy => return Err(error),
                 Err(error) => Err(error),
@@ -240,7 +242,8 @@ impl Answer {
     fn talk(&self) -> Result<MutexGuard<'_, Option<Talk>>> {
         let mut talk = one_at_a_time(&self.talk)?;
         if let (None, Some(dialect)) = (&*talk, &self.plan.dialect) {
-            let telling = self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply))).unwrap_or_default();
+            let telling =
+                self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply))).unwrap_or_default();
             let decoder = dialect.decoder();
             *talk = Some(Talk { telling, decoder, last: None, failed: None, times: TokenTimes::default() });
         }

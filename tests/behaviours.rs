@@ -14,14 +14,14 @@ mod support;
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aipool::body::reply::Reply;
 use aipool::cancel::Cancel;
 use aipool::config::{
     ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TlsOptions, TransportKind,
 };
+use aipool::error::Error;
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
-use aipool::body::reply::Reply;
-use aipool::error::Error;
 use aipool::request::account::{Account, Permit, fingerprint};
 use aipool::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use aipool::session::SessionHandle;

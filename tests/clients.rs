@@ -12,5 +12,9 @@ mod openai;
 mod resilience;
 #[path = "clients/rig.rs"]
 mod rig;
+#[path = "clients/secrets.rs"]
+mod secrets;
+#[path = "clients/traps.rs"]
+mod traps;
 #[path = "clients/yandex.rs"]
 mod yandex;

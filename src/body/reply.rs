@@ -244,7 +244,12 @@ impl Telling {
         let parts = [(reasoning, Delta::Reasoning(reasoning.clone())), (text, Delta::Text(text.clone()))];
         telling.waiting.extend(parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(_, delta)| delta));
         let calls = calls.iter().cloned().enumerate();
-        telling.waiting.extend(calls.map(|(index, Call { id, name, arguments })| Delta::Tool { index, id, name, arguments }));
+        telling.waiting.extend(calls.map(|(index, Call { id, name, arguments })| Delta::Tool {
+            index,
+            id,
+            name,
+            arguments,
+        }));
         if *usage != Usage::default() {
             telling.waiting.push_back(Delta::Usage);
         }

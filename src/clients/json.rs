@@ -80,9 +80,7 @@ pub fn calls(value: &Value) -> Result<Vec<Call>> {
 
 /// Calls as OpenAI lists them.
 pub fn calls_text(calls: &[Call]) -> String {
-    let one = |call: &Call| {
-        json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
-    };
+    let one = |call: &Call| json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}});
     if calls.is_empty() { String::new() } else { calls.iter().map(one).collect::<Value>().to_string() }
 }
 
@@ -129,10 +127,7 @@ pub fn usage(value: &Value) -> Usage {
         prompt: first(&["prompt_tokens", "input_tokens", "inputTextTokens"]),
         completion: first(&["completion_tokens", "output_tokens", "completionTokens"]),
         total: first(&["total_tokens", "totalTokens"]),
-        cached: either(
-            first(&["precached_prompt_tokens", "cached_tokens"]),
-            within(&prompt_details, "cached_tokens"),
-        ),
+        cached: either(first(&["precached_prompt_tokens", "cached_tokens"]), within(&prompt_details, "cached_tokens")),
         reasoning: either(thought, within(&completion_details, "reasoningTokens")),
         context: -1,
     }
@@ -150,7 +145,8 @@ pub fn problem(value: &Value) -> Option<Problem> {
     };
     let codes = ["code", "error_type", "type", "grpcCode", "status"];
     // A word says more than a number that repeats the status.
-    let word = |value: &Value| codes.iter().map(|name| text(value, name)).find(|word| !word.is_empty()).map(str::to_owned);
+    let word =
+        |value: &Value| codes.iter().map(|name| text(value, name)).find(|word| !word.is_empty()).map(str::to_owned);
     let of = |value: &Value| Problem {
         code: word(value).unwrap_or_else(|| scalar(value, &codes)),
         text: scalar(value, &["message", "error", "detail", "error_description", "msg"]),

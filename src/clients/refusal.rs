@@ -102,7 +102,8 @@ pub fn within(problem: &Problem) -> Error {
     };
     let status = number.filter(|number| number.as_u16() >= 400).unwrap_or(by_words);
     let (status, detail) = class(status, problem, false);
-    in_body(status, "response: the provider broke its answer off with an error; its words are in the reply").detail(detail)
+    in_body(status, "response: the provider broke its answer off with an error; its words are in the reply")
+        .detail(detail)
 }
 
 /// The message of a refusal: the class and the mend. The provider's words are not in it, for they may quote the request.
@@ -118,7 +119,9 @@ pub fn message(told: &Told, status: StatusCode) -> String {
         (_, Detail::NotFound) => "does not know the model or the address; check model and base_url",
         (_, Detail::ContextOverflow) => "says that the prompt is too long; shorten it",
         (_, Detail::ContentFilter) => "refused by its content filter",
-        (_, Detail::NotJson) => "answered with something else than its format promises; check base_url and read the body",
+        (_, Detail::NotJson) => {
+            "answered with something else than its format promises; check base_url and read the body"
+        }
         (_, Detail::Overloaded) => "has no room now; try again later",
         _ => "failed; try again later",
     };
@@ -159,10 +162,34 @@ mod tests {
         let rows = [
             (400, r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#, Detail::BadRequest, "c", "m"),
             (404, r#"{"error":"model 'x' not found"}"#, Detail::NotFound, "", "model 'x' not found"),
-            (400, r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#, Detail::BadRequest, "BadRequestError", "m"),
-            (422, r#"{"detail":[{"loc":["body"],"msg":"m"}]}"#, Detail::BadRequest, "", r#"[{"loc":["body"],"msg":"m"}]"#),
-            (503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, Detail::Overloaded, "unavailable_error", "Loading model"),
-            (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error","n_ctx":1}}"#, Detail::ContextOverflow, "exceed_context_size_error", "m"),
+            (
+                400,
+                r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#,
+                Detail::BadRequest,
+                "BadRequestError",
+                "m",
+            ),
+            (
+                422,
+                r#"{"detail":[{"loc":["body"],"msg":"m"}]}"#,
+                Detail::BadRequest,
+                "",
+                r#"[{"loc":["body"],"msg":"m"}]"#,
+            ),
+            (
+                503,
+                r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+                Detail::Overloaded,
+                "unavailable_error",
+                "Loading model",
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error","n_ctx":1}}"#,
+                Detail::ContextOverflow,
+                "exceed_context_size_error",
+                "m",
+            ),
             (403, "<html>no</html>", Detail::NotFound, "", "<html>no</html>"),
             (500, "", Detail::ServerError, "", ""),
         ];

@@ -45,8 +45,8 @@ impl Secret {
         text.extend_from_slice(scheme.as_bytes());
         text.extend_from_slice(self.0.as_bytes());
         let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
-        let mut value =
-            value.map_err(|_| Error::new(Status::InvalidArgument, "credential: has a character that no header holds"))?;
+        let mut value = value
+            .map_err(|_| Error::new(Status::InvalidArgument, "credential: has a character that no header holds"))?;
         value.set_sensitive(true);
         Ok(value)
     }

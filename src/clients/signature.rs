@@ -21,7 +21,11 @@ pub enum Signature {
     None,
     Fixed(HeaderValue),
     /// `session`: where tokens are had, made ready before anybody drives.
-    Token { tokens: Arc<Tokens>, client: Arc<Inner>, session: Arc<SessionHandle> },
+    Token {
+        tokens: Arc<Tokens>,
+        client: Arc<Inner>,
+        session: Arc<SessionHandle>,
+    },
 }
 
 impl Signature {
@@ -83,7 +87,8 @@ fn in_token(error: &Error) -> Error {
 fn refused(service: &dyn Service, response: &Response) -> Error {
     let number = response.status.as_u16();
     let said = super::refusal::problem(&response.body);
-    let code = if said.code.len() <= 8 && said.code.bytes().all(|byte| byte.is_ascii_digit()) { &*said.code } else { "" };
+    let code =
+        if said.code.len() <= 8 && said.code.bytes().all(|byte| byte.is_ascii_digit()) { &*said.code } else { "" };
     let is_page = matches!(number, 403 | 404) && response.body.trim_ascii_start().first() == Some(&b'<');
     let (status, mend) = service.token_refusal(number, code).unwrap_or(match number {
         429 => (Status::RateLimited, "wait as long as retry_after_ms says"),

@@ -167,7 +167,9 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
         poll_interval: match args::time_limit("poll_interval_ms", options.poll_interval_ms)? {
             None => POLL_INTERVAL,
             Some(Some(interval)) => interval,
-            Some(None) => return Err(Error::invalid("poll_interval_ms", "cannot be off; use 1 or more, or 0 for 10000")),
+            Some(None) => {
+                return Err(Error::invalid("poll_interval_ms", "cannot be off; use 1 or more, or 0 for 10000"));
+            }
         },
         api_version: args::within("api_version", options.api_version.into(), 0, 2)? as u32,
     };

@@ -151,7 +151,8 @@ mod tests {
     use http::HeaderName;
 
     fn headers(left: u64, reset: &str) -> HeaderMap {
-        let pairs = [("x-ratelimit-remaining-requests", left.to_string()), ("x-ratelimit-reset-requests", reset.into())];
+        let pairs =
+            [("x-ratelimit-remaining-requests", left.to_string()), ("x-ratelimit-reset-requests", reset.into())];
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 

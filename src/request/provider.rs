@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::account::Permit;
-use crate::error::{Error, Result};
 use crate::body::reply::Reply;
+use crate::error::{Error, Result};
 
 /// What to wait for before an attempt may go.
 pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<Permit>> + Send + 'a>>;

@@ -122,7 +122,8 @@ fn a_refused_token_is_renewed_once_and_a_fresh_ones_refusal_is_final() {
 fn a_page_and_a_refusal_without_a_word_of_tokens_renew_none() {
     let listener = Listener::open();
     let client = at(&listener);
-    for (fault, detail) in [("error=gigachat-html-403", Detail::NotFound), ("error=gigachat-permission", Detail::Permission)]
+    for (fault, detail) in
+        [("error=gigachat-html-403", Detail::NotFound), ("error=gigachat-permission", Detail::Permission)]
     {
         let (error, reply) = refused(&client, says("раз"), &faulty(fault));
         assert_eq!((error.status, error.detail, error.http_status), (Status::Provider, detail, 403), "{fault}");

@@ -239,7 +239,7 @@ fn reasoning_unknown_ends_and_calls_without_ids_come_through() {
 #[test]
 fn ollama_speaks_its_own_lines() {
     let listener = Listener::open();
-    let given = Given { base_url: text(&listener.http), model: text("sandbox-1"), ..Given::default() };
+    let given = Given { base_url: text(&listener.http), model: text("sandbox-small"), ..Given::default() };
     let client = client(Kind::Ollama, given);
     let whole = answered(&client, says("one two three"), &how());
     assert_eq!(whole.finish, Finish::Stop);

@@ -117,10 +117,9 @@ fn embeddings_counts_and_models_are_there() {
 
 #[test]
 fn an_oauth_token_and_a_machines_own_are_exchanged_once() {
-    for (path, oauth) in [
-        ("iam/v1/tokens", "y0_token"),
-        ("computeMetadata/v1/instance/service-accounts/default/token", ""),
-    ] {
+    for (path, oauth) in
+        [("iam/v1/tokens", "y0_token"), ("computeMetadata/v1/instance/service-accounts/default/token", "")]
+    {
         let listener = Listener::open();
         let auth_url = text(&format!("{}/yandex/{path}", listener.http));
         let given = Given { api_key: text(""), oauth_token: text(oauth), auth_url, ..given(&listener) };

@@ -32,9 +32,8 @@ impl Service for OpenAi {
     }
 
     fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
-        let sign = |wire: Wire| {
-            wire.with("openai-organization", &config.organization)?.with("openai-project", &config.folder)
-        };
+        let sign =
+            |wire: Wire| wire.with("openai-organization", &config.organization)?.with("openai-project", &config.folder);
         Ok(match ask {
             Ask::Chat(chat) => {
                 let wire = sign(Wire::post("chat/completions", &chat_body(chat, &config.model)?))?;

@@ -31,7 +31,11 @@ impl Service for Ollama {
         Ok(match ask {
             Ask::Chat(chat) => {
                 let wire = Wire::post("api/chat", &body(chat, &config.model)?);
-                if chat.stream { Written::ndjson(wire, Lines::default()) } else { Written::whole(wire, Lines::default()) }
+                if chat.stream {
+                    Written::ndjson(wire, Lines::default())
+                } else {
+                    Written::whole(wire, Lines::default())
+                }
             }
             Ask::Embed(embed) => {
                 let model = embed.model.as_deref().unwrap_or(&config.embedding_model);
@@ -85,8 +89,9 @@ fn message(message: &Message) -> Value {
     let mut out = json!({"role": message.role.word(), "content": message.content});
     if !message.calls.is_empty() {
         let calls = message.calls.iter();
-        out["tool_calls"] =
-            calls.map(|call| json!({"function": {"name": call.name, "arguments": from_text(&call.arguments)}})).collect();
+        out["tool_calls"] = calls
+            .map(|call| json!({"function": {"name": call.name, "arguments": from_text(&call.arguments)}}))
+            .collect();
     }
     if message.role == Role::Tool && !message.name.is_empty() {
         out["tool_name"] = message.name.as_str().into();

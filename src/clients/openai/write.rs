@@ -42,9 +42,7 @@ fn message(message: &Message) -> Value {
         if message.content.is_empty() {
             out["content"] = Value::Null;
         }
-        let call = |call: &crate::body::reply::Call| {
-            json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
-        };
+        let call = |call: &crate::body::reply::Call| json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}});
         out["tool_calls"] = message.calls.iter().map(call).collect();
     }
     if message.role == Role::Tool {

@@ -126,12 +126,18 @@ fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
     wire.with("x-folder-id", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
 }
 
-/// Only the other API lists models: at the same origin.
+/// Only the other API lists models: beside this one, under `/v1`.
 fn models(config: &ClientConfig) -> Result<Wire> {
-    let base = url::Url::parse(&config.base_url);
-    let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
-    let url = format!("{}/v1/models", base.origin().ascii_serialization());
-    sign(Wire::get(url), config)?.with("openai-project", config.folder.trim())
+    let base = config.base_url.trim_end_matches('/');
+    let beside = match base.strip_suffix("/foundationModels/v1") {
+        Some(before) => format!("{before}/v1"),
+        None => {
+            let base = url::Url::parse(base);
+            let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
+            format!("{}/v1", base.origin().ascii_serialization())
+        }
+    };
+    sign(Wire::get(format!("{beside}/models")), config)?.with("openai-project", config.folder.trim())
 }
 
 #[cfg(test)]
