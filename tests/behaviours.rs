@@ -938,8 +938,8 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
             let error = Error::new(Status::Provider, "");
             Judgement { again: Again::Surely(Some(Duration::from_millis(1))), error, reply: Reply::default() }
         }
-        fn read(&self, _: &[u8]) -> Result<Reply, (Error, Reply)> {
-            Ok(Reply::default())
+        fn read(&self, _: &[u8]) -> (Reply, Result<(), Error>) {
+            (Reply::default(), Ok(()))
         }
     }
     let account = Account::get(fingerprint(&["a_provider_lets"]), 1, 0, true);

@@ -10,9 +10,9 @@ use aipool::body::reader::Plan;
 use aipool::body::reply::{Delta, Finish};
 use aipool::cancel::Cancel;
 use aipool::clients::ask::{Ask, Chat, Message};
-use aipool::clients::config::ClientConfig;
+use aipool::clients::config::{ClientConfig, Ways};
+use aipool::clients::given::{Given, Text};
 use aipool::clients::kind::Kind;
-use aipool::clients::secret::Secret;
 use aipool::clients::{Client, Home, How};
 use aipool::config::{LimitOverrides, MaxSize, PoolConfig, SessionConfig};
 use aipool::error::{Detail, Error, Phase, Status};
@@ -61,28 +61,10 @@ fn rig(threads: usize, answer: impl Fn(usize, &mut Conn) -> io::Result<()> + Sen
 }
 
 fn config_for(url: &str) -> ClientConfig {
-    ClientConfig {
-        kind: Kind::Naparnik,
-        base_url: url.to_owned(),
-        auth_url: String::new(),
-        api_key: Secret::new("api_key", "tok-1").unwrap(),
-        access_token: Secret::default(),
-        user: String::new(),
-        password: Secret::default(),
-        oauth_token: Secret::default(),
-        scope: String::new(),
-        folder: String::new(),
-        organization: String::new(),
-        model: String::new(),
-        embedding_model: String::new(),
-        affinity: String::new(),
-        max_concurrency: 2,
-        retries: 0,
-        breaks_after: 5,
-        paced: true,
-        pooled: true,
-        session: SessionConfig::default(),
-    }
+    let text = |text: &str| Text::new(text.to_owned());
+    let given = Given { base_url: text(url), api_key: text("tok-1"), ..Given::default() };
+    let ways = Ways { retries: Some(0), ..Ways::default() };
+    ClientConfig::new(Kind::Naparnik, &given, ways, SessionConfig::default()).unwrap()
 }
 
 impl Rig {

@@ -16,7 +16,7 @@ use crate::body::events::Format;
 use crate::body::reader::Plan;
 use crate::body::reply::Dialect;
 use crate::cancel::Cancel;
-use crate::config::{EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
+use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
 use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::pool::ConnectionPool;
 use crate::queue::Queue;
@@ -237,7 +237,7 @@ impl Inner {
     /// Tokens are had without the client's certificate, and without its headers.
     fn token_session(&self) -> SessionConfig {
         let mut config = self.config.session.clone();
-        config.connection.tls.client = Default::default();
+        config.connection.tls.client = ClientCertificate::default();
         config.defaults.headers.clear();
         config.partition.push_str("/token");
         config

@@ -63,7 +63,7 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// Checks what was given, and takes the kind's own for the rest.
-    pub fn new(kind: Kind, given: Given, ways: Ways, mut session: SessionConfig) -> Result<ClientConfig> {
+    pub fn new(kind: Kind, given: &Given, ways: Ways, mut session: SessionConfig) -> Result<ClientConfig> {
         let usual = kind.usual();
         let or = |text: &Text, usual: &str| if text.is_empty() { usual.to_owned() } else { text.trim().to_owned() };
         let tls = &mut session.connection.tls;
@@ -81,7 +81,7 @@ impl ClientConfig {
             base_url: or(&given.base_url, usual.base_url),
             auth_url: or(&given.auth_url, usual.auth_url),
             api_key: match kind {
-                Kind::GigaChat => gigachat::authorization_key(&given)?,
+                Kind::GigaChat => gigachat::authorization_key(given)?,
                 _ => Secret::new("api_key", &given.api_key)?,
             },
             access_token: Secret::new("access_token", &given.access_token)?,
@@ -133,6 +133,7 @@ impl ClientConfig {
 }
 
 /// How a client goes about its calls, where its owner said.
+#[derive(Clone, Copy, Debug)]
 pub struct Ways {
     pub max_concurrency: Option<usize>,
     pub retries: Option<u32>,

@@ -153,7 +153,7 @@ pub fn problem(value: &Value) -> Option<Problem> {
     };
     match value.get("error") {
         Some(inner @ Value::Object(_)) => Some(of(inner)),
-        Some(Value::Array(several)) => several.first().map(|first| of(first)),
+        Some(Value::Array(several)) => several.first().map(&of),
         Some(Value::String(text)) => Some(Problem { code: scalar(value, &codes), text: text.clone() }),
         _ => {
             let problem = of(value);

@@ -51,9 +51,8 @@ pub fn told(refusal: &Refusal<'_>) -> Told {
     let number = refusal.status.as_u16();
     Told {
         again: match (status, number) {
-            (Status::Quota, _) => Again::Never,
             // An answer to the request itself; the others may be the server's passing trouble.
-            (_, 400..=404 | 413 | 422) => Again::Never,
+            (Status::Quota, _) | (_, 400..=404 | 413 | 422) => Again::Never,
             (_, 408 | 409 | 500 | 502 | 504) => Again::Surely(None),
             _ => Again::Perhaps(None),
         },

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use super::client::{Inner, WHO};
 use super::service::{Service, Wire};
 use super::token::{Flight, Granted, Tokens};
-use crate::config::PersistenceOverrides;
+use crate::config::{LimitOverrides, PersistenceOverrides};
 use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 use crate::request::Request;
 use crate::request::retry_after::Advice;
@@ -63,7 +63,7 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
     let wire = client.service.token_request(&client.config)?;
     let Wire { method, url, mut headers, body } = wire;
     headers.entry(USER_AGENT).or_insert(WHO);
-    let limits = client.config.limits(Default::default(), false);
+    let limits = client.config.limits(LimitOverrides::default(), false);
     let request = Request {
         persistence: PersistenceOverrides { retries: Some(client.config.retries), redirects: None },
         // A second token does no harm.

@@ -69,7 +69,7 @@ impl Tokens {
         if state.current.is_some() {
             return Ok(());
         }
-        state.keep(Granted { token, ends: None }, self.scheme)
+        state.keep(&Granted { token, ends: None }, self.scheme)
     }
 
     /// A token that is good for a while, and its number. Where there is none `fetch` is called, by one of all who ask, with what
@@ -118,7 +118,7 @@ impl Tokens {
 }
 
 impl State {
-    fn keep(&mut self, granted: Granted, scheme: &str) -> Result<()> {
+    fn keep(&mut self, granted: &Granted, scheme: &str) -> Result<()> {
         let header = granted.token.header(scheme)?;
         self.last_number += 1;
         let now = SystemTime::now();
@@ -141,7 +141,7 @@ pub struct Flight {
 impl Flight {
     pub fn lands(self, outcome: Result<Granted>) {
         let mut state = lock(&self.tokens.state);
-        let outcome = outcome.and_then(|granted| state.keep(granted, self.tokens.scheme));
+        let outcome = outcome.and_then(|granted| state.keep(&granted, self.tokens.scheme));
         state.flight = None;
         drop(state);
         let _ = self.tell.send(Some(outcome));

@@ -12,7 +12,7 @@ use super::service::Told;
 use super::signature::Signature;
 use crate::body::events::Format;
 use crate::body::reply::{Dialect, Reply, Telling};
-use crate::error::{Detail, Error, Status};
+use crate::error::{Detail, Error, Result, Status};
 use crate::request::account::Permit;
 use crate::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use crate::request::retry_after::Advice;
@@ -86,12 +86,9 @@ impl Provider for Turn {
         Judgement { again, error, reply: Reply { problem, ..Reply::default() } }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Reply, (Error, Reply)> {
+    fn read(&self, body: &[u8]) -> (Reply, Result<()>) {
         let mut telling = Telling::default();
         let read = self.dialect.whole(body, &mut telling);
-        match read {
-            Ok(()) => Ok(telling.reply),
-            Err(error) => Err((error, telling.reply)),
-        }
+        (telling.reply, read)
     }
 }

@@ -222,9 +222,12 @@ pub unsafe fn parse(call: *const aip_call) -> Result<(Ask, How)> {
 pub unsafe fn generate(prompt: *const c_char, len: usize, call: *const aip_call) -> Result<(Ask, How)> {
     // SAFETY: the header's contract.
     let prompt = unsafe { args::text("prompt", prompt, len)? };
-    // SAFETY: the header's contract.
-    let (mut ask, how) =
-        if call.is_null() { (Ask::Chat(Box::default()), How::default()) } else { unsafe { parse_but_prompt(call)? } };
+    let (mut ask, how) = if call.is_null() {
+        (Ask::Chat(Box::default()), How::default())
+    } else {
+        // SAFETY: the header's contract.
+        unsafe { parse_but_prompt(call)? }
+    };
     let Ask::Chat(chat) = &mut ask else {
         return Err(Error::invalid("operation", "is not AIP_CALL_CHAT; use aip_client_call()"));
     };

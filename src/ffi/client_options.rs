@@ -173,7 +173,7 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
         },
         api_version: args::within("api_version", options.api_version.into(), 0, 2)? as u32,
     };
-    ClientConfig::new(kind, given, ways, session.unwrap_or_default())
+    ClientConfig::new(kind, &given, ways, session.unwrap_or_default())
 }
 
 /// # Safety

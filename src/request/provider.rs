@@ -34,7 +34,7 @@ pub trait Provider: Send + Sync {
     fn judge(&self, permit: &Permit, refusal: &Refusal<'_>) -> Judgement;
 
     /// Reads a whole answer; a failure in it comes with what could be read.
-    fn read(&self, body: &[u8]) -> std::result::Result<Reply, (Error, Reply)>;
+    fn read(&self, body: &[u8]) -> (Reply, Result<()>);
 }
 
 /// An answer that is no success, with its body as far as it was read.

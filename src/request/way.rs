@@ -288,8 +288,8 @@ fn refused(response: Response, (error, reply): (Error, Reply)) -> Failure {
 /// A whole answer, read by the provider's client.
 fn read(provider: &dyn Provider, response: Response) -> Result<Response, Failure> {
     match provider.read(&response.body) {
-        Ok(reply) => Ok(Response { reply: Some(Box::new(reply)), ..response }),
-        Err((error, reply)) => {
+        (reply, Ok(())) => Ok(Response { reply: Some(Box::new(reply)), ..response }),
+        (reply, Err(error)) => {
             let error = Error { http_status: response.status.as_u16(), ..error };
             Err(refused(response, (error, reply)))
         }

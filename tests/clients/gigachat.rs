@@ -144,7 +144,7 @@ fn wrong_credentials_and_scopes_are_told_before_anything_is_asked() {
     assert_eq!(listener.counter(&format!("requests:{CHAT}")), 0);
     let bad = Given { scope: text("EVERYTHING"), ..given(&listener) };
     let session = aipool::config::SessionConfig::default();
-    let config = aipool::clients::config::ClientConfig::new(Kind::GigaChat, bad, Ways::default(), session);
+    let config = aipool::clients::config::ClientConfig::new(Kind::GigaChat, &bad, Ways::default(), session);
     let error = config.and_then(|config| Client::new(config, aipool::clients::Home::Given(pool()))).err().unwrap();
     assert!(error.message.starts_with("scope:"), "{}", error.message);
 }

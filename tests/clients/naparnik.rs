@@ -1,6 +1,7 @@
 //! 1C:Naparnik.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Chat, Message, Role, Tool};
@@ -101,8 +102,8 @@ fn every_oddity_of_its_streams_tells_the_text_once() {
 fn heartbeats_alone_do_not_keep_a_call_alive() {
     let listener = Listener::open();
     let mut how = faulty("heartbeats=5");
-    how.limits.first_event = millis(200);
-    how.limits.between_events = millis(200);
+    how.limits.first_event = Some(Some(Duration::from_millis(200)));
+    how.limits.between_events = Some(Some(Duration::from_millis(200)));
     let outcome = asked(&at(&listener), streams("раз"), &how);
     let error = match outcome {
         Err((error, _)) => error,
@@ -115,11 +116,11 @@ fn heartbeats_alone_do_not_keep_a_call_alive() {
 #[test]
 fn a_wait_named_in_words_is_the_accounts() {
     let listener = Listener::open();
-    let client = client_with(Kind::Naparnik, given(&listener), Ways { paced: false, ..Ways::default() });
+    let client = client_with(Kind::Naparnik, &given(&listener), Ways { paced: false, ..Ways::default() });
     let (error, reply) =
         refused(&client, says("раз"), &How { retries: Some(0), ..faulty("error=naparnik-rate,seconds=7") });
     assert_eq!(error.status, Status::RateLimited);
-    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)), "{:?}", reply);
+    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)), "{reply:?}");
 }
 
 #[test]

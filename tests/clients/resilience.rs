@@ -17,7 +17,7 @@ const CHAT: &str = "/v1/chat/completions";
 fn at(listener: &Listener, key: &str, ways: Ways) -> Client {
     let base_url = text(&format!("{}/v1", listener.http));
     let given = Given { base_url, api_key: text(key), model: text("sandbox-1"), ..Given::default() };
-    client_with(Kind::OpenAi, given, ways)
+    client_with(Kind::OpenAi, &given, ways)
 }
 
 fn how() -> How {
@@ -64,7 +64,7 @@ fn slots_are_held_to_the_end_of_a_stream_by_all_clients_of_an_account() {
     let first_answer =
         asked(&first, streams("one two"), &faulty("no-done,linger")).map_err(|(error, _)| error).unwrap();
     let mut how = how();
-    how.limits.queue = millis(30);
+    how.limits.queue = Some(Some(Duration::from_millis(30)));
     let (error, _) = refused(&second, says("hi"), &how);
     assert_eq!((error.status, error.detail, error.delivery), (Status::Timeout, Detail::QueueLimit, Delivery::NotSent));
     assert!(error.message.contains("1 of 1"), "{}", error.message);
@@ -124,7 +124,7 @@ fn a_quota_is_used_up_and_hardly_overdrawn_by_twenty_callers() {
         let client = Arc::new(at(&listener, "quota", Ways { paced, retries: Some(10), ..Ways::default() }));
         let callers = at_once(20, move |_| {
             let mut how = How::default();
-            how.limits.queue = millis(20_000);
+            how.limits.queue = Some(Some(Duration::from_millis(20_000)));
             (0..30).filter(|_| asked(&client, says("hi"), &how).is_ok()).count()
         });
         let well: usize = joined(callers).into_iter().sum();

@@ -1,7 +1,6 @@
 //! What the tests of clients share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aipool::body::reply::{Delta, Reply};
 use aipool::clients::ask::{Ask, Chat, Message};
@@ -24,11 +23,12 @@ pub fn pool() -> Arc<ConnectionPool> {
     ConnectionPool::new(PoolConfig::default()).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made for it")]
 pub fn client(kind: Kind, given: Given) -> Client {
-    client_with(kind, given, Ways::default())
+    client_with(kind, &given, Ways::default())
 }
 
-pub fn client_with(kind: Kind, given: Given, ways: Ways) -> Client {
+pub fn client_with(kind: Kind, given: &Given, ways: Ways) -> Client {
     let config = ClientConfig::new(kind, given, ways, SessionConfig::default()).unwrap();
     Client::new(config, Home::Given(pool())).unwrap()
 }
@@ -90,8 +90,4 @@ pub fn told(deltas: &[Delta]) -> String {
         }
     }
     text
-}
-
-pub fn millis(millis: u64) -> Option<Option<Duration>> {
-    Some(Some(Duration::from_millis(millis)))
 }

@@ -44,7 +44,7 @@ fn planted_secrets_appear_in_no_output() {
         let listener = Listener::open();
         listener.set("openai.api-key=other");
         let ways = Ways { retries: Some(1), ..Ways::default() };
-        let config = ClientConfig::new(kind, planted(&listener, kind), ways, SessionConfig::default()).unwrap();
+        let config = ClientConfig::new(kind, &planted(&listener, kind), ways, SessionConfig::default()).unwrap();
         outputs.push(format!("{config:?}"));
         let pool = pool();
         let client = Client::new(config, Home::Given(pool.clone())).unwrap();
@@ -79,7 +79,7 @@ fn planted_secrets_appear_in_no_output() {
 #[test]
 fn a_bad_character_is_told_by_its_place_in_every_credential() {
     let row = |given: Given| {
-        let error = ClientConfig::new(Kind::OpenAi, given, Ways::default(), SessionConfig::default()).err().unwrap();
+        let error = ClientConfig::new(Kind::OpenAi, &given, Ways::default(), SessionConfig::default()).err().unwrap();
         assert!(!error.message.contains(PLANTED), "{}", error.message);
         error.message
     };

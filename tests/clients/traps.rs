@@ -1,6 +1,7 @@
 //! What is easy to get wrong with these providers, trap by trap; docs/clients.md tells of each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::given::Given;
@@ -125,7 +126,7 @@ fn trap_7_naparnik_takes_an_exact_content_type_and_a_bare_token() {
 fn trap_8_heartbeats_are_no_sign_of_life() {
     let listener = Listener::open();
     let mut how = faulty("heartbeats=5");
-    how.limits.first_event = millis(150);
+    how.limits.first_event = Some(Some(Duration::from_millis(150)));
     let error = match asked(&naparnik(&listener), streams("раз"), &how) {
         Err((error, _)) => error,
         Ok(answer) => deltas(&answer).1.unwrap_err(),

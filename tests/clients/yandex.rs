@@ -27,7 +27,7 @@ fn given(listener: &Listener) -> Given {
 }
 
 fn at(listener: &Listener) -> Client {
-    client_with(Kind::Yandex, given(listener), Ways { poll_interval: Duration::from_millis(1), ..Ways::default() })
+    client_with(Kind::Yandex, &given(listener), Ways { poll_interval: Duration::from_millis(1), ..Ways::default() })
 }
 
 fn how() -> How {
@@ -158,7 +158,7 @@ fn each_refusal_has_its_class() {
         ("yandex-internal", Status::Provider, Detail::ServerError),
         ("yandex-unavailable", Status::Provider, Detail::Overloaded),
     ];
-    let client = client_with(Kind::Yandex, given(&listener), Ways { breaks_after: 0, ..Ways::default() });
+    let client = client_with(Kind::Yandex, &given(&listener), Ways { breaks_after: 0, ..Ways::default() });
     for (name, status, detail) in rows {
         let how = How { retries: Some(0), ..faulty(&format!("error={name}")) };
         let (error, reply) = refused(&client, says("раз"), &how);

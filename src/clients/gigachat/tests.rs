@@ -57,7 +57,7 @@ fn given(fields: &[(&str, &str)]) -> Given {
 }
 
 fn config(fields: &[(&str, &str)]) -> ClientConfig {
-    ClientConfig::new(Kind::GigaChat, given(fields), Ways::default(), SessionConfig::default()).unwrap()
+    ClientConfig::new(Kind::GigaChat, &given(fields), Ways::default(), SessionConfig::default()).unwrap()
 }
 
 fn ask(chat: Chat) -> Ask {
@@ -240,7 +240,7 @@ fn the_environment_has_the_names_of_the_sdk_and_of_the_guides_project() {
         given.fill(Kind::GigaChat, |name| {
             set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });
-        ClientConfig::new(Kind::GigaChat, given, Ways::default(), SessionConfig::default()).unwrap()
+        ClientConfig::new(Kind::GigaChat, &given, Ways::default(), SessionConfig::default()).unwrap()
     };
     let sdk = of(&[
         ("GIGACHAT_CREDENTIALS", "Basic YTpi"),

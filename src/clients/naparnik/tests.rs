@@ -118,7 +118,7 @@ fn the_token_is_sent_bare_and_has_to_be_visible_ascii() {
 
 fn config() -> ClientConfig {
     let (given, ways, session) = Default::default();
-    ClientConfig::new(crate::clients::kind::Kind::Naparnik, given, ways, session).unwrap()
+    ClientConfig::new(crate::clients::kind::Kind::Naparnik, &given, ways, session).unwrap()
 }
 
 #[test]

@@ -129,13 +129,12 @@ fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
 /// Only the other API lists models: beside this one, under `/v1`.
 fn models(config: &ClientConfig) -> Result<Wire> {
     let base = config.base_url.trim_end_matches('/');
-    let beside = match base.strip_suffix("/foundationModels/v1") {
-        Some(before) => format!("{before}/v1"),
-        None => {
-            let base = url::Url::parse(base);
-            let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
-            format!("{}/v1", base.origin().ascii_serialization())
-        }
+    let beside = if let Some(before) = base.strip_suffix("/foundationModels/v1") {
+        format!("{before}/v1")
+    } else {
+        let base = url::Url::parse(base);
+        let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
+        format!("{}/v1", base.origin().ascii_serialization())
     };
     sign(Wire::get(format!("{beside}/models")), config)?.with("openai-project", config.folder.trim())
 }

@@ -18,7 +18,7 @@ use crate::error::Result;
 /// A client without credentials.
 pub fn bare(kind: Kind) -> ClientConfig {
     let given = Given { folder: Text::new("b1g".into()), ..Given::default() };
-    ClientConfig::new(kind, given, Ways::default(), SessionConfig::default()).unwrap()
+    ClientConfig::new(kind, &given, Ways::default(), SessionConfig::default()).unwrap()
 }
 
 /// One that can ask.
