@@ -973,6 +973,10 @@ typedef struct aip_library_stats {
      * Live upload handles.
      */
     uint64_t uploads;
+    /**
+     * Live client handles.
+     */
+    uint64_t clients;
 } aip_library_stats;
 
 /**

@@ -310,7 +310,7 @@ unsafe fn raw(call: &aip_call) -> Result<Raw> {
 /// The header's contract for calls.
 unsafe fn chat(call: &aip_call) -> Result<Chat> {
     let set = args::flags("set", call.set, AIP_SET_TEMPERATURE | AIP_SET_TOP_P | AIP_SET_SEED)?;
-    let flags = args::flags("flags", call.flags, AIP_CALL_STREAM | AIP_CALL_INTERRUPTIBLE | AIP_CALL_JOB)?;
+    let flags = flags(call)?;
     let number = |name: &str, bit: u32, value: f64, most: f64| match set & bit {
         0 => Ok(None),
         _ if (0.0..=most).contains(&value) => Ok(Some(value)),
@@ -407,6 +407,7 @@ unsafe fn texts(field: &str, texts: *const aip_text, count: usize) -> Result<Vec
 unsafe fn how(call: &aip_call) -> Result<How> {
     // SAFETY: the header's contract.
     let headers = unsafe { args::bytes("headers", call.headers.cast(), call.headers_len)? };
+    let flags = flags(call)?;
     let limit = args::time_limit;
     Ok(How {
         limits: LimitOverrides {
@@ -422,8 +423,12 @@ unsafe fn how(call: &aip_call) -> Result<How> {
         headers: request::packed_headers("headers", headers)?,
         idempotency_key: text!(call, idempotency_key, idempotency_key_len).to_owned(),
         cancel: if call.cancel.is_null() { None } else { Some(cancel::get(call.cancel)?) },
-        interruptible: call.flags & AIP_CALL_INTERRUPTIBLE != 0,
+        interruptible: flags & AIP_CALL_INTERRUPTIBLE != 0,
     })
+}
+
+fn flags(call: &aip_call) -> Result<u32> {
+    args::flags("flags", call.flags, AIP_CALL_STREAM | AIP_CALL_INTERRUPTIBLE | AIP_CALL_JOB)
 }
 
 fn choice(text: &str) -> Choice {

@@ -140,6 +140,9 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
     // SAFETY: the header's contract.
     let options = unsafe { args::sized("options", "aip_client_options_init", options)? };
     let options = options.ok_or_else(|| Error::invalid("options", "is NULL; say which kind of client you want"))?;
+    if options.reserved != 0 {
+        return Err(Error::invalid("reserved", "is not 0; call aip_client_options_init() on the struct first"));
+    }
     let kind = args::choice("kind", options.kind, &KINDS, KIND_NAMES)?;
     let known = AIP_CLIENT_FROM_ENVIRONMENT | AIP_CLIENT_UNPOOLED;
     let flags = args::flags("flags", options.flags, known)?;

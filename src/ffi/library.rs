@@ -5,6 +5,7 @@
 use std::ffi::{CStr, c_char};
 
 use super::args;
+use super::client::aip_client;
 use super::guard::guard;
 use super::handle;
 use super::pool::aip_pool;
@@ -41,9 +42,11 @@ pub struct aip_library_stats {
     pub queues: u64,
     /// Live upload handles.
     pub uploads: u64,
+    /// Live client handles.
+    pub clients: u64,
 }
 
-const _: () = assert!(size_of::<aip_library_stats>() == 80);
+const _: () = assert!(size_of::<aip_library_stats>() == 88);
 
 /// The number of the ABI, which a binding compares with the header's AIP_ABI_VERSION. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -92,5 +95,6 @@ fn stats() -> aip_library_stats {
         guard_looks: read(&driving.looks),
         queues: handle::live::<aip_queue>(),
         uploads: handle::live::<aip_upload>(),
+        clients: handle::live::<aip_client>(),
     }
 }

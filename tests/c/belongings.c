@@ -54,6 +54,11 @@ static void give_up_upload(void *upload)
     aip_upload_free(upload);
 }
 
+static void give_up_client(void *client)
+{
+    aip_client_free(client);
+}
+
 aip_pool *my_pool(aip_pool *pool)
 {
     return mine(pool, give_up_pool);
@@ -84,6 +89,11 @@ aip_upload *my_upload(aip_upload *upload)
     return mine(upload, give_up_upload);
 }
 
+aip_client *my_client(aip_client *client)
+{
+    return mine(client, give_up_client);
+}
+
 void *my_memory(void *memory)
 {
     return mine(memory, free);
@@ -101,5 +111,6 @@ uint64_t live_handles(void)
 {
     aip_library_stats stats;
     aip_stats(&stats, sizeof stats);
-    return stats.pools + stats.sessions + stats.responses + stats.cancels + stats.queues + stats.uploads;
+    return stats.pools + stats.sessions + stats.responses + stats.cancels + stats.queues + stats.uploads +
+           stats.clients;
 }

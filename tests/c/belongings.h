@@ -11,6 +11,7 @@ aip_response *my_response(aip_response *response);
 aip_cancel *my_cancel(aip_cancel *cancel);
 aip_queue *my_queue(aip_queue *queue);
 aip_upload *my_upload(aip_upload *upload);
+aip_client *my_client(aip_client *client);
 /* Memory of malloc(). */
 void *my_memory(void *memory);
 

@@ -236,10 +236,15 @@ void take_off(flight *flight, aip_session *session, const aip_request *request)
 
 void wait_asleep(flight *flight)
 {
+    wait_thread_asleep(&flight->tid);
+}
+
+void wait_thread_asleep(const _Atomic pid_t *tid)
+{
     char path[64], state = 0;
-    while (flight->tid == 0)
+    while (*tid == 0)
         sched_yield();
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", flight->tid);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", *tid);
     while (state != 'S') {
         sched_yield();
         FILE *file = fopen(path, "r");

@@ -65,6 +65,8 @@ typedef struct flight {
 } flight;
 
 void take_off(flight *flight, aip_session *session, const aip_request *request);
+/* Waits until a thread sleeps that has told its number, or is about to. */
+void wait_thread_asleep(const _Atomic pid_t *tid);
 /* Waits until its thread sleeps, in the call that a held request has reached. */
 void wait_asleep(flight *flight);
 /* Waits for its end. */

@@ -53,15 +53,36 @@ static void refused_as_response(void *handle)
     CHECK_STATUS(aip_response_get_info(handle, &info, sizeof info), AIP_INVALID_HANDLE);
 }
 
+static void refused_as_client(void *handle)
+{
+    aip_call call;
+    aip_session *session;
+    aip_response *response;
+    aip_delta delta;
+    aip_reply reply;
+    aip_call_init(&call, sizeof call);
+    CHECK_STATUS(aip_client_is_configured(handle, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_client_get_session(handle, 1, &session, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_client_generate(handle, "a", 1, NULL, &response, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_client_call(handle, &call, &response, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_client_submit(handle, &call, NULL, 0, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_response_next_delta(handle, 0, &delta, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_response_reply(handle, &reply, sizeof reply, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_response_reply_copy(handle, AIP_REPLY_TEXT, NULL, 0, NULL, NULL), AIP_INVALID_HANDLE);
+    CHECK_STATUS(aip_response_embedding(handle, 0, NULL, 0, NULL, NULL), AIP_INVALID_HANDLE);
+}
+
 void check_refused_everywhere(void *handle)
 {
     refused_as_pool(handle);
     refused_as_session(handle);
     refused_as_response(handle);
+    refused_as_client(handle);
     int32_t freed = handle != NULL ? AIP_INVALID_HANDLE : AIP_OK;
     CHECK_STATUS(aip_cancel_fire(handle), AIP_INVALID_HANDLE);
     CHECK_STATUS(aip_pool_free(handle), freed);
     CHECK_STATUS(aip_session_free(handle), freed);
     CHECK_STATUS(aip_response_free(handle), freed);
     CHECK_STATUS(aip_cancel_free(handle), freed);
+    CHECK_STATUS(aip_client_free(handle), freed);
 }

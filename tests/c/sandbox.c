@@ -95,6 +95,30 @@ uint64_t counter(const listener *listener, const char *name)
     check_failed(__FILE__, __LINE__, name);
 }
 
+uint64_t provider_counter(const listener *listener, const char *name)
+{
+    char path[160];
+    snprintf(path, sizeof path, "/control/counters?id=%u&name=%s", listener->id, name);
+    const char *answer = control("GET", path);
+    CHECK_STARTS(answer, name);
+    return strtoull(answer + strlen(name) + 1, NULL, 10);
+}
+
+const char *last_request(const listener *listener, const char *path)
+{
+    char call[160];
+    snprintf(call, sizeof call, "/control/last?id=%u&path=%s", listener->id, path);
+    return control("GET", call);
+}
+
+void arm(const listener *listener, const char *path, const char *faults, unsigned count)
+{
+    char call[320];
+    static const char form[] = "/control/arm?id=%u&path=%s&faults=%s&count=%u";
+    snprintf(call, sizeof call, form, listener->id, path, faults, count);
+    control("POST", call);
+}
+
 void wait_disconnected(const listener *listener)
 {
     char path[96];

@@ -19,6 +19,12 @@ const char *sandbox_ca_der(void);
 listener fresh_listener(void);
 /* A counter of a listener, by its name in the sandbox's help. */
 uint64_t counter(const listener *listener, const char *name);
+/* A counter of the providers' part, such as "requests:/v1/chat/completions"; 0 where nothing was counted. */
+uint64_t provider_counter(const listener *listener, const char *name);
+/* The last request to a path: JSON, headers and body. Good until the next control call. */
+const char *last_request(const listener *listener, const char *path);
+/* The next requests to a path have these faults. */
+void arm(const listener *listener, const char *path, const char *faults, unsigned count);
 /* Waits until no connection of the listener is open. */
 void wait_disconnected(const listener *listener);
 

@@ -103,6 +103,23 @@ CPP_TEST(asio_futures_and_threads)
     for (auto& future : futures) CHECK_EQUAL(future.get().value().body(), "aaaaa");
 }
 
+CPP_TEST(asio_calls_of_a_client)
+{
+    client client;
+    aipool::client_options options;
+    options.base_url = client.server.http + "/v1";
+    options.model = "m";
+    const auto ai = aipool::client::make(client.pool, options).value();
+    aipool::call call;
+    call.prompt = "hi";
+    auto future = aipool::async_call(client.queue, ai, call, net::use_future);
+    call.temperature = 9.0;
+    auto refused = aipool::async_call(client.queue, ai, call, net::use_future);
+    client.loop.run();
+    CHECK_EQUAL(future.get().value().reply().value().text, "You said: hi");
+    CHECK_EQUAL(status_of(refused.get()), status::invalid_argument);
+}
+
 CPP_TEST(asio_queue_ends_with_what_is_under_way)
 {
     client client;

@@ -112,6 +112,22 @@ task chat(const client& client, std::string& told)
     CHECK_EQUAL(status_of(co_await stream.read(part)), status::invalid_argument);
 }
 
+task ask(const client& client, const aipool::client& ai, std::string& told)
+{
+    aipool::call call;
+    call.prompt = "one two three";
+    const auto answer = (co_await client.queue.request(ai, call)).value();
+    CHECK_EQUAL(answer.reply().value().text, "You said: one two three");
+    call.headers = {{"x-sandbox", "drip=5"}};
+    auto stream = (co_await client.queue.stream(ai, call)).value();
+    while (const auto delta = (co_await stream.next_delta()).value()) told += delta->text;
+    CHECK_EQUAL(stream.reply().value().text, told);
+    call.headers = {{"x-sandbox", "error=openai-context"}};
+    const auto refused = co_await client.queue.stream(ai, call);
+    CHECK_EQUAL(refused.error().detail, aipool::detail::context_overflow);
+    CHECK_CONTAINS(refused.error().provider_text, "maximum context length");
+}
+
 task read_all(const client& client, std::size_t& size)
 {
     auto stream = (co_await client.queue.stream(client.session, get_of("/bytes/300000"))).value();
@@ -150,6 +166,18 @@ detached count_up(const client& client, std::atomic<int>& fine)
 }
 
 }  // namespace
+
+CPP_TEST(coroutines_ask_a_client)
+{
+    const client client;
+    aipool::client_options options;
+    options.base_url = client.server.http + "/v1";
+    options.model = "m";
+    const auto ai = aipool::client::make(client.pool, options).value();
+    std::string told;
+    client.poll_until_ended(ask(client, ai, told));
+    CHECK_EQUAL(told, "You said: one two three");
+}
 
 CPP_TEST(requests_are_awaited)
 {

@@ -9,8 +9,12 @@
 #pragma once
 
 #include <aipool/async_stream.hpp>
+#include <aipool/call.hpp>
 #include <aipool/cancel_source.hpp>
+#include <aipool/client.hpp>
+#include <aipool/client_options.hpp>
 #include <aipool/completion.hpp>
+#include <aipool/delta.hpp>
 #include <aipool/error.hpp>
 #include <aipool/event.hpp>
 #include <aipool/event_range.hpp>
@@ -19,6 +23,7 @@
 #include <aipool/options.hpp>
 #include <aipool/pool.hpp>
 #include <aipool/queue.hpp>
+#include <aipool/reply.hpp>
 #include <aipool/request.hpp>
 #include <aipool/response.hpp>
 #include <aipool/result.hpp>

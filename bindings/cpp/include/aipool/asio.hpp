@@ -63,8 +63,8 @@ public:
 
     const net::any_io_executor& executor() const noexcept { return executor_; }
 
-    template <class Handler>
-    void submit(const session& over, const request& what, Handler&& handler)
+    template <class Over, class What, class Handler>
+    void submit(const Over& over, const What& what, Handler&& handler)
     {
         using executor_type = net::associated_executor_t<std::decay_t<Handler>, net::any_io_executor>;
         struct state {
@@ -188,6 +188,8 @@ public:
 private:
     template <class Token>
     friend auto async_request(const asio_queue& over, const session& by, request what, Token&& token);
+    template <class Token>
+    friend auto async_call(const asio_queue& over, const client& by, call what, Token&& token);
 
     explicit asio_queue(std::shared_ptr<impl::asio_pump> owned) noexcept : pump_(std::move(owned)) {}
 
@@ -209,6 +211,18 @@ auto async_request(const asio_queue& over, const session& by, request what, Toke
     const session* const through = &by;
     return impl::net::async_initiate<Token, void(result<response>)>(
         [through](auto&& handler, const std::shared_ptr<impl::asio_pump>& pump, const request& sent) {
+            pump->submit(*through, sent, std::forward<decltype(handler)>(handler));
+        },
+        token, over.pump_, std::move(what));
+}
+
+/// The same for a client's call; response::reply() of what comes is what was answered. Since 0.1.
+template <class Token>
+auto async_call(const asio_queue& over, const client& by, call what, Token&& token)
+{
+    const client* const through = &by;
+    return impl::net::async_initiate<Token, void(result<response>)>(
+        [through](auto&& handler, const std::shared_ptr<impl::asio_pump>& pump, const call& sent) {
             pump->submit(*through, sent, std::forward<decltype(handler)>(handler));
         },
         token, over.pump_, std::move(what));

@@ -174,7 +174,18 @@ public:
         return impl::read_awaiter<std::optional<event>, decltype(attempt)>(operation_, attempt);
     }
 
+    /// As stream::reply(). Since 0.1.
+    using stream::reply;
+
+    /// `co_await` gives result<std::optional<delta>>, as stream::next_delta() with no limit to its wait. Since 0.1.
+    auto next_delta()
+    {
+        auto attempt = [this] { return stream::next_delta(std::chrono::milliseconds(0)); };
+        return impl::read_awaiter<std::optional<delta>, decltype(attempt)>(operation_, attempt);
+    }
+
     /// `co_await` gives result<async_stream>. Made by queue::stream(). Since 0.1.
+    template <class Over, class What>
     class opening;
 
 private:
@@ -188,8 +199,8 @@ private:
 
 namespace impl {
 
-/// Submits a request when it is awaited.
-template <class Value>
+/// Submits a request or a call when it is awaited.
+template <class Value, class Over, class What>
 class submitting_awaiter : public awaiter<Value> {
 public:
     AIPOOL_OUT_OF_FRAME bool await_suspend(std::coroutine_handle<> waiting)
@@ -199,47 +210,49 @@ public:
         const auto to = to_;
         const auto operation = this->operation_;
         operation->await(this->self());
-        auto sent = to->submit(session_, c_request(what_, flags_), operation);
+        auto sent = to->submit(over_, in_c(what_, streams_), operation);
         if (sent) return true;
         this->outcome_ = std::move(sent).error();
         return false;
     }
 
 protected:
-    submitting_awaiter(std::shared_ptr<dispatcher> to, aip_session* session, request what, std::uint32_t flags)
-        : awaiter<Value>(std::make_shared<awaited>()), to_(std::move(to)), session_(session), what_(std::move(what)),
-          flags_(flags)
+    submitting_awaiter(std::shared_ptr<dispatcher> to, Over* over, What what, bool streams)
+        : awaiter<Value>(std::make_shared<awaited>()), to_(std::move(to)), over_(over), what_(std::move(what)),
+          streams_(streams)
     {
     }
 
 private:
     std::shared_ptr<dispatcher> to_;
-    aip_session* session_;
-    request what_;
-    std::uint32_t flags_;
+    Over* over_;
+    What what_;
+    bool streams_;
 };
 
-class response_awaiter final : public submitting_awaiter<response> {
+template <class Over, class What>
+class response_awaiter final : public submitting_awaiter<response, Over, What> {
 public:
-    response_awaiter(std::shared_ptr<dispatcher> to, aip_session* session, request what)
-        : submitting_awaiter(std::move(to), session, std::move(what), 0)
+    response_awaiter(std::shared_ptr<dispatcher> to, Over* over, What what)
+        : submitting_awaiter<response, Over, What>(std::move(to), over, std::move(what), false)
     {
     }
 
 private:
     void receive(completion&& what) override
     {
-        outcome_ = outcome_of(std::move(what));
-        waiting_.resume();
+        this->outcome_ = outcome_of(std::move(what));
+        this->waiting_.resume();
     }
 };
 
 }  // namespace impl
 
-class async_stream::opening final : public impl::submitting_awaiter<async_stream> {
+template <class Over, class What>
+class async_stream::opening final : public impl::submitting_awaiter<async_stream, Over, What> {
 public:
-    opening(std::shared_ptr<impl::dispatcher> to, aip_session* session, request what)
-        : submitting_awaiter(std::move(to), session, std::move(what), AIP_REQUEST_STREAM)
+    opening(std::shared_ptr<impl::dispatcher> to, Over* over, What what)
+        : impl::submitting_awaiter<async_stream, Over, What>(std::move(to), over, std::move(what), true)
     {
     }
 
@@ -247,11 +260,11 @@ private:
     void receive(completion&& what) override
     {
         if (what.stream) {
-            outcome_ = async_stream(*std::move(what.stream), operation_);
+            this->outcome_ = async_stream(*std::move(what.stream), this->operation_);
         } else {
-            outcome_ = std::move(what.error);
+            this->outcome_ = std::move(what.error);
         }
-        waiting_.resume();
+        this->waiting_.resume();
     }
 };
 

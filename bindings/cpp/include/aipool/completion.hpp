@@ -51,6 +51,7 @@ inline completion to_completion(const aip_completion& from)
     if (to.kind == completion_kind::head) {
         to.stream = adopt::head(std::move(came));
     } else if (failed) {
+        add_words(to.error, from.response);
         to.error.partial = std::make_shared<const response>(std::move(came));
     } else {
         to.response = std::move(came);

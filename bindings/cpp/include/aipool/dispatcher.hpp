@@ -1,6 +1,7 @@
 /// How a queue's completions get to those who wait for them. Nothing here is for users.
 #pragma once
 
+#include <aipool/call.hpp>
 #include <aipool/completion.hpp>
 #include <aipool/handle.hpp>
 #include <aipool/request.hpp>
@@ -21,6 +22,23 @@
 namespace aipool {
 inline namespace v0 {
 namespace impl {
+
+/// What is submitted, over what.
+inline std::int32_t submit_in_c(aip_session* over, const aip_request* what, aip_queue* to, std::uint64_t tag, aip_error* why)
+{
+    return aip_session_submit(over, what, to, tag, why);
+}
+inline std::int32_t submit_in_c(aip_client* over, const aip_call* what, aip_queue* to, std::uint64_t tag, aip_error* why)
+{
+    return aip_client_submit(over, what, to, tag, why);
+}
+
+/// A request or a call as C reads it.
+inline c_request in_c(const request& what, bool streams)
+{
+    return c_request(what, streams ? std::uint32_t{AIP_REQUEST_STREAM} : 0);
+}
+inline c_call in_c(const call& what, bool streams) { return c_call(what, streams); }
 
 /// A submitted request, and who waits for it.
 class operation {
@@ -129,7 +147,8 @@ public:
                              : "queue: has tags: next() is for it; make another for handlers and poll()");
     }
 
-    result<void> submit(aip_session* session, const c_request& what, std::shared_ptr<operation> waiting)
+    template <class Over, class What>
+    result<void> submit(Over* over, const What& what, std::shared_ptr<operation> waiting)
     {
         if (what.refused()) return *what.refused();
         if (auto mine = claim(use::handled); !mine) return mine;
@@ -139,7 +158,7 @@ public:
             tag = ++last_tag_;
             pending_.emplace(tag, std::move(waiting));
         }
-        auto sent = run([&](auto error) { return aip_session_submit(session, what.get(), queue_, tag, error); });
+        auto sent = run([&](auto error) { return submit_in_c(over, what.get(), queue_, tag, error); });
         if (!sent) forget(tag);
         return sent;
     }

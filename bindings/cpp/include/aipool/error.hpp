@@ -23,10 +23,17 @@ struct error {
     int http_status = 0;                                     ///< The response's status, 0 where none came.
     int os_error = 0;                                        ///< The operating system's number (errno), or 0.
     std::chrono::milliseconds elapsed{0};                    ///< From the call to the failure.
+    std::chrono::milliseconds retry_after{0};                ///< The server wants to be left alone so long; 0: it did not say.
     bool retryable = false;                                  ///< Sending the same request again is safe.
     std::string message;                                     ///< What happened, which field, and the mend.
 
-    /// The answer as far as it came, with too_large and truncated; else empty. Shared by copies of this error.
+    /// Of a client's call: the provider's own code for the failure; empty where it said none.
+    std::string provider_code;
+    /// Of a client's call: the provider's words, 4 kB at most. They may quote what was sent.
+    std::string provider_text;
+
+    /// The answer as far as it came, with too_large and truncated, and with a provider's refusal; else empty. Shared by copies
+    /// of this error.
     std::shared_ptr<const response> partial;
 
     /// The status as a std::error_code. Since 0.1.
@@ -61,6 +68,7 @@ inline error to_error(const aip_error& from)
     to.http_status = from.http_status;
     to.os_error = from.os_error;
     to.elapsed = std::chrono::milliseconds(from.elapsed_ms);
+    to.retry_after = std::chrono::milliseconds(from.retry_after_ms);
     to.retryable = (from.flags & AIP_ERROR_RETRYABLE) != 0;
     to.message = from.message;
     return to;

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace aipool {
 inline namespace v0 {
@@ -17,11 +19,21 @@ struct free_handle {
     void operator()(aip_cancel* cancel) const noexcept { aip_cancel_free(cancel); }
     void operator()(aip_upload* upload) const noexcept { aip_upload_free(upload); }
     void operator()(aip_queue* queue) const noexcept { aip_queue_free(queue); }
+    void operator()(aip_client* client) const noexcept { aip_client_free(client); }
 };
 
 /// An owned handle; a NULL one, of an object moved from, is refused by the library.
 template <class T>
 using handle = std::unique_ptr<T, free_handle>;
+
+/// What is wrong with the library that is loaded.
+inline std::optional<error> other_abi()
+{
+    if (aip_abi_version() == AIP_ABI_VERSION) return std::nullopt;
+    return own_error(status::unsupported, "libaipool " + std::string(aip_version()) + " has ABI " +
+                                              std::to_string(aip_abi_version()) + ", but aipool.hpp has " +
+                                              std::to_string(AIP_ABI_VERSION) + "; load the library that it came with");
+}
 
 /// Calls a function whose only result is its status.
 template <class Call>

@@ -335,11 +335,10 @@ inline void set_network(aip_session_options& to, const session_options& from)
     set(to.local_address, to.local_address_len, from.local_address);
 }
 
-/// Session options as C reads them; they borrow from the options and from `packed`.
-inline std::optional<error> set(aip_session_options& to, std::string& packed, const session_options& from)
+/// Headers as C packs them: name NUL value NUL.
+inline std::optional<error> pack(std::string& packed, const header_list& from)
 {
-    aip_session_options_init(&to, sizeof to);
-    for (const auto& [name, value] : from.headers) {
+    for (const auto& [name, value] : from) {
         // In the packed form a NUL would begin another header.
         if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
             return own_error(status::invalid_argument, "headers: a name or value holds a NUL byte; remove it");
@@ -347,6 +346,14 @@ inline std::optional<error> set(aip_session_options& to, std::string& packed, co
         packed.append(name).push_back('\0');
         packed.append(value).push_back('\0');
     }
+    return std::nullopt;
+}
+
+/// Session options as C reads them; they borrow from the options and from `packed`.
+inline std::optional<error> set(aip_session_options& to, std::string& packed, const session_options& from)
+{
+    aip_session_options_init(&to, sizeof to);
+    if (auto wrong = pack(packed, from.headers)) return wrong;
     set(to.partition, to.partition_len, from.partition);
     set(to.headers, to.headers_len, packed);
     set_tls(to, from);

@@ -129,12 +129,7 @@ private:
     template <class Make>
     static result<pool> make(Make make_in_c, const pool_options* options)
     {
-        if (aip_abi_version() != AIP_ABI_VERSION) {
-            return impl::own_error(status::unsupported,
-                                   "libaipool " + std::string(aip_version()) + " has ABI " +
-                                       std::to_string(aip_abi_version()) + ", but aipool.hpp has " +
-                                       std::to_string(AIP_ABI_VERSION) + "; load the library that it came with");
-        }
+        if (auto other = impl::other_abi()) return *std::move(other);
         aip_pool_options c{};
         if (options != nullptr) {
             if (auto wrong = impl::set(c, *options)) return *std::move(wrong);

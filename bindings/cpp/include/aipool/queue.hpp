@@ -2,6 +2,7 @@
 #pragma once
 
 #include <aipool/async_stream.hpp>
+#include <aipool/client.hpp>
 #include <aipool/completion.hpp>
 #include <aipool/dispatcher.hpp>
 #include <aipool/pool.hpp>
@@ -67,13 +68,25 @@ public:
     /// status::invalid_argument, also for the session of another pool. Since 0.1.
     result<void> submit(const session& over, const aipool::request& what, std::uint64_t tag) const
     {
-        return submit_raw(over, impl::c_request(what), tag);
+        return submit_raw(over, impl::in_c(what, false), tag);
+    }
+
+    /// The same for a client's call; response::reply() of its end is what was answered. status::not_configured. Since 0.1.
+    result<void> submit(const client& over, const aipool::call& what, std::uint64_t tag) const
+    {
+        return submit_raw(over, impl::in_c(what, false), tag);
     }
 
     /// The same for a stream: further a completion_kind::head comes before the end, where there is a head. Since 0.1.
     result<void> submit_stream(const session& over, const aipool::request& what, std::uint64_t tag) const
     {
-        return submit_raw(over, impl::c_request(what, AIP_REQUEST_STREAM), tag);
+        return submit_raw(over, impl::in_c(what, true), tag);
+    }
+
+    /// The same for a client's call, whose stream is read with stream::deltas(). Since 0.1.
+    result<void> submit_stream(const client& over, const aipool::call& what, std::uint64_t tag) const
+    {
+        return submit_raw(over, impl::in_c(what, true), tag);
     }
 
     /// Sends a request without waiting; poll() calls `handler` with what became of it: a callable of result<response>, moved
@@ -85,9 +98,22 @@ public:
                         Writable&& writable = [] {}) const
     {
         using operation = impl::request_operation<std::decay_t<Handler>, std::decay_t<Writable>>;
-        return submit_to(over, impl::c_request(what), [&] {
+        return submit_to(over, impl::in_c(what, false), [&] {
             return std::make_shared<operation>(std::forward<Handler>(handler), std::forward<Writable>(writable));
         });
+    }
+
+    /// The same for a client's call. Since 0.1.
+    ///
+    ///     queue.submit(client, call, [](aipool::result<aipool::response> answer) {
+    ///         if (answer) show(answer.value().reply().value().text);
+    ///     }).value();
+    template <class Handler, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Handler>, result<response>>>>
+    result<void> submit(const client& over, const aipool::call& what, Handler&& handler) const
+    {
+        using operation = impl::request_operation<std::decay_t<Handler>, void (*)()>;
+        return submit_to(over, impl::in_c(what, false),
+                         [&] { return std::make_shared<operation>(std::forward<Handler>(handler), [] {}); });
     }
 
     /// Sends a stream's request without waiting; poll() calls the handlers. Otherwise as submit(). Since 0.1.
@@ -99,7 +125,14 @@ public:
     ///     queue.submit_stream(session, request, std::move(chat)).value();
     result<void> submit_stream(const session& over, const aipool::request& what, stream_handlers handlers) const
     {
-        return submit_to(over, impl::c_request(what, AIP_REQUEST_STREAM),
+        return submit_to(over, impl::in_c(what, true),
+                         [&] { return std::make_shared<impl::stream_operation>(std::move(handlers)); });
+    }
+
+    /// The same for a client's call, whose stream is read with stream::deltas(). Since 0.1.
+    result<void> submit_stream(const client& over, const aipool::call& what, stream_handlers handlers) const
+    {
+        return submit_to(over, impl::in_c(what, true),
                          [&] { return std::make_shared<impl::stream_operation>(std::move(handlers)); });
     }
 
@@ -107,12 +140,13 @@ public:
     /// be submitted. Another thread has to poll while you wait for it. Since 0.1.
     std::future<result<response>> submit_future(const session& over, const aipool::request& what) const
     {
-        // Shared, because a handler that is not called is gone with what it owns.
-        const auto promise = std::make_shared<std::promise<result<response>>>();
-        auto outcome = promise->get_future();
-        auto sent = submit(over, what, [promise](result<response> came) { promise->set_value(std::move(came)); });
-        if (!sent) promise->set_value(std::move(sent).error());
-        return outcome;
+        return future_of(over, what);
+    }
+
+    /// The same for a client's call. Since 0.1.
+    std::future<result<response>> submit_future(const client& over, const aipool::call& what) const
+    {
+        return future_of(over, what);
     }
 
 #ifdef AIPOOL_COROUTINES
@@ -121,13 +155,25 @@ public:
     /// to end it. Since 0.1.
     auto request(const session& over, aipool::request what) const
     {
-        return impl::response_awaiter(shared(), over.native_handle(), std::move(what));
+        return impl::response_awaiter<aip_session, aipool::request>(shared(), over.native_handle(), std::move(what));
+    }
+
+    /// The same for a client's call. Since 0.1.
+    auto request(const client& over, aipool::call what) const
+    {
+        return impl::response_awaiter<aip_client, aipool::call>(shared(), over.native_handle(), std::move(what));
     }
 
     /// `co_await` gives result<async_stream> when its head came; otherwise as request(). Since 0.1.
     auto stream(const session& over, aipool::request what) const
     {
-        return async_stream::opening(shared(), over.native_handle(), std::move(what));
+        return async_stream::opening<aip_session, aipool::request>(shared(), over.native_handle(), std::move(what));
+    }
+
+    /// The same for a client's call, whose stream is read with async_stream::next_delta(). Since 0.1.
+    auto stream(const client& over, aipool::call what) const
+    {
+        return async_stream::opening<aip_client, aipool::call>(shared(), over.native_handle(), std::move(what));
     }
 #endif
 
@@ -211,18 +257,30 @@ private:
         if (const auto mine = std::move(dispatcher_)) mine->shut();
     }
 
-    result<void> submit_raw(const session& over, const impl::c_request& what, std::uint64_t tag) const
+    template <class Over, class What>
+    std::future<result<response>> future_of(const Over& over, const What& what) const
+    {
+        // Shared, because a handler that is not called is gone with what it owns.
+        const auto promise = std::make_shared<std::promise<result<response>>>();
+        auto outcome = promise->get_future();
+        auto sent = submit(over, what, [promise](result<response> came) { promise->set_value(std::move(came)); });
+        if (!sent) promise->set_value(std::move(sent).error());
+        return outcome;
+    }
+
+    template <class Over, class What>
+    result<void> submit_raw(const Over& over, const What& what, std::uint64_t tag) const
     {
         if (what.refused()) return *what.refused();
         if (auto mine = shared()->claim(impl::dispatcher::use::raw); !mine) return mine;
         return impl::run([&](auto error) {
-            return aip_session_submit(over.native_handle(), what.get(), native_handle(), tag, error);
+            return impl::submit_in_c(over.native_handle(), what.get(), native_handle(), tag, error);
         });
     }
 
     /// The operation is made only for a request that can be said in C, so that a handler is not moved for nothing.
-    template <class Make>
-    result<void> submit_to(const session& over, const impl::c_request& what, Make make_operation) const
+    template <class Over, class What, class Make>
+    result<void> submit_to(const Over& over, const What& what, Make make_operation) const
     {
         if (what.refused()) return *what.refused();
         return shared()->submit(over.native_handle(), what, make_operation());

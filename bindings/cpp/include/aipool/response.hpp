@@ -2,6 +2,7 @@
 #pragma once
 
 #include <aipool/handle.hpp>
+#include <aipool/reply.hpp>
 #include <aipool/request.hpp>
 
 #include <chrono>
@@ -52,8 +53,8 @@ struct response_info {
 
 namespace impl {
 struct adopt;
-template <class Call>
-result<response> answer(const c_request& request, Call call);
+template <class What, class Call>
+result<response> answer(const What& what, Call call);
 }  // namespace impl
 
 /// A whole response. Move-only; what it lends (string views) lives as long as it does. Reading never fails: an object
@@ -129,12 +130,15 @@ public:
         return to;
     }
 
+    /// What it came to, where it answers a client's call: copied. status::invalid_argument for any other. Since 0.1.
+    result<aipool::reply> reply() const { return impl::reply_of(handle_.get()); }
+
     /// The C handle, which stays this object's. Since 0.1.
     aip_response* native_handle() const noexcept { return handle_.get(); }
 
 private:
-    template <class Call>
-    friend result<response> impl::answer(const impl::c_request& request, Call call);
+    template <class What, class Call>
+    friend result<response> impl::answer(const What& what, Call call);
     friend struct impl::adopt;
 
     explicit response(aip_response* owned) noexcept : handle_(owned) {}
@@ -145,17 +149,20 @@ private:
 namespace impl {
 
 /// Sends: an answer, or an error with the answer as far as it came.
-template <class Call>
-result<response> answer(const c_request& request, Call call)
+template <class What, class Call>
+result<response> answer(const What& what, Call call)
 {
-    if (request.refused()) return *request.refused();
+    if (what.refused()) return *what.refused();
     aip_response* handle = nullptr;
     aip_error failure{};
-    const auto status = call(request.get(), &handle, &failure);
+    const auto status = call(what.get(), &handle, &failure);
     response came(handle);
     if (status == AIP_OK) return came;
     error told = to_error(failure);
-    if (handle != nullptr) told.partial = std::make_shared<const response>(std::move(came));
+    if (handle != nullptr) {
+        add_words(told, handle);
+        told.partial = std::make_shared<const response>(std::move(came));
+    }
     return told;
 }
 

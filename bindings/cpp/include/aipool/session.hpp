@@ -89,6 +89,7 @@ public:
 
 private:
     friend class pool;
+    friend class client;
     friend class lease;
 
     explicit session(impl::handle<aip_session> handle) noexcept : handle_(std::move(handle)) {}

@@ -45,6 +45,11 @@ enum class status : int {
     too_large = AIP_TOO_LARGE,                ///< The body is larger than max_body; error::partial holds what fitted.
     truncated = AIP_TRUNCATED,                ///< The body ended early; error::partial holds what came.
     unsupported = AIP_UNSUPPORTED,            ///< The library that is loaded cannot do that.
+    not_configured = AIP_NOT_CONFIGURED,      ///< A client lacks what it needs; the message names the option and its variable.
+    auth = AIP_AUTH,                          ///< The provider does not accept the credential.
+    rate_limited = AIP_RATE_LIMITED,          ///< Too many requests; error::retry_after says how long to wait.
+    quota = AIP_QUOTA,                        ///< A quota or a balance is used up; no waiting mends that.
+    provider = AIP_PROVIDER,                  ///< The provider refused, or failed; detail says how.
     system = AIP_SYSTEM,                      ///< The operating system refused; error::os_error holds its number.
     panic = AIP_PANIC,                        ///< A bug in the library; please report it.
 };
@@ -77,6 +82,17 @@ enum class detail : int {
     client_certificate = AIP_DETAIL_CLIENT_CERTIFICATE,      ///< tls: the server wants one, or refused ours.
     bomb = AIP_DETAIL_BOMB,                                  ///< too_large: decoded far larger than what was sent.
     redirect = AIP_DETAIL_REDIRECT,                          ///< protocol: a redirect too many, or to nowhere.
+    bad_request = AIP_DETAIL_BAD_REQUEST,                    ///< provider: the request is wrong.
+    permission = AIP_DETAIL_PERMISSION,                      ///< provider: this credential may not do that.
+    not_found = AIP_DETAIL_NOT_FOUND,                        ///< provider: no such model, file, operation or address.
+    context_overflow = AIP_DETAIL_CONTEXT_OVERFLOW,          ///< provider: the prompt is longer than the model takes.
+    content_filter = AIP_DETAIL_CONTENT_FILTER,              ///< provider: refused by the provider's filter.
+    server_error = AIP_DETAIL_SERVER_ERROR,                  ///< provider: the provider failed.
+    overloaded = AIP_DETAIL_OVERLOADED,                      ///< provider: the provider has no room now.
+    concurrency = AIP_DETAIL_CONCURRENCY,                    ///< rate_limited: as many at once as the provider allows.
+    circuit_open = AIP_DETAIL_CIRCUIT_OPEN,                  ///< provider: not sent, for the requests before it all failed.
+    not_json = AIP_DETAIL_NOT_JSON,                          ///< provider: the answer is HTML, or JSON that is cut.
+    tool_loop = AIP_DETAIL_TOOL_LOOP,                        ///< provider: tools were called again and again, to no end.
 };
 
 /// Where in the life of a request it happened. Since 0.1.

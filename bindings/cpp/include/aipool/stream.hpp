@@ -1,6 +1,7 @@
 /// A response whose body is read while it comes.
 #pragma once
 
+#include <aipool/delta.hpp>
 #include <aipool/event.hpp>
 #include <aipool/event_range.hpp>
 #include <aipool/response.hpp>
@@ -37,13 +38,17 @@ inline header_list unpacked(std::string_view packed)
 
 }  // namespace impl
 
-/// A response whose body is read while it comes, as bytes or as events, not both. Move-only; what it lends lives as long as
+/// A response whose body is read while it comes, as bytes, as events or as a client's deltas: one of them. Move-only; what it lends lives as long as
 /// it does. Its destructor gives up what has not come, without waiting. Reading is for one thread at a time (status::busy);
 /// all else for any thread. Since 0.1.
 ///
 ///     auto chat = session.stream(request).value();
 ///     for (const auto& event : chat.events()) show(event.data);
 ///     if (chat.error()) complain(chat.error()->message);
+///
+///     auto answer = client.stream(call).value();
+///     for (const auto& delta : answer.deltas())
+///         if (delta.kind == aipool::delta_kind::text) show(delta.text);
 class stream : private response {
 public:
     /// The HTTP status. Since 0.1.
@@ -57,6 +62,10 @@ public:
 
     /// How it came, so far. Since 0.1.
     using response::info;
+
+    /// What has been read of the answer to a client's call: copied. status::busy while another thread reads;
+    /// status::invalid_argument for any other stream. Since 0.1.
+    using response::reply;
 
     /// The C handle, which stays this object's. Since 0.1.
     using response::native_handle;
@@ -98,7 +107,30 @@ public:
     }
     event_range<stream> events(std::chrono::milliseconds wait = std::chrono::milliseconds::max()) && = delete;
 
-    /// What ended the last loop over events(); nothing where that was the stream's end. For the reading thread. Since 0.1.
+    /// The next part of the answer to a client's call, lent until the next read; std::nullopt at the end. Waits and fails as
+    /// read(); further status::truncated where the answer ended before it was complete; status::provider,
+    /// status::rate_limited and the like where the provider broke it off, with its words in the error. Since 0.1.
+    result<std::optional<delta>> next_delta(std::chrono::milliseconds wait = std::chrono::milliseconds::max())
+    {
+        aip_delta came{};
+        aip_error failure{};
+        const auto ended = aip_response_next_delta(native_handle(), impl::to_c32(wait), &came, &failure);
+        if (ended == AIP_END) return std::optional<delta>();
+        if (ended == AIP_OK) return std::optional<delta>(impl::to_delta(came));
+        auto told = impl::not_done(ended, failure);
+        if (ended != AIP_WOULD_BLOCK) impl::add_words(told, native_handle());
+        return told;
+    }
+
+    /// The deltas that are left, for one loop over them; otherwise as events(). Since 0.1.
+    delta_range<stream> deltas(std::chrono::milliseconds wait = std::chrono::milliseconds::max()) &
+    {
+        failed_.reset();
+        return delta_range<stream>(*this, wait);
+    }
+    delta_range<stream> deltas(std::chrono::milliseconds wait = std::chrono::milliseconds::max()) && = delete;
+
+    /// What ended the last loop over events() or deltas(); nothing where that was the stream's end. For the reading thread. Since 0.1.
     const std::optional<aipool::error>& error() const noexcept { return failed_; }
 
     /// The trailers, copied: they come behind the body, so there are none before its end. Since 0.1.
@@ -117,7 +149,8 @@ public:
     }
 
 private:
-    friend class event_range<stream>;
+    template <class Stream, class Reads>
+    friend class read_range;
     friend struct impl::adopt;
 
     explicit stream(aipool::response&& head) noexcept : aipool::response(std::move(head)) {}
