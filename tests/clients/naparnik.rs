@@ -120,7 +120,7 @@ fn a_wait_named_in_words_is_the_accounts() {
     let (error, reply) =
         refused(&client, says("раз"), &How { retries: Some(0), ..faulty("error=naparnik-rate,seconds=7") });
     assert_eq!(error.status, Status::RateLimited);
-    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)), "{reply:?}");
+    assert_eq!(error.retry_after, Some(Duration::from_secs(7)), "{reply:?}");
 }
 
 #[test]

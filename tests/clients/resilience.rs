@@ -124,7 +124,7 @@ fn a_quota_is_used_up_and_hardly_overdrawn_by_twenty_callers() {
         let client = Arc::new(at(&listener, "quota", Ways { paced, retries: Some(10), ..Ways::default() }));
         let callers = at_once(20, move |_| {
             let mut how = How::default();
-            how.limits.queue = Some(Some(Duration::from_millis(20_000)));
+            how.limits.queue = Some(Some(Duration::from_secs(20)));
             (0..30).filter(|_| asked(&client, says("hi"), &how).is_ok()).count()
         });
         let well: usize = joined(callers).into_iter().sum();
