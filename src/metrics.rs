@@ -131,6 +131,15 @@ pub struct Histogram {
     sum_us: AtomicU64,
 }
 
+/// When the parts of AI answers were read.
+#[derive(Debug, Default)]
+pub struct TokenTimes {
+    /// From the call to the first part.
+    pub first: Histogram,
+    /// From one part to the next.
+    pub between: Histogram,
+}
+
 /// A histogram's numbers at one moment: its count is that of its buckets, so a scrape never contradicts itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -14,7 +14,8 @@ use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConf
 use crate::connections::{Connections, Maker};
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
-use crate::pool_stats::PoolStats;
+use crate::metrics::TokenTimes;
+use crate::pool_stats::{PoolStats, PoolTimes};
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
@@ -42,6 +43,7 @@ pub struct ConnectionPool {
     budget: Arc<RetryBudget>,
     /// What its streams hold unread.
     unread: Arc<Budget>,
+    token_times: Arc<TokenTimes>,
     /// They are told of the pool's end.
     queues: Mutex<Vec<Weak<Queue>>>,
     /// For sessions over reqwest: their writes need other care than the engine's. Made with the first of them.
@@ -83,6 +85,7 @@ impl ConnectionPool {
             driving,
             budget: Arc::default(),
             unread: Arc::default(),
+            token_times: Arc::default(),
             queues: Mutex::default(),
             config,
             closed: AtomicBool::new(false),
@@ -161,6 +164,11 @@ impl ConnectionPool {
         session()?.answer(request)
     }
 
+    /// Where the times of streamed answers are counted.
+    pub fn token_times(&self) -> Arc<TokenTimes> {
+        self.token_times.clone()
+    }
+
     /// A queue for this pool's requests.
     pub fn queue(&self) -> Arc<Queue> {
         let queue = Queue::new(self.connections.pool_id(), self.runtime.clone());
@@ -212,8 +220,10 @@ impl ConnectionPool {
 
     /// The pool's numbers as Prometheus text.
     pub fn metrics(&self) -> String {
-        let (queue_times, first_byte_times) = self.connections.times();
-        metrics::text(&self.stats().families(queue_times, first_byte_times))
+        let (queue, first_byte) = self.connections.times();
+        let TokenTimes { first, between } = &*self.token_times;
+        let times = PoolTimes { queue, first_byte, first_token: first.counts(), between_tokens: between.counts() };
+        metrics::text(&self.stats().families(&times))
     }
 
     /// Reads certificate files again; connections made from now on use them.

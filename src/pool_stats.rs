@@ -20,9 +20,23 @@ pub struct PoolStats {
     pub connections: ConnectionStats,
 }
 
+/// Where the time went.
+pub struct PoolTimes {
+    pub queue: Counts,
+    pub first_byte: Counts,
+    pub first_token: Counts,
+    pub between_tokens: Counts,
+}
+
 impl PoolStats {
     /// As Prometheus has them; names begin with `aipool_`.
-    pub fn families(&self, queue_times: Counts, first_byte_times: Counts) -> Vec<Family> {
+    pub fn families(&self, times: &PoolTimes) -> Vec<Family> {
+        let mut all = self.counts();
+        all.extend(times.families());
+        all
+    }
+
+    fn counts(&self) -> Vec<Family> {
         let ConnectionStats { now, opened, closed, failed, handshakes_full, handshakes_resumed, reused, .. } =
             self.connections;
         let gauge = |name, help, value: u64| Family::new(name, help, Kind::Gauge).integer(value);
@@ -60,14 +74,29 @@ impl PoolStats {
                 .with(&[("kind", "full")], Value::Integer(handshakes_full))
                 .with(&[("kind", "resumed")], Value::Integer(handshakes_resumed)),
             counter("aipool_connections_reused_total", "Times a connection was taken again.", reused),
-            Family::new("aipool_queue_seconds", "Time requests waited for a connection.", Kind::Histogram)
-                .with(&[], Value::Histogram(queue_times)),
-            Family::new(
-                "aipool_first_byte_seconds",
-                "Time from a request's start to its response's head.",
-                Kind::Histogram,
-            )
-            .with(&[], Value::Histogram(first_byte_times)),
+        ]
+    }
+}
+
+impl PoolTimes {
+    fn families(&self) -> [Family; 4] {
+        let histogram = |name, help, counts: Counts| {
+            Family::new(name, help, Kind::Histogram).with(&[], Value::Histogram(counts))
+        };
+        let PoolTimes { queue, first_byte, first_token, between_tokens } = *self;
+        [
+            histogram("aipool_queue_seconds", "Time requests waited for a connection.", queue),
+            histogram("aipool_first_byte_seconds", "Time from a request's start to its response's head.", first_byte),
+            histogram(
+                "aipool_first_token_seconds",
+                "Time from a call's start to the first part read of its streamed answer.",
+                first_token,
+            ),
+            histogram(
+                "aipool_between_tokens_seconds",
+                "Time between two parts read of a streamed answer.",
+                between_tokens,
+            ),
         ]
     }
 }

@@ -101,12 +101,12 @@ struct Talk {
     decoder: Box<dyn Decode>,
     last: Option<Delta>,
     failed: Option<Error>,
-    times: TokenTimes,
+    times: PartTimes,
 }
 
 /// When the parts of an answer were read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TokenTimes {
+pub struct PartTimes {
     /// From the call to the first.
     pub first: Option<Duration>,
     /// The longest between two.
@@ -231,9 +231,9 @@ impl Answer {
     }
 
     /// Shows what has been read of a provider's answer, and when.
-    pub fn reply<T>(&self, see: impl FnOnce(&Reply, &TokenTimes) -> T) -> Result<T> {
+    pub fn reply<T>(&self, see: impl FnOnce(&Reply, &PartTimes) -> T) -> Result<T> {
         if let Some(reply) = &self.response.reply {
-            return Ok(see(reply, &TokenTimes::default()));
+            return Ok(see(reply, &PartTimes::default()));
         }
         let talk = self.talk()?;
         talk.as_ref().map(|talk| see(&talk.telling.reply, &talk.times)).ok_or_else(no_client)
@@ -245,20 +245,26 @@ impl Answer {
             let telling =
                 self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply))).unwrap_or_default();
             let decoder = dialect.decoder();
-            *talk = Some(Talk { telling, decoder, last: None, failed: None, times: TokenTimes::default() });
+            *talk = Some(Talk { telling, decoder, last: None, failed: None, times: PartTimes::default() });
         }
         Ok(talk)
     }
 
-    fn note(&self, times: &mut TokenTimes, delta: &Delta) {
+    fn note(&self, times: &mut PartTimes, delta: &Delta) {
         if matches!(delta, Delta::Usage | Delta::Done) {
             return;
         }
         let now = Instant::now();
         times.count += 1;
-        times.first.get_or_insert_with(|| self.response.report.first_byte + (now - self.made));
-        times.longest = times.last.map_or(times.longest, |last| times.longest.max(now - last));
-        times.last = Some(now);
+        let histograms = self.plan.token_times.as_deref().filter(|_| self.stream.is_some());
+        if let Some(last) = times.last.replace(now) {
+            times.longest = times.longest.max(now - last);
+            histograms.inspect(|all| all.between.count(now - last));
+        } else {
+            let first = self.response.report.first_byte + (now - self.made);
+            times.first = Some(first);
+            histograms.inspect(|all| all.first.count(first));
+        }
     }
 
     /// What follows an answer's end is not waited for.

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use super::events::{Event, Events, Format, TooLarge};
 use super::pipe::{Pipe, Pulled};
 use super::reply::Dialect;
+use crate::metrics::TokenTimes;
 use crate::error::{Delivery, Error, Phase, Result, Status};
 
 /// Reads one body, for one thread at a time.
@@ -27,6 +28,8 @@ pub struct Plan {
     pub end_marker: Bytes,
     /// How the provider writes its answers, where a client asked.
     pub dialect: Option<Arc<dyn Dialect>>,
+    /// Where the times of its parts are counted.
+    pub token_times: Option<Arc<TokenTimes>>,
 }
 
 enum Source {

@@ -169,7 +169,7 @@ impl Inner {
             let limits = self.config.limits(how.limits, ask.is_stream());
             let terms = Terms {
                 stream: ask.is_stream(),
-                plan: plan(dialect, framing),
+                plan: self.plan(dialect, framing)?,
                 cancel: how.cancel,
                 interruptible: how.interruptible,
                 total: limits.total.flatten(),
@@ -186,6 +186,13 @@ impl Inner {
     /// The session to ask over: another than before where that one was closed.
     pub fn fresh_session(&self) -> Result<SessionHandle> {
         if self.config.pooled { self.session(true) } else { self.its_own() }
+    }
+
+    /// How the caller reads the answer.
+    fn plan(&self, dialect: Arc<dyn Dialect>, framing: Option<Format>) -> Result<Plan> {
+        let token_times = Some(self.pool()?.token_times());
+        let most = EVENT_BYTES as usize;
+        Ok(Plan { format: framing, most, dialect: Some(dialect), token_times, ..Plan::default() })
     }
 
     fn its_own(&self) -> Result<SessionHandle> {
@@ -210,7 +217,7 @@ impl Inner {
         let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing, once };
         Ok(Request {
             stream,
-            plan: plan(dialect, framing),
+            plan: self.plan(dialect, framing)?,
             persistence: PersistenceOverrides {
                 retries: Some(how.retries.unwrap_or(self.config.retries)),
                 redirects: None,
@@ -245,9 +252,6 @@ impl Inner {
 }
 
 /// How a provider's answer is read.
-fn plan(dialect: Arc<dyn Dialect>, framing: Option<Format>) -> Plan {
-    Plan { format: framing, most: EVENT_BYTES as usize, dialect: Some(dialect), ..Plan::default() }
-}
 
 /// Whether nothing was sent, for the session was closed just then.
 pub fn is_stale(error: &Error) -> bool {

@@ -75,6 +75,11 @@ const NAPARNIK: &[Row] = &[
     (|given| &mut given.base_url, &["NAPARNIK_API_URL"]),
     (|given| &mut given.api_key, &["ONEC_AI_TOKEN", "NAPARNIK_TOKEN", "NAPARNIK_API_KEY"]),
 ];
+const NAPARNIK_COMPAT: &[Row] = &[
+    (|given| &mut given.base_url, &["NAPARNIK_API_URL"]),
+    (|given| &mut given.api_key, &["NAPARNIK_API_KEY"]),
+    (|given| &mut given.model, &["NAPARNIK_MODEL"]),
+];
 /// The host at which a virtual machine of Yandex's asks for its own tokens.
 const YANDEX_METADATA: &str = "YC_METADATA_ADDR";
 
@@ -107,6 +112,7 @@ fn rows(kind: Kind) -> &'static [Row] {
         Kind::GigaChat => GIGACHAT,
         Kind::Yandex | Kind::YandexOpenAi => YANDEX,
         Kind::Naparnik => NAPARNIK,
+        Kind::NaparnikCompat => NAPARNIK_COMPAT,
     }
 }
 

@@ -25,12 +25,14 @@ pub enum Kind {
     YandexOpenAi,
     /// 1C:Naparnik at code.1c.ai. Its maker documents no API, so it is there for who brings a token and not by default.
     Naparnik,
+    /// The form that a guide gives for Naparnik: OpenAI's words at another host. Nobody knows of such a server.
+    NaparnikCompat,
 }
 
 impl Kind {
     pub fn service(self) -> &'static dyn Service {
         match self {
-            Kind::OpenAi => &OpenAi,
+            Kind::OpenAi | Kind::NaparnikCompat => &OpenAi,
             Kind::Ollama => &Ollama,
             Kind::GigaChat => &GigaChat,
             Kind::Yandex => &Yandex,
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Yandex => usual(yandex::BASE, "", "yandexgpt", "text-search-doc"),
             Kind::YandexOpenAi => usual(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
             Kind::Naparnik => usual("https://code.1c.ai", "", "", ""),
+            Kind::NaparnikCompat => usual("https://naparnik.platform.1c.ru/api/v1", "", "naparnik-pro", ""),
         }
     }
 
@@ -66,6 +69,7 @@ impl Kind {
             Kind::Yandex => "yandex",
             Kind::YandexOpenAi => "yandex_openai",
             Kind::Naparnik => "naparnik",
+            Kind::NaparnikCompat => "naparnik_compat",
         }
     }
 
@@ -76,7 +80,7 @@ impl Kind {
             between: Duration::from_secs(between),
         };
         match self {
-            Kind::OpenAi | Kind::Ollama => seconds(5, 600, 120),
+            Kind::OpenAi | Kind::Ollama | Kind::NaparnikCompat => seconds(5, 600, 120),
             // Models that think are silent for long.
             Kind::GigaChat => seconds(10, 300, 60),
             Kind::Yandex | Kind::YandexOpenAi => seconds(10, 180, 60),

@@ -26,6 +26,9 @@ pub const AIP_CLIENT_YANDEX_OPENAI: u32 = 5;
 /// 1C:Naparnik at code.1c.ai. Its maker documents no API: it is used as its own pages use it, and may change without notice.
 pub const AIP_CLIENT_NAPARNIK: u32 = 6;
 
+/// The form that a guide gives for Naparnik: OpenAI's words at another host. Nobody is known to serve it.
+pub const AIP_CLIENT_NAPARNIK_COMPAT: u32 = 7;
+
 /// In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
 /// The environment is read during aip_client_new() alone; nobody may change it meanwhile.
 pub const AIP_CLIENT_FROM_ENVIRONMENT: u32 = 1;
@@ -122,15 +125,16 @@ pub unsafe extern "C" fn aip_client_options_init(options: *mut aip_client_option
     unsafe { args::init(options, size) }
 }
 
-const KINDS: [(u32, Kind); 6] = [
+const KINDS: [(u32, Kind); 7] = [
     (AIP_CLIENT_OPENAI, Kind::OpenAi),
     (AIP_CLIENT_OLLAMA, Kind::Ollama),
     (AIP_CLIENT_GIGACHAT, Kind::GigaChat),
     (AIP_CLIENT_YANDEX, Kind::Yandex),
     (AIP_CLIENT_YANDEX_OPENAI, Kind::YandexOpenAi),
     (AIP_CLIENT_NAPARNIK, Kind::Naparnik),
+    (AIP_CLIENT_NAPARNIK_COMPAT, Kind::NaparnikCompat),
 ];
-const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI or _NAPARNIK";
+const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI, _NAPARNIK or _NAPARNIK_COMPAT";
 
 /// The checked options.
 ///

@@ -13,7 +13,7 @@ use super::response::{aip_response, got};
 use super::status::aip_error;
 use crate::body::reply::{Delta, Reply};
 use crate::error::Error;
-use crate::response::TokenTimes;
+use crate::response::PartTimes;
 
 /// In `aip_delta.kind`: more of the answer's text.
 pub const AIP_DELTA_TEXT: u32 = 1;
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn aip_response_reply_copy(
     error: *mut aip_error,
 ) -> i32 {
     guard(error, || {
-        let copy = |reply: &Reply, _: &TokenTimes| {
+        let copy = |reply: &Reply, _: &PartTimes| {
             let calls;
             let text = match part {
                 AIP_REPLY_TEXT => &reply.text,
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn aip_response_embedding(
     error: *mut aip_error,
 ) -> i32 {
     guard(error, || {
-        let copy = |reply: &Reply, _: &TokenTimes| {
+        let copy = |reply: &Reply, _: &PartTimes| {
             let count = reply.embeddings.len();
             let none = || Error::invalid("index", format_args!("is {index}; there are {count} embeddings"));
             let numbers = reply.embeddings.get(index as usize).ok_or_else(none)?;
@@ -262,7 +262,7 @@ fn shown(delta: &Delta) -> aip_delta {
     }
 }
 
-fn summed(reply: &Reply, times: &TokenTimes) -> aip_reply {
+fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
     let Reply { text, reasoning, calls, finish, finish_word, usage, model, id, state, embeddings, problem, .. } = reply;
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     aip_reply {

@@ -214,6 +214,7 @@ unsafe fn plan(request: &aip_request) -> Result<Plan> {
         most: most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)),
         end_marker: Bytes::copy_from_slice(end_marker.as_bytes()),
         dialect: None,
+        token_times: None,
     })
 }
 

@@ -21,7 +21,8 @@ pub type Fingerprint = [u8; 32];
 
 /// The fingerprint of some texts, each of them told apart from the next.
 pub fn fingerprint(texts: &[&str]) -> Fingerprint {
-    let mut all = Vec::new();
+    // With room for all of it: what grows leaves copies behind.
+    let mut all = Vec::with_capacity(texts.iter().map(|text| text.len() + size_of::<u64>()).sum());
     for text in texts {
         all.extend_from_slice(&(text.len() as u64).to_le_bytes());
         all.extend_from_slice(text.as_bytes());

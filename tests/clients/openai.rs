@@ -1,7 +1,9 @@
 //! OpenAI and its likenesses.
 
 use aipool::body::reply::{Call, Delta, Finish};
-use aipool::clients::Client;
+use aipool::clients::config::{ClientConfig, Ways};
+use aipool::clients::{Client, Home};
+use aipool::config::SessionConfig;
 use aipool::clients::ask::{Ask, Chat, Embed, Message, Role, Tool};
 use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
@@ -40,6 +42,26 @@ fn a_chat_is_answered_whole_and_part_by_part_with_the_same_words() {
     assert!(parts.len() > 4);
     assert_eq!(reply(&answer), aipool::body::reply::Reply { id: reply(&answer).id, ..whole });
     assert_eq!(listener.count("connections_opened"), 1);
+}
+
+#[test]
+fn the_times_of_a_streams_parts_are_told_and_counted() {
+    let listener = Listener::open();
+    let pool = pool();
+    let base_url = text(&format!("{}/v1", listener.http));
+    let given = Given { base_url, model: text("sandbox-1"), ..Given::default() };
+    let config = ClientConfig::new(Kind::OpenAi, &given, Ways::default(), SessionConfig::default()).unwrap();
+    let client = Client::new(config, Home::Given(pool.clone())).unwrap();
+    let answer = asked(&client, streams("one two three"), &how()).map_err(|(error, _)| error).unwrap();
+    let (parts, end) = deltas(&answer);
+    end.unwrap();
+    let texts = parts.iter().filter(|part| matches!(part, Delta::Text(_))).count() as u64;
+    let (first, count) = answer.reply(|_, times| (times.first, times.count)).unwrap();
+    assert!(first.unwrap() >= answer.response.report.first_byte);
+    assert_eq!(count, texts);
+    let metrics = pool.metrics();
+    assert!(metrics.contains("aipool_first_token_seconds_count 1\n"), "{metrics}");
+    assert!(metrics.contains(&format!("aipool_between_tokens_seconds_count {}\n", texts - 1)), "{metrics}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn planted(listener: &Listener, kind: Kind) -> Given {
         Kind::Yandex => "/yandex/foundationModels/v1",
         Kind::YandexOpenAi => "/yandex/v1",
         Kind::Naparnik => "/naparnik",
-        Kind::OpenAi => "/v1",
+        Kind::OpenAi | Kind::NaparnikCompat => "/v1",
         Kind::Ollama => "",
     };
     Given {
@@ -40,7 +40,7 @@ fn planted(listener: &Listener, kind: Kind) -> Given {
 #[test]
 fn planted_secrets_appear_in_no_output() {
     let mut outputs = Vec::new();
-    for kind in [Kind::OpenAi, Kind::Ollama, Kind::GigaChat, Kind::Yandex, Kind::YandexOpenAi, Kind::Naparnik] {
+    for kind in [Kind::OpenAi, Kind::Ollama, Kind::GigaChat, Kind::Yandex, Kind::YandexOpenAi, Kind::Naparnik, Kind::NaparnikCompat] {
         let listener = Listener::open();
         listener.set("openai.api-key=other");
         let ways = Ways { retries: Some(1), ..Ways::default() };

@@ -10,6 +10,7 @@ pub use self::read::Completions;
 pub use self::write::{chat_body, tools as tools_json};
 use super::ask::Ask;
 use super::config::ClientConfig;
+use super::kind::Kind;
 use super::lists::{Embeddings, Models};
 use super::service::{Credential, Service, Unread, Wire, Written};
 use crate::error::{Error, Result, Status};
@@ -19,9 +20,13 @@ pub struct OpenAi;
 
 impl Service for OpenAi {
     fn missing(&self, config: &ClientConfig) -> Option<&'static str> {
+        let none = config.api_key.is_empty();
+        if config.kind == Kind::NaparnikCompat {
+            return none.then_some("api_key: is not set, nor NAPARNIK_API_KEY");
+        }
         // A server of one's own wants no key.
         let official = config.base_url.starts_with("https://api.openai.com");
-        (official && config.api_key.is_empty()).then_some("api_key: is not set, nor OPENAI_API_KEY")
+        (official && none).then_some("api_key: is not set, nor OPENAI_API_KEY")
     }
 
     fn credential(&self, config: &ClientConfig) -> Result<Credential> {
