@@ -80,9 +80,8 @@ impl PoolStats {
 
 impl PoolTimes {
     fn families(&self) -> [Family; 4] {
-        let histogram = |name, help, counts: Counts| {
-            Family::new(name, help, Kind::Histogram).with(&[], Value::Histogram(counts))
-        };
+        let histogram =
+            |name, help, counts: Counts| Family::new(name, help, Kind::Histogram).with(&[], Value::Histogram(counts));
         let PoolTimes { queue, first_byte, first_token, between_tokens } = *self;
         [
             histogram("aipool_queue_seconds", "Time requests waited for a connection.", queue),

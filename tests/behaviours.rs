@@ -927,6 +927,9 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
         fn failed(&self, permit: Permit, error: &Error) {
             permit.failed(error);
         }
+        fn ran_out(&self, error: &Error) {
+            self.0.ran_out(error);
+        }
         fn answered(&self, permit: &mut Permit, status: http::StatusCode, headers: &http::HeaderMap) {
             permit.answered(status, headers);
         }
@@ -942,7 +945,7 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
             (Reply::default(), Ok(()))
         }
     }
-    let account = Account::get(fingerprint(&["a_provider_lets"]), 1, 0, true);
+    let account = Account::get(fingerprint(&[b"a_provider_lets"]), 1, 0, true);
     let provider = Arc::new(Counting(account.clone(), Mutex::default()));
     let session = pool(ENGINE).get_session(&sandbox().http, None).unwrap();
     let mut request = faulty("/echo", "status=500");

@@ -65,9 +65,15 @@ fn no_block_that_is_given_back_holds_a_credential() {
     drop(String::from_utf8_lossy(PLANTED).into_owned());
     assert_eq!(FOUND.swap(0, Ordering::SeqCst), 1, "what is not wiped is found");
     let pool = ConnectionPool::new(PoolConfig::default()).unwrap();
-    for kind in
-        [Kind::OpenAi, Kind::Ollama, Kind::GigaChat, Kind::Yandex, Kind::YandexOpenAi, Kind::Naparnik, Kind::NaparnikCompat]
-    {
+    for kind in [
+        Kind::OpenAi,
+        Kind::Ollama,
+        Kind::GigaChat,
+        Kind::Yandex,
+        Kind::YandexOpenAi,
+        Kind::Naparnik,
+        Kind::NaparnikCompat,
+    ] {
         let given = given(kind);
         let config = ClientConfig::new(kind, &given, Ways::default(), SessionConfig::default()).unwrap();
         drop(given);

@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes};
 use super::events::{Event, Events, Format, TooLarge};
 use super::pipe::{Pipe, Pulled};
 use super::reply::Dialect;
-use crate::metrics::TokenTimes;
 use crate::error::{Delivery, Error, Phase, Result, Status};
+use crate::metrics::TokenTimes;
 
 /// Reads one body, for one thread at a time.
 pub struct Reader {

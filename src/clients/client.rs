@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use once_cell::sync::OnceCell;
+use url::Url;
 
 use super::ask::Ask;
 use super::config::ClientConfig;
 use super::course::Steady;
+use super::kind::Kind;
 use super::service::{Credential, Service, Wire, Written};
 use super::signature::Signature;
 use super::token::Tokens;
@@ -78,14 +80,15 @@ pub struct How {
 impl Client {
     pub fn new(config: ClientConfig, pool: Home) -> Result<Client> {
         let service = config.kind.service();
-        let who = config.credential_texts();
-        let name = fingerprint(&[&[config.kind.name(), &config.base_url][..], &who].concat());
+        let (origin, who) = (config.origin(), config.who());
+        let name = fingerprint(&[&[origin.as_bytes()][..], &who].concat());
         let account = Account::get(name, config.max_concurrency, config.breaks_after, config.paced);
         let signs = match service.credential(&config)? {
             Credential::None => Signs::Nothing,
             Credential::Fixed(header) => Signs::Fixed(header),
             Credential::Token { scheme, brought } => {
-                let name = fingerprint(&[&[service.auth_url(&config), &config.scope][..], &who].concat());
+                let place = [service.auth_url(&config).as_bytes(), config.scope.as_bytes()];
+                let name = fingerprint(&[&place[..], &who].concat());
                 let tokens = Tokens::of(name, scheme);
                 brought.map_or(Ok(()), |token| tokens.begin_with(token))?;
                 Signs::Token(tokens)
@@ -163,6 +166,7 @@ impl Inner {
     /// A handle, and the call in the provider's words.
     fn prepare(self: &Arc<Self>, ask: &Ask, how: &How) -> Result<(SessionHandle, Prepared)> {
         self.config.missing()?;
+        self.check(ask)?;
         let session = self.fresh_session()?;
         if let Some(steps) = self.service.steps(ask, &self.config)? {
             let (dialect, framing) = steps.reading();
@@ -181,6 +185,29 @@ impl Inner {
         let written = self.service.write(ask, &self.config)?;
         let request = self.request(written, ask.is_stream(), how)?;
         Ok((session, Prepared::One(Box::new(request))))
+    }
+
+    /// What no provider's words have to be asked for.
+    fn check(&self, ask: &Ask) -> Result<()> {
+        match ask {
+            Ask::Raw(raw) => self.at_home(&raw.url),
+            Ask::Chat(chat) if chat.job && self.config.kind != Kind::Yandex => {
+                let message = format!("flags: {} has no jobs; leave AIP_CALL_JOB out", self.config.kind.name());
+                Err(Error::new(Status::Unsupported, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Signed requests go to the provider alone.
+    fn at_home(&self, url: &str) -> Result<()> {
+        let origin = |url: &str| Url::parse(url).ok().filter(Url::has_host).map(|url| url.origin());
+        match origin(url) {
+            Some(there) if Some(&there) != origin(&self.config.base_url).as_ref() => {
+                Err(Error::invalid("url", "is on another origin than base_url; a signed request goes nowhere else"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The session to ask over: another than before where that one was closed.
@@ -220,7 +247,8 @@ impl Inner {
             plan: self.plan(dialect, framing)?,
             persistence: PersistenceOverrides {
                 retries: Some(how.retries.unwrap_or(self.config.retries)),
-                redirects: None,
+                // It is signed anew at each attempt: nowhere but where it was meant to go.
+                redirects: Some(0),
             },
             cancel: how.cancel,
             interruptible: how.interruptible,

@@ -6,7 +6,7 @@ use super::gigachat;
 use super::given::{Given, Text};
 use super::kind::Kind;
 use super::secret::Secret;
-use crate::config::{LimitOverrides, SessionConfig};
+use crate::config::{ClientCertificate, LimitOverrides, SessionConfig};
 use crate::error::{Error, Result, Status};
 
 /// Retries where nobody said.
@@ -121,9 +121,23 @@ impl ClientConfig {
     }
 
     /// What tells who asks.
-    pub fn credential_texts(&self) -> [&str; 5] {
+    pub fn who(&self) -> [&[u8]; 7] {
         let ClientConfig { api_key, access_token, user, password, oauth_token, .. } = self;
-        [api_key.expose(), access_token.expose(), user, password.expose(), oauth_token.expose()]
+        let ClientCertificate { chain_file, chain_bytes, .. } = &self.session.connection.tls.client;
+        [
+            api_key.expose().as_bytes(),
+            access_token.expose().as_bytes(),
+            user.as_bytes(),
+            password.expose().as_bytes(),
+            oauth_token.expose().as_bytes(),
+            chain_file.as_bytes(),
+            chain_bytes,
+        ]
+    }
+
+    /// The host that counts the requests.
+    pub fn origin(&self) -> String {
+        url::Url::parse(&self.base_url).map_or_else(|_| self.base_url.clone(), |url| url.origin().ascii_serialization())
     }
 
     /// The limits of one call: its own, the client's, the kind's.

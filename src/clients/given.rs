@@ -64,17 +64,14 @@ const GIGACHAT: &[Row] = &[
     (|given| &mut given.client_key_file, &["GIGACHAT_KEY_FILE"]),
 ];
 const YANDEX: &[Row] = &[
-    (|given| &mut given.base_url, &["YANDEXGPT_API_URL"]),
-    (|given| &mut given.api_key, &["YC_API_KEY", "YANDEXGPT_API_KEY"]),
-    (|given| &mut given.access_token, &["YC_IAM_TOKEN", "YC_TOKEN"]),
+    // The last is told by its form, as any key is.
+    (|given| &mut given.api_key, &["YC_API_KEY", "YANDEXGPT_API_KEY", "YC_TOKEN"]),
+    (|given| &mut given.access_token, &["YC_IAM_TOKEN"]),
     (|given| &mut given.oauth_token, &["YC_OAUTH_TOKEN"]),
     (|given| &mut given.folder, &["YC_FOLDER_ID", "YANDEXGPT_FOLDER_ID"]),
     (|given| &mut given.model, &["YANDEXGPT_MODEL"]),
 ];
-const NAPARNIK: &[Row] = &[
-    (|given| &mut given.base_url, &["NAPARNIK_API_URL"]),
-    (|given| &mut given.api_key, &["ONEC_AI_TOKEN", "NAPARNIK_TOKEN", "NAPARNIK_API_KEY"]),
-];
+const NAPARNIK: &[Row] = &[(|given| &mut given.api_key, &["ONEC_AI_TOKEN", "NAPARNIK_TOKEN", "NAPARNIK_API_KEY"])];
 const NAPARNIK_COMPAT: &[Row] = &[
     (|given| &mut given.base_url, &["NAPARNIK_API_URL"]),
     (|given| &mut given.api_key, &["NAPARNIK_API_KEY"]),
@@ -98,9 +95,10 @@ impl Given {
                 self.auth_url = Text::new(super::yandex::metadata_at(&host));
             }
         }
-        // Ollama's variable may be an address alone.
+        // Ollama's variable may be an address alone, without its usual port.
         if kind == Kind::Ollama && !self.base_url.is_empty() && !self.base_url.contains("://") {
-            self.base_url.insert_str(0, "http://");
+            let port = if self.base_url.contains(':') { "" } else { ":11434" };
+            *self.base_url = format!("http://{}{port}", self.base_url.trim());
         }
     }
 }

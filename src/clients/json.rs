@@ -170,6 +170,6 @@ pub fn problem(value: &Value) -> Option<Problem> {
 /// A failure inside an answer that began well.
 pub fn failure_within(problem: Problem, telling: &mut Telling) -> Error {
     let told = super::refusal::within(&problem);
-    telling.reply.problem = problem;
+    telling.reply.problem = super::refusal::cut(problem);
     told
 }

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::Value;
-
 use super::json;
 use super::service::Told;
 use crate::body::reply::{Problem, in_body};
 use crate::error::{Detail, Error, Status};
 use crate::request::provider::{Again, Refusal};
+use http::StatusCode;
 
-/// As much of a body without structure is kept as the provider's words.
+/// As much is kept of a provider's words, and of its code.
 const MOST_TEXT: usize = 4096;
+const MOST_CODE: usize = 256;
 
 /// Words in a code, or in what is said, that no waiting mends.
 const QUOTA: [&str; 8] = [
@@ -37,10 +36,20 @@ const FILTER: [&str; 3] = ["content_filter", "content_policy_violation", "respon
 /// What the provider said, in whatever form.
 pub fn problem(body: &[u8]) -> Problem {
     let parsed = json::parse(body).ok();
-    parsed.as_ref().and_then(json::problem).unwrap_or_else(|| Problem {
-        code: String::new(),
-        text: String::from_utf8_lossy(&body[..body.len().min(MOST_TEXT)]).trim().to_owned(),
-    })
+    let plain = || Problem { code: String::new(), text: String::from_utf8_lossy(body).trim().to_owned() };
+    cut(parsed.as_ref().and_then(json::problem).unwrap_or_else(plain))
+}
+
+/// A provider's words as far as they are kept.
+pub fn cut(mut problem: Problem) -> Problem {
+    for (text, most) in [(&mut problem.code, MOST_CODE), (&mut problem.text, MOST_TEXT)] {
+        let mut end = most.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+    problem
 }
 
 /// What a refusal means by its status and the common codes.
@@ -53,6 +62,7 @@ pub fn told(refusal: &Refusal<'_>) -> Told {
         again: match (status, number) {
             // An answer to the request itself; the others may be the server's passing trouble.
             (Status::Quota, _) | (_, 400..=404 | 413 | 422) => Again::Never,
+            _ if matches!(detail, Detail::ContextOverflow | Detail::ContentFilter) => Again::Never,
             (_, 408 | 409 | 500 | 502 | 504) => Again::Surely(None),
             _ => Again::Perhaps(None),
         },
@@ -135,12 +145,6 @@ pub fn seconds_named(text: &str) -> Option<Duration> {
     let rest = rest[digits.len()..].trim_start();
     let unit = if rest.starts_with("ms") || rest.starts_with("millisecond") { 0.001 } else { 1.0 };
     Duration::try_from_secs_f64(digits.parse::<f64>().ok()? * unit).ok()
-}
-
-#[allow(dead_code)]
-/// A JSON value of the body, where it is JSON.
-pub fn body_json(refusal: &Refusal<'_>) -> Option<Value> {
-    json::parse(refusal.body).ok()
 }
 
 #[cfg(test)]

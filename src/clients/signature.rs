@@ -65,7 +65,7 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
     headers.entry(USER_AGENT).or_insert(WHO);
     let limits = client.config.limits(LimitOverrides::default(), false);
     let request = Request {
-        persistence: PersistenceOverrides { retries: Some(client.config.retries), redirects: None },
+        persistence: PersistenceOverrides { retries: Some(client.config.retries), redirects: Some(0) },
         // A second token does no harm.
         may_repeat: true,
         ..Request::new(method, url, headers, body, limits)

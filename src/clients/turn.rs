@@ -47,6 +47,10 @@ impl Provider for Turn {
         permit.failed(error);
     }
 
+    fn ran_out(&self, error: &Error) {
+        self.client.account.ran_out(error);
+    }
+
     fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap) {
         permit.answered(status, headers);
     }

@@ -23,7 +23,7 @@ pub const AIP_CALL_CHAT: u32 = 0;
 pub const AIP_CALL_EMBED: u32 = 1;
 /// The models there are: aip_reply.text, a name a line.
 pub const AIP_CALL_MODELS: u32 = 2;
-/// Tokens of `inputs`: aip_reply.prompt_tokens is the sum, the body what the provider says of each.
+/// Tokens of `inputs`: aip_reply.prompt_tokens is the sum.
 pub const AIP_CALL_COUNT: u32 = 3;
 /// Any other request to the provider: `method`, `url`, `body`, signed, paced and judged as the others.
 pub const AIP_CALL_RAW: u32 = 4;

@@ -36,7 +36,8 @@ pub const AIP_CLIENT_FROM_ENVIRONMENT: u32 = 1;
 pub const AIP_CLIENT_UNPOOLED: u32 = 2;
 
 /// What a client is made with. Call aip_client_options_init() first; every 0 and NULL is the default. Texts are UTF-8; each
-/// length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed.
+/// length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed and its
+/// last call has ended.
 #[repr(C)]
 pub struct aip_client_options {
     /// sizeof(aip_client_options); set by aip_client_options_init().
@@ -106,7 +107,7 @@ pub struct aip_client_options {
     pub operations_url_len: usize,
     /// Yandex: milliseconds between two questions about an operation; 0 is 10000.
     pub poll_interval_ms: i64,
-    /// GigaChat: 1 (also 0) or 2, the chat of `/v2`.
+    /// GigaChat: 1, or 2 for the chat of `/v2`; 0 is that of the base URL.
     pub api_version: u32,
     /// Zero.
     pub reserved: u32,
@@ -134,7 +135,8 @@ const KINDS: [(u32, Kind); 7] = [
     (AIP_CLIENT_NAPARNIK, Kind::Naparnik),
     (AIP_CLIENT_NAPARNIK_COMPAT, Kind::NaparnikCompat),
 ];
-const KIND_NAMES: &str = "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI, _NAPARNIK or _NAPARNIK_COMPAT";
+const KIND_NAMES: &str =
+    "AIP_CLIENT_OPENAI, _OLLAMA, _GIGACHAT, _YANDEX, _YANDEX_OPENAI, _NAPARNIK or _NAPARNIK_COMPAT";
 
 /// The checked options.
 ///
@@ -150,9 +152,6 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
     let kind = args::choice("kind", options.kind, &KINDS, KIND_NAMES)?;
     let known = AIP_CLIENT_FROM_ENVIRONMENT | AIP_CLIENT_UNPOOLED;
     let flags = args::flags("flags", options.flags, known)?;
-    if options.reserved != 0 {
-        return Err(Error::invalid("reserved", "is not 0; call aip_client_options_init() on the struct first"));
-    }
     // SAFETY: the header's contract.
     let (mut given, session) = unsafe { (given(&options)?, session_options::config(options.session)?) };
     if flags & AIP_CLIENT_FROM_ENVIRONMENT != 0 {

@@ -2,6 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
+use std::borrow::Cow;
 use std::ffi::c_char;
 use std::ptr::null;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use super::handle;
 use super::response::{aip_response, got};
 use super::status::aip_error;
 use crate::body::reply::{Delta, Reply};
-use crate::error::Error;
+use crate::clients::json::calls_text;
+use crate::error::{Error, Result};
 use crate::response::PartTimes;
 
 /// In `aip_delta.kind`: more of the answer's text.
@@ -193,24 +195,8 @@ pub unsafe extern "C" fn aip_response_reply_copy(
 ) -> i32 {
     guard(error, || {
         let copy = |reply: &Reply, _: &PartTimes| {
-            let calls;
-            let text = match part {
-                AIP_REPLY_TEXT => &reply.text,
-                AIP_REPLY_REASONING => &reply.reasoning,
-                AIP_REPLY_TOOL_CALLS => {
-                    calls = crate::clients::json::calls_text(&reply.calls);
-                    &calls
-                }
-                AIP_REPLY_FINISH => &reply.finish_word,
-                AIP_REPLY_MODEL => &reply.model,
-                AIP_REPLY_ID => &reply.id,
-                AIP_REPLY_STATE => &reply.state,
-                AIP_REPLY_ERROR_CODE => &reply.problem.code,
-                AIP_REPLY_ERROR_TEXT => &reply.problem.text,
-                other => return Err(Error::invalid("part", format_args!("is {other}; use AIP_REPLY_*"))),
-            };
             // SAFETY: the header's contract.
-            unsafe { args::out_bytes(text.as_bytes(), buf.cast(), cap, needed) }
+            unsafe { args::out_bytes(text_of(reply, part)?.as_bytes(), buf.cast(), cap, needed) }
         };
         handle::get(response)?.reply(copy)?
     })
@@ -263,7 +249,9 @@ fn shown(delta: &Delta) -> aip_delta {
 }
 
 fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
-    let Reply { text, reasoning, calls, finish, finish_word, usage, model, id, state, embeddings, problem, .. } = reply;
+    let Reply { text, reasoning, calls, finish, finish_word, usage, model, id, state, embeddings, counts, problem } =
+        reply;
+    let counted = (usage.prompt < 0 && !counts.is_empty()).then(|| counts.iter().sum::<u64>() as i64);
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     aip_reply {
         text: start(text),
@@ -282,7 +270,7 @@ fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
         error_code_len: problem.code.len(),
         error_text: start(&problem.text),
         error_text_len: problem.text.len(),
-        prompt_tokens: usage.prompt,
+        prompt_tokens: counted.unwrap_or(usage.prompt),
         completion_tokens: usage.completion,
         total_tokens: usage.total,
         cached_tokens: usage.cached,
@@ -296,6 +284,21 @@ fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
         longest_gap_us: micros(times.longest),
         parts: times.count,
     }
+}
+
+fn text_of(reply: &Reply, part: u32) -> Result<Cow<'_, str>> {
+    Ok(Cow::Borrowed(match part {
+        AIP_REPLY_TEXT => &reply.text,
+        AIP_REPLY_REASONING => &reply.reasoning,
+        AIP_REPLY_TOOL_CALLS => return Ok(Cow::Owned(calls_text(&reply.calls))),
+        AIP_REPLY_FINISH => &reply.finish_word,
+        AIP_REPLY_MODEL => &reply.model,
+        AIP_REPLY_ID => &reply.id,
+        AIP_REPLY_STATE => &reply.state,
+        AIP_REPLY_ERROR_CODE => &reply.problem.code,
+        AIP_REPLY_ERROR_TEXT => &reply.problem.text,
+        other => return Err(Error::invalid("part", format_args!("is {other}; use AIP_REPLY_*"))),
+    }))
 }
 
 /// An empty text has no address worth giving.

@@ -20,12 +20,12 @@ use crate::sys;
 pub type Fingerprint = [u8; 32];
 
 /// The fingerprint of some texts, each of them told apart from the next.
-pub fn fingerprint(texts: &[&str]) -> Fingerprint {
+pub fn fingerprint(texts: &[&[u8]]) -> Fingerprint {
     // With room for all of it: what grows leaves copies behind.
     let mut all = Vec::with_capacity(texts.iter().map(|text| text.len() + size_of::<u64>()).sum());
     for text in texts {
         all.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        all.extend_from_slice(text.as_bytes());
+        all.extend_from_slice(text);
     }
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, &all).as_ref());
@@ -139,6 +139,13 @@ impl Account {
         format!("{} of {} requests under way", state.running, state.most)
     }
 
+    /// A request ran out of time; whether the server was the slow one the limit says.
+    pub fn ran_out(&self, error: &Error) {
+        if matches!(error.detail, Detail::FirstByteLimit | Detail::ConnectLimit | Detail::FirstEventLimit) {
+            self.state().breaker.saw(false, false, Instant::now());
+        }
+    }
+
     /// How many requests are under way.
     pub fn running(&self) -> usize {
         lock(&self.state).running
@@ -166,9 +173,7 @@ impl Permit {
 
     /// No head came.
     pub fn failed(mut self, error: &Error) {
-        let servers = matches!(error.status, Status::Connect | Status::Reset)
-            || matches!(error.detail, Detail::FirstByteLimit | Detail::ConnectLimit);
-        if servers {
+        if matches!(error.status, Status::Connect | Status::Reset) {
             let probes = std::mem::take(&mut self.probes);
             self.account.state().breaker.saw(false, probes, Instant::now());
         }

@@ -1,7 +1,6 @@
 //! One request over the pool's own connections: attempts until one has a head, each on a connection of its own choosing.
 
 use std::sync::Arc;
-use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -287,9 +286,9 @@ impl EngineBody {
         }
     }
 
-    /// While nobody has room for more: what comes is kept off the wire, where that spares memory.
-    pub fn poll_drain(&mut self, cx: &mut Context<'_>) {
-        let _ = self.inflow.poll_drain(cx);
+    /// Nobody has room for more, until `next` is called again.
+    pub fn pause(&mut self) {
+        self.inflow.pause();
     }
 
     /// What came behind the body.

@@ -150,24 +150,26 @@ impl Exchange {
         // Pinned where it is made: each further move would be room for one more.
         let work = pin!(way.whole_response(address, outgoing, limits, tries));
         let outcome = supervised(&way, limits, *started, ends, work).await;
+        tell_of_time(provider.as_deref(), &outcome);
         way.record(outcome.as_ref().map(|response| (response.status, &response.report)));
         outcome
     }
 
-    /// Runs to the end of a body that goes into a pipe, which hears of the end too: how it came.
+    /// Runs to the end of a body that goes into a pipe, which hears of the end too: how it came. Boxed, for what is wanted until
+    /// the head alone is gone then.
     pub async fn stream(
-        &mut self,
+        self: Box<Self>,
         cut: Pin<&mut impl Future<Output = Error>>,
         stream: &Stream,
     ) -> Result<Report, Failure> {
-        let Exchange { path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started } =
-            self;
-        let way = Way::begin(path, *started);
-        let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
-        let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
-        let _upload = UploadEnds::of(&outgoing.body);
-        let work = pin!(way.stream_response(address, outgoing, limits, tries, stream));
-        let outcome = supervised(&way, limits, *started, ends, work).await;
+        let (limits, started) = (self.limits, self.started);
+        let way = Way::begin(&self.path, started);
+        let ends = Ends { cancel: self.cancel, interrupt: self.interrupt, cut };
+        let _upload = UploadEnds::of(&self.outgoing.body);
+        let provider = self.provider.clone();
+        let work = pin!(way.stream_response(self, &limits, stream));
+        let outcome = supervised(&way, &limits, started, ends, work).await;
+        tell_of_time(provider.as_deref(), &outcome);
         way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
         match outcome {
             Ok((_, report, trailers)) => {
@@ -178,6 +180,15 @@ impl Exchange {
                 stream.pipe.finish(Err(failure.error.clone()));
                 Err(failure)
             }
+        }
+    }
+}
+
+/// An attempt that ran out of time is given up from outside, so its provider has to be told.
+fn tell_of_time<T>(provider: Option<&dyn Provider>, outcome: &Result<T, Failure>) {
+    if let (Some(provider), Err(failure)) = (provider, outcome) {
+        if failure.error.status == Status::Timeout {
+            provider.ran_out(&failure.error);
         }
     }
 }

@@ -24,6 +24,9 @@ pub trait Provider: Send + Sync {
     /// The attempt got no answer.
     fn failed(&self, permit: Permit, error: &Error);
 
+    /// An attempt ran out of time.
+    fn ran_out(&self, error: &Error);
+
     /// A head came; `permit` is held until the body has ended.
     fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap);
 

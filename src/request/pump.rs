@@ -71,11 +71,9 @@ impl<'a> Pump<'a> {
         let mut paused = false;
         let room = poll_fn(|cx| {
             let room = self.pipe.poll_room(cx);
-            if room.is_pending() {
-                if !std::mem::replace(&mut paused, true) {
-                    self.journey.pauses_reading();
-                }
-                body.poll_drain(cx);
+            if room.is_pending() && !std::mem::replace(&mut paused, true) {
+                self.journey.pauses_reading();
+                body.pause();
             }
             room
         })

@@ -178,6 +178,7 @@ impl Retries {
                 match again {
                     Again::Never | Again::Renewed => return Err(Stop::Final),
                     Again::Perhaps(wait) => (of_response(status, advice, body)?, advice.wait.or(wait)),
+                    Again::Surely(_) if advice.should_retry == Some(false) => return Err(Stop::ServerSaysNo),
                     Again::Surely(wait) => (Reason::Classified, advice.wait.or(wait)),
                 }
             }
@@ -422,6 +423,9 @@ mod tests {
         for never in [Again::Never, Again::Renewed] {
             assert_eq!(decide(StatusCode::SERVICE_UNAVAILABLE, never), Decision::Stop(Stop::Final));
         }
+        let no = headers(&[("x-should-retry", "false")]);
+        let forbidden = judged(&mut retries(policy()), StatusCode::BAD_GATEWAY, &no, "", Again::Surely(None));
+        assert_eq!(forbidden, Decision::Stop(Stop::ServerSaysNo));
         let told = Duration::from_secs(123);
         let long = decide(StatusCode::TOO_MANY_REQUESTS, Again::Perhaps(Some(told)));
         assert_eq!(long, Decision::Stop(Stop::TooLong(told)));

@@ -16,7 +16,7 @@ use super::journey::Journey;
 use super::provider::Provider;
 use super::pump::Pump;
 use super::retry::RetryBudget;
-use super::{Failure, Path, Stream};
+use super::{Exchange, Failure, Path, Stream};
 use crate::address::Address;
 use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
@@ -85,16 +85,19 @@ impl Way {
     /// Hands the head out and moves the body into the pipe; status, report and trailers at its end.
     pub async fn stream_response(
         &self,
-        address: &Arc<Address>,
-        outgoing: &mut Outgoing,
+        mut exchange: Box<Exchange>,
         limits: &Limits,
-        tries: Tries<'_>,
         stream: &Stream,
     ) -> Result<(StatusCode, Report, HeaderMap), Failure> {
         let Way::Engine { journey, group, elsewhere } = self else { return Err(no_streams().into()) };
-        let attempts = attempts(limits, journey, &**elsewhere, &tries, true);
-        // Boxed, for its room is wanted until the head alone, and a stream is long.
-        let answer = Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await;
+        let answer = {
+            let Exchange { address, outgoing, persistence, budget, provider, .. } = &mut *exchange;
+            let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
+            let attempts = attempts(limits, journey, &**elsewhere, &tries, true);
+            // Boxed, for its room is wanted until the head alone, and a stream is long.
+            Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await
+        };
+        drop(exchange);
         let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
         if let Some(refusal) = refusal {
             let limits = Limits { body: Some(MOST_REFUSAL as u64), ..*limits };
@@ -296,17 +299,22 @@ fn read(provider: &dyn Provider, response: Response) -> Result<Response, Failure
     }
 }
 
-/// As they came, the values hold on to the connection's whole read buffer, and a stream's head is kept as long as the stream.
-fn in_room_of_their_own(mut headers: HeaderMap) -> HeaderMap {
+/// As they came, the values hold on to the connection's whole read buffer, and the map has room for the request's headers too:
+/// a stream's head is kept as long as the stream.
+fn in_room_of_their_own(headers: HeaderMap) -> HeaderMap {
     let mut room = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
     headers.values().for_each(|value| room.extend_from_slice(value.as_bytes()));
-    for value in headers.values_mut() {
-        let own = room.split_to(value.len()).freeze();
-        if let Ok(own) = HeaderValue::from_maybe_shared(own) {
-            *value = own;
+    let mut own = HeaderMap::with_capacity(headers.len());
+    // A name comes with the first of its values alone.
+    let mut name = None;
+    for (next, value) in headers {
+        name = next.or(name);
+        let bytes = room.split_to(value.len()).freeze();
+        if let Some(name) = &name {
+            own.append(name.clone(), HeaderValue::from_maybe_shared(bytes).unwrap_or(value));
         }
     }
-    headers
+    own
 }
 
 fn no_streams() -> Error {
@@ -314,4 +322,24 @@ fn no_streams() -> Error {
         Status::Unsupported,
         "flags: AIP_REQUEST_STREAM needs the pool's own connections; choose AIP_TRANSPORT_ENGINE",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_head_has_room_for_its_own_headers_alone() {
+        let mut came = HeaderMap::with_capacity(50);
+        let buffer = Bytes::from(vec![b'v'; 8 << 10]);
+        for (length, name) in ["x-one", "x-two", "x-one", "x-three", "x-one"].into_iter().enumerate() {
+            came.append(name, HeaderValue::from_maybe_shared(buffer.slice(..length)).unwrap());
+        }
+        let kept = in_room_of_their_own(came.clone());
+        assert_eq!(kept, came);
+        assert_eq!(kept.get_all("x-one").iter().map(HeaderValue::len).collect::<Vec<_>>(), [0, 2, 4]);
+        assert!(kept.capacity() < 16, "{}", kept.capacity());
+        drop(came);
+        assert!(buffer.is_unique(), "a value holds on to what it came in");
+    }
 }

@@ -158,7 +158,7 @@ impl SessionHandle {
         within: &Within,
     ) -> std::result::Result<Report, Failure> {
         let begun = within.over(&self.session)?;
-        let mut exchange = self.exchange(request)?;
+        let mut exchange = Box::new(self.exchange(request)?);
         within.joined_by(&mut exchange);
         let tally = self.tally(&exchange);
         let outcome = exchange.stream(pin!(within.cut(begun.as_ref(), headed)), stream).await;

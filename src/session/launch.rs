@@ -49,10 +49,13 @@ impl SessionHandle {
                 let outcome = exchange.run(pin!(cut_off(&begun, queue.as_deref()))).await;
                 land(begun, outcome.map(|response| (response.report.reused, Some(response))));
             }),
-            Launch::Stream(stream) => runtime.spawn(async move {
-                let outcome = exchange.stream(pin!(cut_off(&begun, queue.as_deref())), &stream).await;
-                land(begun, outcome.map(|report| (report.reused, None)));
-            }),
+            Launch::Stream(stream) => {
+                let exchange = Box::new(exchange);
+                runtime.spawn(async move {
+                    let outcome = exchange.stream(pin!(cut_off(&begun, queue.as_deref())), &stream).await;
+                    land(begun, outcome.map(|report| (report.reused, None)));
+                });
+            }
         })
     }
 

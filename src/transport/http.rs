@@ -1,7 +1,6 @@
 //! HTTP on a link: the handshake, one request, its response's body, and who keeps the connection moving. HTTP/1.1 is hyper's,
 //! HTTP/2 is `http2`'s.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
@@ -32,8 +31,10 @@ const PIECE: usize = 64 << 10;
 /// A larger body may meet a server that does not read.
 const WATCHED: usize = 16 << 10;
 
-/// A request's body on its way out.
-pub struct Payload {
+/// A request's body on its way out; `None` without one. Boxed, as hyper makes room for 32 requests a connection.
+pub struct Payload(Option<Box<Going>>);
+
+struct Going {
     rest: Rest,
     taken: Option<Taken>,
 }
@@ -49,34 +50,26 @@ pub type Taken = Arc<OnceLock<Instant>>;
 
 impl Payload {
     pub fn new(body: OutgoingBody) -> Self {
-        match body {
+        let going = match body {
+            OutgoingBody::Whole(bytes) if bytes.is_empty() => return Payload(None),
             OutgoingBody::Whole(bytes) => {
                 let taken = (bytes.len() > WATCHED).then(Taken::default);
-                Payload { rest: Rest::Whole(bytes), taken }
+                Going { rest: Rest::Whole(bytes), taken }
             }
             OutgoingBody::Upload(upload) => {
-                Payload { rest: Rest::Upload(upload.pipe.clone(), upload.length), taken: Some(Taken::default()) }
+                Going { rest: Rest::Upload(upload.pipe.clone(), upload.length), taken: Some(Taken::default()) }
             }
-        }
+        };
+        Payload(Some(Box::new(going)))
     }
 
     pub fn taken(&self) -> Option<Taken> {
-        self.taken.clone()
-    }
-
-    /// The last of it has been taken.
-    fn is_taken(&self) {
-        if let Some(taken) = &self.taken {
-            let _ = taken.set(Instant::now());
-        }
+        self.0.as_ref()?.taken.clone()
     }
 }
 
-impl Body for Payload {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+impl Going {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let piece = match &mut self.rest {
             Rest::Whole(rest) if rest.is_empty() => None,
             Rest::Whole(rest) => {
@@ -92,24 +85,46 @@ impl Body for Payload {
                 piece
             }
         };
-        if self.is_end_stream() || piece.is_none() {
+        if self.is_at_end() || piece.is_none() {
             self.is_taken();
         }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+        Poll::Ready(piece)
     }
 
-    fn is_end_stream(&self) -> bool {
+    fn is_at_end(&self) -> bool {
         match &self.rest {
             Rest::Whole(rest) => rest.is_empty(),
             Rest::Upload(_, left) => *left == Some(0),
         }
     }
 
+    /// The last of it has been taken.
+    fn is_taken(&self) {
+        if let Some(taken) = &self.taken {
+            let _ = taken.set(Instant::now());
+        }
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let Some(going) = &mut self.0 else { return Poll::Ready(None) };
+        going.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|going| going.is_at_end())
+    }
+
     fn size_hint(&self) -> SizeHint {
-        match &self.rest {
-            Rest::Whole(rest) => SizeHint::with_exact(rest.len() as u64),
-            Rest::Upload(_, Some(left)) => SizeHint::with_exact(*left),
-            Rest::Upload(_, None) => SizeHint::new(),
+        match self.0.as_ref().map(|going| &going.rest) {
+            None => SizeHint::with_exact(0),
+            Some(Rest::Whole(rest)) => SizeHint::with_exact(rest.len() as u64),
+            Some(Rest::Upload(_, Some(left))) => SizeHint::with_exact(*left),
+            Some(Rest::Upload(_, None)) => SizeHint::new(),
         }
     }
 }
@@ -325,12 +340,11 @@ impl Inflow {
         }
     }
 
-    /// For a reader that is paused: takes what arrives over HTTP/2 out of its many frames, so that it costs no more than the
-    /// stream's window. It comes with the next bytes; until then the peer may send no more. Over HTTP/1.1 it waits unread.
-    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
-        match self {
-            Inflow::Http1 { .. } => Poll::Pending,
-            Inflow::Http2(inflow) => inflow.poll_drain(cx),
+    /// For a reader that takes nothing until it asks again. Over HTTP/2 what arrives is kept so that it costs no more than the
+    /// stream's window, and until then the peer may send no more. Over HTTP/1.1 it waits unread.
+    pub fn pause(&mut self) {
+        if let Inflow::Http2(inflow) = self {
+            inflow.pause();
         }
     }
 

@@ -1,12 +1,12 @@
 //! OpenAI and its likenesses.
 
 use aipool::body::reply::{Call, Delta, Finish};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::{Client, Home};
-use aipool::config::SessionConfig;
 use aipool::clients::ask::{Ask, Chat, Embed, Message, Role, Tool};
+use aipool::clients::config::{ClientConfig, Ways};
 use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
+use aipool::clients::{Client, Home};
+use aipool::config::SessionConfig;
 use aipool::error::{Delivery, Detail, Status};
 use serde_json::json;
 

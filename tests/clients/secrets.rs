@@ -40,7 +40,15 @@ fn planted(listener: &Listener, kind: Kind) -> Given {
 #[test]
 fn planted_secrets_appear_in_no_output() {
     let mut outputs = Vec::new();
-    for kind in [Kind::OpenAi, Kind::Ollama, Kind::GigaChat, Kind::Yandex, Kind::YandexOpenAi, Kind::Naparnik, Kind::NaparnikCompat] {
+    for kind in [
+        Kind::OpenAi,
+        Kind::Ollama,
+        Kind::GigaChat,
+        Kind::Yandex,
+        Kind::YandexOpenAi,
+        Kind::Naparnik,
+        Kind::NaparnikCompat,
+    ] {
         let listener = Listener::open();
         listener.set("openai.api-key=other");
         let ways = Ways { retries: Some(1), ..Ways::default() };

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::write::tools;
 use crate::body::events::Event;
 use crate::body::reply::{Decode, Dialect, Telling, Usage};
-use crate::clients::ask::{Ask, Chat, Format, Message, Role};
+use crate::clients::ask::{Ask, Chat, Choice, Embed, Format, Message, Role};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{as_text, failure_within, from_text, list, member, merge, number, parse, problem, text};
 use crate::clients::lists::numbers;
@@ -38,9 +38,7 @@ impl Service for Ollama {
                 }
             }
             Ask::Embed(embed) => {
-                let model = embed.model.as_deref().unwrap_or(&config.embedding_model);
-                let body = json!({"model": model, "input": embed.inputs});
-                Written::whole(Wire::post("api/embed", &body), Lists)
+                Written::whole(Wire::post("api/embed", &embed_body(embed, &config.embedding_model)?), Lists)
             }
             Ask::Models => Written::whole(Wire::get("api/tags"), Lists),
             Ask::Count(_) => {
@@ -51,7 +49,23 @@ impl Service for Ollama {
     }
 }
 
+fn embed_body(embed: &Embed, model: &str) -> Result<Value> {
+    let model = embed.model.as_deref().unwrap_or(model);
+    if model.is_empty() {
+        return Err(Error::invalid("embedding_model", "is not set; name one in the call or in the client's options"));
+    }
+    let mut body = json!({"model": model, "input": embed.inputs});
+    if let Some(dimensions) = embed.dimensions {
+        body["dimensions"] = dimensions.into();
+    }
+    merge(&mut body, &embed.extra);
+    Ok(body)
+}
+
 fn body(chat: &Chat, model: &str) -> Result<Value> {
+    if !matches!(chat.choice, Choice::Unsaid | Choice::Auto) {
+        return Err(Error::new(Status::Unsupported, "tool_choice: Ollama chooses by itself; leave it out"));
+    }
     let model = chat.model.as_deref().unwrap_or(model);
     if model.is_empty() {
         return Err(Error::invalid("model", "is not set; name one in the call or in the client's options"));

@@ -14,7 +14,7 @@ use h2::{Ping, PingPong, Reason};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::{Pulse, UNTOLD, Way, turns};
+use super::{Pulse, STEP, UNTOLD, Way, turns};
 use crate::transport::http::{End, Turn};
 use crate::transport::link::Stream;
 
@@ -40,9 +40,15 @@ impl Driver {
     }
 
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        let _turn = turns::Turn::begin(&self.pulse);
+        let mut turn = turns::Turn::begin(&self.pulse);
         loop {
-            let over = Pin::new(&mut self.connection).poll(cx);
+            let over = loop {
+                let (over, more) = self.step(cx);
+                if !more {
+                    break over;
+                }
+                turn.fill();
+            };
             let heard = self.pulse.heard.swap(false, Ordering::Relaxed);
             if let Poll::Ready(over) = over {
                 let goaway = self.way.upgrade().and_then(|way| way.end()).is_some_and(|end| end.is_go_away());
@@ -69,6 +75,14 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Moves the connection on by as many bytes as may be in h2; whether it wants more.
+    fn step(&mut self, cx: &mut Context<'_>) -> (Poll<Result<(), h2::Error>>, bool) {
+        self.pulse.allowed.store(STEP, Ordering::Relaxed);
+        let over = Pin::new(&mut self.connection).poll(cx);
+        let more = self.pulse.refused.swap(false, Ordering::Relaxed) && over.is_pending();
+        (over, more)
     }
 
     fn news(&mut self) -> Option<Turn> {
@@ -154,7 +168,7 @@ impl Pings {
     }
 }
 
-/// The bytes underneath, and whether any came.
+/// The bytes underneath, whether any came, and no more of them than a step may read.
 pub(super) struct Heard {
     stream: Box<dyn Stream>,
     pulse: Arc<Pulse>,
@@ -168,10 +182,17 @@ impl Heard {
 
 impl AsyncRead for Heard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let allowed = self.pulse.allowed.load(Ordering::Relaxed);
+        if allowed == 0 {
+            self.pulse.refused.store(true, Ordering::Relaxed);
+            return Poll::Pending;
+        }
         let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
-        if into.filled().len() > before {
+        let count = into.filled().len() - before;
+        if count > 0 {
             self.pulse.heard.store(true, Ordering::Relaxed);
+            self.pulse.allowed.store(allowed.saturating_sub(count), Ordering::Relaxed);
         }
         read
     }
@@ -205,15 +226,53 @@ impl AsyncWrite for Heard {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::super::handshake;
-    use super::super::rig::{drive, request};
+    use super::super::rig::{WINDOW, drive, request};
     use super::*;
+
+    /// h2's buffer has room for a frame and its head, and grows to the double.
+    const MOST_ONE_READ: usize = 32 << 10;
 
     /// An HTTP/2 server that takes a request and from then on neither reads nor writes.
     async fn falls_silent(stream: tokio::io::DuplexStream) {
         let mut connection = h2::server::handshake(stream).await.unwrap();
         let _taken = connection.accept().await.unwrap().unwrap();
         std::future::pending::<()>().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bounded_number_of_bytes_is_read_between_two_looks_at_the_streams() {
+        const STREAMS: usize = 8;
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                let mut sending = respond.send_response(http::Response::new(()), false).unwrap();
+                sending.send_data(vec![b't'; WINDOW].into(), true).unwrap();
+            }
+        });
+        let (way, mut driver) = handshake(Box::new(ours), WINDOW as u32).await.unwrap();
+        let cx = &mut Context::from_waker(Waker::noop());
+        let readers: Vec<_> = (0..STREAMS).map(|_| way.open(request("/", "")).ok().unwrap().0).collect();
+        for reader in &readers {
+            assert!(reader.poll_head(cx).is_pending());
+        }
+        // Nothing moves but the server, until its socket holds all that the windows allow.
+        assert!(!driver.step(cx).1);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut turn = turns::Turn::begin(&driver.pulse);
+        let (mut before, mut steps, mut more) = (0, 0, true);
+        while more {
+            more = driver.step(cx).1;
+            turn.fill();
+            let now = readers.iter().map(|reader| reader.joined().0).sum::<usize>();
+            assert!(now - before <= STEP + MOST_ONE_READ, "{}", now - before);
+            (before, steps) = (now, steps + 1);
+        }
+        assert_eq!(before, STREAMS * WINDOW);
+        assert!(steps > 2);
     }
 
     #[tokio::test(start_paused = true)]

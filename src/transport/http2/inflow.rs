@@ -1,203 +1,45 @@
-//! A response's body over HTTP/2: what arrives is joined, and the peer's window opens again as it is read.
+//! A response's body over HTTP/2, as its reader sees it.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
-use tokio::sync::oneshot;
 
-use super::{Open, Waiter};
+use super::basin::Reader;
 use crate::error::Result;
-use crate::transport::failure::{self, Cause};
+use crate::transport::failure;
 
-/// What is still to come. With its end a stream is let go of, and so is what its window owes.
-enum Flow {
-    Open(RecvStream, Open),
-    Failed(Box<Cause>),
-    /// With its trailers.
-    Ended(Option<Box<HeaderMap>>),
-}
-
-/// The rest of a response as it comes.
-pub struct Inflow {
-    flow: Flow,
-    waiter: Waiter,
-    arrived: Arrived,
-    /// What the peer may send again once the reader has it.
-    held: u32,
-    window: u32,
-    /// How many bytes are to come, where the server said so.
-    left: Option<u64>,
-    /// The request is still going out, and wants to know how this ends.
-    rest: Option<oneshot::Sender<()>>,
-}
+/// The rest of a response as it comes; dropped, it resets the stream.
+pub struct Inflow(Reader);
 
 impl Inflow {
-    pub(super) fn new(
-        headers: &HeaderMap,
-        stream: RecvStream,
-        (open, waiter): (Open, Waiter),
-        rest: Option<oneshot::Sender<()>>,
-        window: u32,
-    ) -> Inflow {
-        let ended = stream.is_end_stream();
-        let left = content_length(headers).or(ended.then_some(0));
-        let mut inflow =
-            Inflow { flow: Flow::Open(stream, open), waiter, arrived: Arrived::NOTHING, held: 0, window, left, rest };
-        if ended {
-            inflow.end(Ok(None));
-        }
-        inflow
+    pub(super) fn new(reader: Reader) -> Inflow {
+        Inflow(reader)
     }
 
     /// How many bytes are to come, where the server said so.
     pub fn length(&self) -> Option<u64> {
-        self.left
+        self.0.length()
     }
 
     /// All that has arrived, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.poll_next(cx)).await
+        poll_fn(|cx| self.0.poll_next(cx)).await.map_err(|cause| failure::in_body(&cause))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
-        self.gather(cx, false);
-        if let Some(bytes) = self.arrived.take() {
-            let held = std::mem::take(&mut self.held);
-            if let Flow::Open(stream, _) = &mut self.flow {
-                let _ = stream.flow_control().release_capacity(held as usize);
-            }
-            return Poll::Ready(Ok(Some(bytes)));
-        }
-        match &self.flow {
-            Flow::Open(..) => Poll::Pending,
-            Flow::Ended(_) => Poll::Ready(Ok(None)),
-            Flow::Failed(cause) => {
-                let failure = failure::in_body(cause);
-                self.flow = Flow::Ended(None);
-                Poll::Ready(Err(failure))
-            }
-        }
-    }
-
-    /// Takes what arrives for a reader that is paused. The peer may send no more for it.
-    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
-        self.gather(cx, true);
-        Poll::Pending
+    /// For a reader that takes nothing until it asks again: the peer may send no more for it.
+    pub fn pause(&mut self) {
+        self.0.pause();
     }
 
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
-        matches!(self.flow, Flow::Ended(_)) && self.arrived.is_empty()
+        self.0.is_at_end()
     }
 
     /// What came behind the body, once.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
-        match &mut self.flow {
-            Flow::Ended(trailers) => trailers.take().map(|trailers| *trailers),
-            _ => None,
-        }
-    }
-
-    /// Takes all frames that are there; `keep` when nobody takes them soon.
-    fn gather(&mut self, cx: &mut Context<'_>, keep: bool) {
-        let waker = self.waiter.stands_for(cx);
-        let cx = &mut Context::from_waker(&waker);
-        let Flow::Open(stream, _) = &mut self.flow else { return };
-        let end = loop {
-            match stream.poll_data(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Some(Ok(data))) => {
-                    self.held += data.len() as u32;
-                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-                    self.arrived.push(data, keep, self.window as usize);
-                }
-                Poll::Ready(Some(Err(error))) => break Err(error),
-                Poll::Ready(None) => match stream.poll_trailers(cx) {
-                    Poll::Pending => return,
-                    Poll::Ready(trailers) => break trailers,
-                },
-            }
-        };
-        self.end(end);
-    }
-
-    /// Nothing more comes.
-    fn end(&mut self, end: std::result::Result<Option<HeaderMap>, h2::Error>) {
-        let Flow::Open(_, open) = &self.flow else { return };
-        self.flow = match end {
-            Ok(trailers) => Flow::Ended(trailers.map(Box::new)),
-            // An early answer is whole, unless it said that more would come (RFC 9113, 8.1).
-            Err(error) if error.reason() == Some(Reason::NO_ERROR) && self.left.is_none_or(|left| left == 0) => {
-                Flow::Ended(None)
-            }
-            Err(error) => return self.flow = Flow::Failed(Box::new(open.0.cause(error))),
-        };
-        if let Some(rest) = self.rest.take() {
-            let _ = rest.send(());
-        }
-    }
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let mut told = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for digits in value.to_str().ok()?.split(',') {
-            let digits = digits.trim();
-            let length = digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())??;
-            if told.is_some_and(|told| told != length) {
-                return None;
-            }
-            told = Some(length);
-        }
-    }
-    told
-}
-
-/// What came and was not taken: one frame as it is, or several in one buffer.
-enum Arrived {
-    Frame(Bytes),
-    Joined(Vec<u8>),
-}
-
-impl Arrived {
-    const NOTHING: Arrived = Arrived::Joined(Vec::new());
-
-    /// A frame shares its memory with others that came with it, so what is to stay is copied.
-    fn push(&mut self, data: Bytes, keep: bool, window: usize) {
-        let (frame, mut joined) = match std::mem::replace(self, Arrived::NOTHING) {
-            Arrived::Joined(joined) if joined.is_empty() && !keep => return *self = Arrived::Frame(data),
-            Arrived::Joined(joined) => (Bytes::new(), joined),
-            Arrived::Frame(frame) => (frame, Vec::new()),
-        };
-        let needed = joined.len() + frame.len() + data.len();
-        if needed > joined.capacity() {
-            // Doubled, as vectors are, but not beyond what can come.
-            let room = (joined.capacity() * 2).min(window).max(needed);
-            joined.reserve_exact(room - joined.len());
-        }
-        joined.extend_from_slice(&frame);
-        joined.extend_from_slice(&data);
-        *self = Arrived::Joined(joined);
-    }
-
-    fn take(&mut self) -> Option<Bytes> {
-        let bytes = match std::mem::replace(self, Arrived::NOTHING) {
-            Arrived::Frame(frame) => frame,
-            Arrived::Joined(joined) => joined.into(),
-        };
-        (!bytes.is_empty()).then_some(bytes)
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Arrived::Frame(frame) => frame.is_empty(),
-            Arrived::Joined(joined) => joined.is_empty(),
-        }
+        self.0.take_trailers()
     }
 }
 
@@ -205,10 +47,14 @@ impl Arrived {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Waker};
 
+    use h2::Reason;
     use h2::server::SendResponse;
+    use http::header::CONTENT_LENGTH;
     use http::{HeaderValue, Response};
 
+    use super::super::Way;
     use super::super::rig::{WINDOW, answer, request, served};
     use super::*;
 
@@ -229,25 +75,18 @@ mod tests {
     }
 
     /// Until the peer can send no more for all that others do.
-    async fn drain(inflow: &mut Inflow, sent: &AtomicUsize) {
-        let jammed = async {
-            let mut before = usize::MAX;
-            while before != sent.load(Ordering::SeqCst) {
-                before = sent.load(Ordering::SeqCst);
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-        };
-        tokio::select! {
-            never = poll_fn(|cx| inflow.poll_drain(cx)) => match never {},
-            () = jammed => {}
+    async fn jammed(sent: &AtomicUsize) {
+        let mut before = usize::MAX;
+        while before != sent.load(Ordering::SeqCst) {
+            before = sent.load(Ordering::SeqCst);
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_paused_stream_costs_its_window_and_holds_up_nobody() {
-        let sent = Arc::new(AtomicUsize::new(0));
+    /// Serves tokens, counted, and whatever else is asked at once.
+    async fn server_of_tokens(sent: &Arc<AtomicUsize>) -> Arc<Way> {
         let counting = sent.clone();
-        let way = served(move |request, mut respond| {
+        served(move |request, mut respond| {
             let sent = counting.clone();
             async move {
                 if request.uri().path() == "/tokens" {
@@ -257,13 +96,19 @@ mod tests {
                 }
             }
         })
-        .await;
+        .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_stream_costs_its_window_and_holds_up_nobody() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let way = server_of_tokens(&sent).await;
         let mut paused = way.send(&mut Some(request("/tokens", "x"))).await.ok().unwrap().into_body();
         for round in 1..=3 {
-            drain(&mut paused, &sent).await;
+            paused.pause();
+            jammed(&sent).await;
             assert_eq!(sent.load(Ordering::SeqCst), round * WINDOW);
-            let Arrived::Joined(joined) = &paused.arrived else { panic!("a frame stayed") };
-            assert_eq!((joined.len(), joined.capacity()), (WINDOW, WINDOW));
+            assert_eq!(paused.0.joined(), (WINDOW, WINDOW));
             let mut sibling = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
             assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
             assert!(sibling.is_at_end() && sibling.next().await.unwrap().is_none());
@@ -271,6 +116,29 @@ mod tests {
             assert_eq!((all.len(), &all[..8]), (WINDOW, &b"wordword"[..]));
         }
         assert!(!paused.is_at_end());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_its_reader_is_held_back_is_out_of_h2_and_costs_its_window() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let way = server_of_tokens(&sent).await;
+        let readers: Vec<_> = (0..5)
+            .map(|_| {
+                let (reader, _) = way.open(request("/tokens", "")).ok().unwrap();
+                // Once, as in the turn that sends it; from then on nothing of the reader's runs.
+                assert!(reader.poll_head(&mut Context::from_waker(Waker::noop())).is_pending());
+                reader
+            })
+            .collect();
+        jammed(&sent).await;
+        assert_eq!(sent.load(Ordering::SeqCst), readers.len() * WINDOW);
+        assert!(readers.iter().all(|reader| reader.joined() == (WINDOW, WINDOW)));
+        let mut sibling = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
+        assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
+        for reader in readers {
+            assert!(poll_fn(|cx| reader.poll_head(cx)).await.is_ok());
+            assert_eq!(Inflow::new(reader).next().await.unwrap().unwrap().len(), WINDOW);
+        }
     }
 
     #[tokio::test]
@@ -316,19 +184,6 @@ mod tests {
             assert_eq!(inflow.next().await.unwrap().unwrap(), "hello");
             assert_eq!(inflow.next().await.is_ok(), whole, "{reason:?} {length:?}");
             assert!(inflow.is_at_end());
-        }
-    }
-
-    #[test]
-    fn lengths_that_disagree_are_none() {
-        for (told, wanted) in
-            [(&["5"][..], Some(5)), (&["5", "5"], Some(5)), (&["5, 5"], Some(5)), (&["5", "6"], None), (&["+5"], None)]
-        {
-            let mut headers = HeaderMap::new();
-            for value in told {
-                headers.append(CONTENT_LENGTH, HeaderValue::from_static(value));
-            }
-            assert_eq!(content_length(&headers), wanted, "{told:?}");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! HTTP/2 over the h2 crate: requests as streams, their bodies, and the future that keeps a connection moving.
 //!
-//! What arrives on a stream is taken out of h2 at once and joined, because h2 keeps every frame by itself, at many times the
-//! size of a small one. The peer may send more only when the reader has taken it: an unread stream costs its window, no more.
+//! What arrives on a stream is taken out of h2 and joined before the connection reads on, because h2 keeps every frame by
+//! itself, at many times the size of a small one. The peer may send more only when the reader has taken it: an unread stream
+//! costs its window, no more, whatever its task does meanwhile.
 
+mod arrived;
+mod basin;
 mod driver;
 mod inflow;
 mod outflow;
@@ -10,7 +13,6 @@ mod turns;
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -22,11 +24,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 
+use self::basin::Reader;
 pub use self::driver::Driver;
 use self::driver::Heard;
 pub use self::inflow::Inflow;
 use self::outflow::Outflow;
-use self::turns::{Turns, Waiter};
+use self::turns::Turns;
 use super::failure::Cause;
 use super::http::{MOST_HEAD, NoResponse};
 use super::link::Stream;
@@ -44,6 +47,10 @@ const LOCAL_RESETS: usize = 1024;
 /// Of one hop, so not for HTTP/2 (RFC 9113, 8.2.2).
 const ONE_HOP: [HeaderName; 4] =
     [HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection"), TRANSFER_ENCODING, UPGRADE];
+
+/// After so many bytes h2 reads no more until all streams' frames are out of it: with what one read brings beyond them, no
+/// more than 5,000 frames of a byte are ever in it.
+const STEP: usize = 16 << 10;
 
 /// Starts HTTP/2 on a stream.
 pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(Arc<Way>, Driver), h2::Error> {
@@ -73,6 +80,10 @@ struct Pulse {
     dead: AtomicBool,
     streams: AtomicUsize,
     turns: Turns,
+    /// How many bytes the step under way may still read.
+    allowed: AtomicUsize,
+    /// It wanted more.
+    refused: AtomicBool,
 }
 
 impl Pulse {
@@ -132,34 +143,40 @@ impl Way {
             return Err(NoResponse::failed(self.pulse.cause(error), true));
         }
         let Some(request) = request.take() else { return Err(NoResponse::dead()) };
-        let open = Open::new(&self.pulse);
+        drop(requests);
+        let (reader, mut outflow) = self.open(request)?;
+        let came = poll_fn(|cx| {
+            if let Some(flow) = &mut outflow {
+                let waker = reader.stands_for(cx);
+                if flow.poll(&mut Context::from_waker(&waker)).is_ready() {
+                    outflow = None;
+                }
+            }
+            reader.poll_head(cx)
+        });
+        let head = came.await.map_err(|cause| NoResponse::failed(cause, false))?;
+        if let Some(outflow) = outflow {
+            let (tells, reading) = oneshot::channel();
+            reader.tells(tells);
+            tokio::spawn(outflow.go_on(reading));
+        }
+        Ok(Response::from_parts(head, Inflow::new(reader)))
+    }
+
+    /// Makes a stream of a request, for which there is room.
+    fn open<B>(&self, request: Request<B>) -> Result<(Reader, Option<Outflow<B>>), NoResponse>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let (request, body) = prepare(request);
         let ends = body.is_end_stream();
-        let (mut head, stream) = requests.send_request(request, ends).map_err(|error| {
+        let (head, stream) = self.requests.clone().send_request(request, ends).map_err(|error| {
             // The connection ended since it was asked.
             let never_opened = error.is_io() || error.is_go_away();
             NoResponse::failed(self.pulse.cause(error), never_opened)
         })?;
-        drop(requests);
-        let mut outflow = if ends { None } else { Some(Outflow::new(body, stream)) };
-        let waiter = Waiter::new(&self.pulse);
-        let came = poll_fn(|cx| {
-            let waker = waiter.stands_for(cx);
-            let cx = &mut Context::from_waker(&waker);
-            if outflow.as_mut().is_some_and(|outflow| outflow.poll(cx).is_ready()) {
-                outflow = None;
-            }
-            Pin::new(&mut head).poll(cx)
-        });
-        let response = came.await.map_err(|error| NoResponse::failed(self.pulse.cause(error), false))?;
-        let rest = outflow.map(|outflow| {
-            let (reader, reading) = oneshot::channel();
-            tokio::spawn(outflow.go_on(reading));
-            reader
-        });
-        let (head, stream) = response.into_parts();
-        let inflow = Inflow::new(&head.headers, stream, (open, waiter), rest, self.window);
-        Ok(Response::from_parts(head, inflow))
+        let outflow = (!ends).then(|| Outflow::new(body, stream));
+        Ok((Reader::new(&self.pulse, head, self.window), outflow))
     }
 }
 

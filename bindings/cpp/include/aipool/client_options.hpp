@@ -75,7 +75,7 @@ struct client_options {
     std::string operations_url;
     /// Yandex: the time between two questions about an operation, by default ten seconds. Zero is refused.
     std::optional<std::chrono::milliseconds> poll_interval;
-    /// GigaChat: 1 or 2, the chat of `/v2`; 0 is 1.
+    /// GigaChat: 1 or 2, the chat of `/v2`; 0 is that of the base URL.
     std::uint32_t api_version = 0;
 };
 
