@@ -947,7 +947,8 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
     }
     let account = Account::get(fingerprint(&[b"a_provider_lets"]), 1, 0, true);
     let provider = Arc::new(Counting(account.clone(), Mutex::default()));
-    let session = pool(ENGINE).get_session(&sandbox().http, None).unwrap();
+    let pool = pool(ENGINE);
+    let session = pool.get_session(&sandbox().http, None).unwrap();
     let mut request = faulty("/echo", "status=500");
     request.persistence.retries = Some(1);
     request.provider = Some(provider.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aipool::clients::ask::{Ask, Raw};
 use aipool::clients::config::Ways;
 use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
@@ -113,6 +114,42 @@ fn failures_in_a_row_open_the_breaker_and_a_probe_closes_it() {
     std::thread::sleep(pause);
     answered(&client, says("hi"), &how());
     answered(&client, says("hi"), &how());
+}
+
+#[test]
+fn a_server_that_is_silent_counts_as_one_that_fails() {
+    let listener = Listener::open();
+    let client = at(&listener, "silent", Ways { breaks_after: 2, retries: Some(0), ..Ways::default() });
+    let mut silent = faulty("stall-head");
+    silent.limits.first_byte = Some(Some(Duration::from_millis(20)));
+    for _ in 0..2 {
+        assert_eq!(refused(&client, says("hi"), &silent).0.detail, Detail::FirstByteLimit);
+    }
+    assert_eq!(refused(&client, says("hi"), &how()).0.detail, Detail::CircuitOpen);
+}
+
+#[test]
+fn a_server_that_forbids_another_attempt_gets_none() {
+    let listener = Listener::open();
+    let client = at(&listener, "k", Ways::default());
+    refused(&client, says("hi"), &faulty("status=502,header=x-should-retry:false"));
+    assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1);
+}
+
+#[test]
+fn a_credential_goes_nowhere_else() {
+    let (listener, elsewhere) = (Listener::open(), Listener::open());
+    let client = at(&listener, "k", Ways::default());
+    let raw = |url: String| {
+        let raw = Raw { method: http::Method::GET, url, body: bytes::Bytes::new(), content_type: String::new() };
+        client.call(&Ask::Raw(raw), &how()).err().unwrap().0
+    };
+    let error = raw(format!("{}/v1/models", elsewhere.http));
+    assert_eq!((error.status, error.delivery), (Status::InvalidArgument, Delivery::NotSent));
+    // A redirect is an answer, not an address.
+    let error = raw(format!("{}/redirect?to={}/v1/models", listener.http, elsewhere.http));
+    assert_eq!((error.status, error.http_status), (Status::Provider, 302));
+    assert_eq!(elsewhere.count("requests"), 0);
 }
 
 #[test]

@@ -25,7 +25,11 @@ pub fn authorization_key(given: &Given) -> Result<Secret> {
 
 /// Base64 of two texts with a colon between them.
 pub fn pair(name: &str, secret: &str) -> Secret {
-    let both = Zeroizing::new(format!("{name}:{secret}"));
+    // With room for all of it: what grows leaves copies behind.
+    let mut both = Zeroizing::new(String::with_capacity(name.len() + 1 + secret.len()));
+    for part in [name, ":", secret] {
+        both.push_str(part);
+    }
     Secret::of_any(&Zeroizing::new(BASE64_STANDARD.encode(both.as_bytes())))
 }
 
