@@ -1,4 +1,4 @@
-/* What clients refuse, each by its name and with no secret told; and what becomes of calls when clients, pools and responses go. */
+/* What clients refuse, each by its name and with no secret told; and what becomes of calls when clients and pools go. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>

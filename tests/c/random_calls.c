@@ -13,10 +13,10 @@
 #include "sandbox.h"
 
 enum { THREADS = 4, SLOTS = 32, TEXT = 64 };
-enum kind { POOL, SESSION, RESPONSE, CANCEL, UPLOAD, QUEUE, KINDS };
+enum kind { POOL, SESSION, RESPONSE, CANCEL, UPLOAD, QUEUE, CLIENT, KINDS };
 
 static unsigned long calls_wanted = 1000000, seed = 20240607;
-static char refused[64], sandbox_echo[128];
+static char refused[64], sandbox_echo[128], sandbox_v1[128];
 /* Never cut short at random: what it says is made. */
 static char key_log[] = "/tmp/aipool-keys-XXXXXX";
 /* Handles that were made; a displaced one is freed, so that none is lost. */
@@ -52,6 +52,7 @@ static void free_as_every_kind(void *handle)
     aip_cancel_free(handle);
     aip_upload_free(handle);
     aip_queue_free(handle);
+    aip_client_free(handle);
 }
 
 static void keep(enum kind kind, void *handle)
@@ -369,6 +370,153 @@ static void call_queue(void)
     }
 }
 
+typedef union {
+    aip_client_options options;
+    unsigned char room[4096];
+} client_room;
+
+static aip_client_options *random_client_options(client_room *room, session_room *session)
+{
+    static const char *keys[] = {"sk-1", "sk-2", "sk 3", "sk-\n"};
+    memset(room, 0, sizeof *room);
+    aip_client_options *options = &room->options;
+    aip_client_options_init(options, sizeof *options);
+    options->size = size_of_struct(sizeof *options);
+    options->kind = one_in(8) ? (uint32_t)any() : 1 + (uint32_t)below(3);
+    options->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
+    /* Never cut short, nor left out: it would be somebody's. */
+    options->base_url = one_in(4) ? refused : sandbox_v1;
+    options->base_url_len = AIP_NUL_TERMINATED;
+    options->api_key = text(keys[below(4)], &options->api_key_len);
+    options->model = text("m", &options->model_len);
+    options->embedding_model = text("m", &options->embedding_model_len);
+    options->folder = text("f", &options->folder_len);
+    options->affinity = text("a", &options->affinity_len);
+    options->session = one_in(4) ? random_session_options(session) : NULL;
+    set_limits(&options->max_concurrency, &options->pacing);
+    options->reserved = one_in(20);
+    return one_in(20) ? NULL : options;
+}
+
+typedef struct {
+    union {
+        aip_call call;
+        unsigned char room[4096];
+    };
+    aip_message messages[2];
+    aip_text texts[2];
+} call_room;
+
+static aip_call *random_call(call_room *room)
+{
+    static const char *json[] = {"{}", "[]", "[{\"name\":\"f\"}]", "{\"a\":1}", "["};
+    memset(room, 0, sizeof *room);
+    aip_call *call = &room->call;
+    aip_call_init(call, sizeof *call);
+    call->size = size_of_struct(sizeof *call);
+    call->operation = one_in(16) ? (uint32_t)any() : one_in(2) ? AIP_CALL_CHAT : (uint32_t)below(5);
+    call->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
+    for (size_t i = 0; i < 2; i++) {
+        aip_message *message = &room->messages[i];
+        message->role = one_in(16) ? (uint32_t)any() : (uint32_t)below(4);
+        message->content = text("said", &message->content_len);
+        if (one_in(8))
+            message->tool_calls = text(json[below(5)], &message->tool_calls_len);
+        if (one_in(8))
+            message->raw = text(json[below(5)], &message->raw_len);
+        message->reserved = one_in(50);
+        room->texts[i].data = text("text", &room->texts[i].len);
+    }
+    call->messages = one_in(16) ? NULL : room->messages;
+    call->message_count = one_in(20) ? any() | 1 << 20 : below(3);
+    call->prompt = text("prompt", &call->prompt_len);
+    if (one_in(4))
+        call->tools = text(json[below(5)], &call->tools_len);
+    if (one_in(4))
+        call->extra = text(json[below(5)], &call->extra_len);
+    if (one_in(4))
+        call->json_schema = text(json[below(5)], &call->json_schema_len);
+    call->inputs = call->stop = one_in(8) ? NULL : room->texts;
+    call->input_count = below(3);
+    call->stop_count = one_in(4) ? below(3) : 0;
+    call->method = one_in(2) ? text("POST", &call->method_len) : NULL;
+    call->url = one_in(2) ? "models" : "//h";
+    call->url_len = AIP_NUL_TERMINATED;
+    call->cancel = one_in(4) ? handle(CANCEL) : NULL;
+    call->set = one_in(10) ? (uint32_t)any() : (uint32_t)below(8);
+    call->temperature = one_in(4) ? (double)any() : 1;
+    call->max_tokens = one_in(4) ? limit() : 0;
+    call->response_format = (uint32_t)below(3);
+    set_limits(&call->timeout_ms, &call->max_retries);
+    /* Nobody gives slots back but who frees responses. */
+    call->timeout_ms = call->queue_timeout_ms = 1 + (int64_t)below(50);
+    return one_in(20) ? NULL : call;
+}
+
+static void call_client(void)
+{
+    aip_client *client = NULL;
+    aip_session *session = NULL;
+    aip_response *response = NULL;
+    union {
+        client_room client;
+        call_room call;
+    } room;
+    session_room sessions;
+    size_t length;
+    const char *prompt = text("prompt", &length);
+    switch (below(8)) {
+    case 0:
+    case 1:
+        aip_client_new(one_in(4) ? NULL : handle(POOL), random_client_options(&room.client, &sessions), place(&client),
+                       place(&error));
+        break;
+    case 2:
+        aip_client_get_session(handle(CLIENT), (int32_t)below(2), place(&session), place(&error));
+        break;
+    case 3:
+        aip_client_is_configured(handle(CLIENT), place(&error));
+        break;
+    case 4:
+        aip_client_generate(handle(CLIENT), prompt, length, random_call(&room.call), place(&response), place(&error));
+        break;
+    case 5:
+        aip_client_submit(handle(CLIENT), random_call(&room.call), handle(QUEUE), any(), place(&error));
+        break;
+    case 6:
+        aip_client_free(handle(CLIENT));
+        break;
+    default:
+        aip_client_call(handle(CLIENT), random_call(&room.call), place(&response), place(&error));
+    }
+    keep(CLIENT, client);
+    keep(SESSION, session);
+    keep(RESPONSE, response);
+}
+
+static void call_reply(void)
+{
+    char room[4096];
+    size_t needed;
+    aip_delta delta;
+    aip_response *response = handle(RESPONSE);
+    switch (below(4)) {
+    case 0:
+        aip_response_next_delta(response, (uint32_t)below(2), place(&delta), place(&error));
+        break;
+    case 1:
+        aip_response_reply(response, place(room), one_in(4) ? (size_t)any() | 8192 : below(sizeof room), place(&error));
+        break;
+    case 2:
+        aip_response_reply_copy(response, (uint32_t)below(11), place(room), below(sizeof room), place(&needed),
+                                place(&error));
+        break;
+    default:
+        aip_response_embedding(response, (uint32_t)below(3), place(room), below(sizeof room / sizeof(float)),
+                               place(&needed), place(&error));
+    }
+}
+
 static void call_upload(void)
 {
     static const uint8_t data[300];
@@ -534,6 +682,8 @@ static void call_init(void)
     aip_pool_options_init(place(room), size);
     aip_session_options_init(place(room), size);
     aip_request_init(place(room), size);
+    aip_client_options_init(place(room), size);
+    aip_call_init(place(room), size);
     aip_abi_version();
     aip_version();
 }
@@ -541,12 +691,15 @@ static void call_init(void)
 static void *call_at_random(void *number)
 {
     static void (*const kinds[])(void) = {call_new,  call_get,  call_get,  call_get,  call_get, call_read,
-                                           call_read, call_read, call_count, call_free, call_init,  call_upload};
+                                           call_read, call_read, call_count, call_free, call_init,  call_upload,
+                                           call_reply};
     state = seed + (uintptr_t)number * 0x9e3779b97f4a7c15;
     for (unsigned long i = 0; i < calls_wanted / THREADS; i++) {
         /* What costs system calls is rare. */
         if (one_in(50))
             call_request();
+        else if (one_in(50))
+            call_client();
         else if (one_in(50))
             call_close();
         else if (one_in(10))
@@ -565,12 +718,13 @@ static void random_calls_do_no_harm(void)
     alarm(150 + (unsigned)(calls_wanted / 10000));
     snprintf(refused, sizeof refused, "%s", refused_url());
     snprintf(sandbox_echo, sizeof sandbox_echo, "%s/echo", sandbox_http());
+    snprintf(sandbox_v1, sizeof sandbox_v1, "%s/v1", sandbox_http());
     for (uintptr_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, call_at_random, (void *)(i + 1)), 0);
     for (size_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    printf("   made: %lu pools, %lu sessions, %lu responses, %lu cancels, %lu uploads, %lu queues\n", made[POOL],
-           made[SESSION], made[RESPONSE], made[CANCEL], made[UPLOAD], made[QUEUE]);
+    printf("   made: %lu pools, %lu sessions, %lu responses, %lu cancels, %lu uploads, %lu queues, %lu clients\n",
+           made[POOL], made[SESSION], made[RESPONSE], made[CANCEL], made[UPLOAD], made[QUEUE], made[CLIENT]);
     for (size_t kind = 0; kind < KINDS; kind++) {
         CHECK(made[kind] > 0);
         for (size_t i = 0; i < SLOTS; i++)

@@ -210,16 +210,16 @@ public:
         const auto to = to_;
         const auto operation = this->operation_;
         operation->await(this->self());
-        auto sent = to->submit(over_, in_c(what_, streams_), operation);
+        auto sent = to->submit(over_, in_c(what_, as_stream_), operation);
         if (sent) return true;
         this->outcome_ = std::move(sent).error();
         return false;
     }
 
 protected:
-    submitting_awaiter(std::shared_ptr<dispatcher> to, Over* over, What what, bool streams)
+    submitting_awaiter(std::shared_ptr<dispatcher> to, Over* over, What what, bool as_stream)
         : awaiter<Value>(std::make_shared<awaited>()), to_(std::move(to)), over_(over), what_(std::move(what)),
-          streams_(streams)
+          as_stream_(as_stream)
     {
     }
 
@@ -227,7 +227,7 @@ private:
     std::shared_ptr<dispatcher> to_;
     Over* over_;
     What what_;
-    bool streams_;
+    bool as_stream_;
 };
 
 template <class Over, class What>

@@ -137,11 +137,11 @@ namespace impl {
 /// A call as C reads it; it borrows what it is made of.
 class c_call {
 public:
-    explicit c_call(const call& from, bool streams = false)
+    explicit c_call(const call& from, bool as_stream = false)
     {
         aip_call_init(&call_, sizeof call_);
         call_.operation = static_cast<std::uint32_t>(from.kind);
-        if (streams) call_.flags |= AIP_CALL_STREAM;
+        if (as_stream) call_.flags |= AIP_CALL_STREAM;
         if (from.interruptible) call_.flags |= AIP_CALL_INTERRUPTIBLE;
         if (from.job) call_.flags |= AIP_CALL_JOB;
         set_talk(from);

@@ -34,11 +34,11 @@ inline std::int32_t submit_in_c(aip_client* over, const aip_call* what, aip_queu
 }
 
 /// A request or a call as C reads it.
-inline c_request in_c(const request& what, bool streams)
+inline c_request in_c(const request& what, bool as_stream)
 {
-    return c_request(what, streams ? std::uint32_t{AIP_REQUEST_STREAM} : 0);
+    return c_request(what, as_stream ? std::uint32_t{AIP_REQUEST_STREAM} : 0);
 }
-inline c_call in_c(const call& what, bool streams) { return c_call(what, streams); }
+inline c_call in_c(const call& what, bool as_stream) { return c_call(what, as_stream); }
 
 /// A submitted request, and who waits for it.
 class operation {

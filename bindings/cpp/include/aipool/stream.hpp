@@ -38,9 +38,9 @@ inline header_list unpacked(std::string_view packed)
 
 }  // namespace impl
 
-/// A response whose body is read while it comes, as bytes, as events or as a client's deltas: one of them. Move-only; what it lends lives as long as
-/// it does. Its destructor gives up what has not come, without waiting. Reading is for one thread at a time (status::busy);
-/// all else for any thread. Since 0.1.
+/// A response whose body is read while it comes, as bytes, as events or as a client's deltas: one of them. Move-only; what it
+/// lends lives as long as it does. Its destructor gives up what has not come, without waiting. Reading is for one thread at a
+/// time (status::busy); all else for any thread. Since 0.1.
 ///
 ///     auto chat = session.stream(request).value();
 ///     for (const auto& event : chat.events()) show(event.data);
@@ -130,7 +130,8 @@ public:
     }
     delta_range<stream> deltas(std::chrono::milliseconds wait = std::chrono::milliseconds::max()) && = delete;
 
-    /// What ended the last loop over events() or deltas(); nothing where that was the stream's end. For the reading thread. Since 0.1.
+    /// What ended the last loop over events() or deltas(); nothing where that was the stream's end. For the reading thread.
+    /// Since 0.1.
     const std::optional<aipool::error>& error() const noexcept { return failed_; }
 
     /// The trailers, copied: they come behind the body, so there are none before its end. Since 0.1.
