@@ -13,6 +13,7 @@ enum {
     AIP_CLIENT_FROM_ENVIRONMENT = 1,
     AIP_CLIENT_GIGACHAT = 3,
     AIP_CLIENT_NAPARNIK = 6,
+    AIP_CLIENT_NAPARNIK_COMPAT = 7,
     AIP_CLIENT_OLLAMA = 2,
     AIP_CLIENT_OPENAI = 1,
     AIP_CLIENT_UNPOOLED = 2,
@@ -209,6 +210,7 @@ typedef struct aip_library_stats {
     uint64_t guard_looks;
     uint64_t queues;
     uint64_t uploads;
+    uint64_t clients;
 } aip_library_stats;
 typedef struct aip_pool_options {
     size_t size;

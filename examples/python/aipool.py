@@ -243,7 +243,7 @@ class _ResponseInfo(ctypes.Structure):
 
 class _LibraryStats(ctypes.Structure):
     _fields_ = _all(
-        c_uint64, "pools sessions responses cancels guards hand_offs guard_drives guard_looks queues uploads"
+        c_uint64, "pools sessions responses cancels guards hand_offs guard_drives guard_looks queues uploads clients"
     )
 
 
@@ -335,7 +335,7 @@ for _structure, _size in (
     (_Completion, 320),
     (_StreamEvent, 64),
     (_ResponseInfo, 152),
-    (_LibraryStats, 80),
+    (_LibraryStats, 88),
     (_PoolStats, 304),
     (_SessionStats, 48),
     (_ClientOptions, 328),
@@ -1265,13 +1265,13 @@ def _embedding(handle, index):
 
 
 Delta = collections.namedtuple("Delta", "kind text id name index")
-Delta.__doc__ = """A part of an answer. kind: "text"; "replace": all text so far is withdrawn, this stands in its place; "reasoning";
-"tool": `text` is a piece of the arguments of call number `index`, `id` and `name` where they came; "usage": its tokens are known;
-"done": it is complete."""
+Delta.__doc__ = """A part of an answer. kind: "text"; "replace": all text so far is withdrawn, this stands in its place;
+"reasoning"; "tool": `text` is a piece of the arguments of call number `index`, `id` and `name` where they came; "usage": its
+tokens are known; "done": it is complete."""
 
 
 class AnswerStream:
-    """An answer part by part, from AIClient.stream(): `async for delta in stream`. `async with` it where the loop may be left early.
+    """An answer part by part, from AIClient.stream(): `async for delta in stream`. `async with` it where the loop may end early.
 
     Nothing is sent before the first part is asked for. One task at a time.
     """
@@ -1367,6 +1367,7 @@ class AIClient:
         messages: dicts of role ("system", "user", "assistant", "tool") and content, of a tool's result further name and
         tool_call_id; {"raw": {...}} is a message in the provider's own words. tools: a list of {"name", "description",
         "parameters"}, or in OpenAI's form. response_format: "text", "json", or a JSON Schema. timeout: seconds, None for no limit.
+        state: of the answer before, where the provider keeps the talk (Naparnik); others need it not.
         Further options are fields of aip_call by their names and units: temperature, max_tokens, top_p, seed, stop, model, extra,
         first_byte_timeout_ms, max_retries, ... Any other name is a TypeError.
         """
@@ -1497,7 +1498,7 @@ def _raw(body):
         return body.decode(errors="replace")
 
 
-_CALL_NOT_OFFERED = "operation flags set messages message_count stop_count inputs input_count method url body content_type cancel".split()
+_CALL_NOT_OFFERED = "operation flags set message_count stop_count inputs input_count method url body content_type cancel".split()
 _JSON = ("tools", "extra", "json_schema")
 
 
@@ -1530,7 +1531,8 @@ def _client_call(
 def _message(message):
     unknown = set(message) - {"role", "content", "name", "tool_call_id", "tool_calls", "state", "raw"}
     if unknown:
-        raise ValueError(f"message: no place for {', '.join(map(repr, sorted(unknown)))}; give a message of that as {{'raw': message}}")
+        names = ", ".join(map(repr, sorted(unknown)))
+        raise ValueError(f"message: no place for {names}; give a message of that as {{'raw': message}}")
     fields = {name: value for name, value in message.items() if value is not None}
     role = fields.pop("role", "user")
     if role not in _ROLES:

@@ -20,7 +20,7 @@ from aipool import ConnectionPool, Delivery, Detail, Phase, Status
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HTTP, HTTPS = os.environ["AIPOOL_SANDBOX_HTTP"], os.environ["AIPOOL_SANDBOX_HTTPS"]
-HANDLES = ("pools", "sessions", "responses", "cancels", "queues", "uploads")
+HANDLES = ("pools", "sessions", "responses", "cancels", "queues", "uploads", "clients")
 NOTHING = dict.fromkeys(HANDLES, 0)
 
 
