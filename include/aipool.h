@@ -496,7 +496,8 @@
 #define AIP_REPLY_REASONING 1
 
 /**
- * In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it.
+ * In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it; empty where
+ * there are none.
  */
 #define AIP_REPLY_TOOL_CALLS 2
 

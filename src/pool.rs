@@ -164,6 +164,11 @@ impl ConnectionPool {
         session()?.answer(request)
     }
 
+    /// Names it, as its sessions and queues do.
+    pub fn id(&self) -> u64 {
+        self.connections.pool_id()
+    }
+
     /// Where the times of streamed answers are counted.
     pub fn token_times(&self) -> Arc<TokenTimes> {
         self.token_times.clone()

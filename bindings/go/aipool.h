@@ -320,6 +320,11 @@
 #define AIP_CLIENT_NAPARNIK 6
 
 /**
+ * The form that a guide gives for Naparnik: OpenAI's words at another host. Nobody is known to serve it.
+ */
+#define AIP_CLIENT_NAPARNIK_COMPAT 7
+
+/**
  * In `aip_client_options.flags`: texts that are not set are taken from the environment, under the provider's usual names.
  * The environment is read during aip_client_new() alone; nobody may change it meanwhile.
  */
@@ -346,7 +351,7 @@
 #define AIP_CALL_MODELS 2
 
 /**
- * Tokens of `inputs`: aip_reply.prompt_tokens is the sum, the body what the provider says of each.
+ * Tokens of `inputs`: aip_reply.prompt_tokens is the sum.
  */
 #define AIP_CALL_COUNT 3
 
@@ -491,7 +496,8 @@
 #define AIP_REPLY_REASONING 1
 
 /**
- * In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it.
+ * In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it; empty where
+ * there are none.
  */
 #define AIP_REPLY_TOOL_CALLS 2
 
@@ -1782,7 +1788,8 @@ typedef struct aip_completion {
 
 /**
  * What a client is made with. Call aip_client_options_init() first; every 0 and NULL is the default. Texts are UTF-8; each
- * length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed.
+ * length is in bytes, or AIP_NUL_TERMINATED. Everything is copied; credentials are wiped when the client is freed and its
+ * last call has ended.
  */
 typedef struct aip_client_options {
     /**
@@ -1901,7 +1908,7 @@ typedef struct aip_client_options {
      */
     int64_t poll_interval_ms;
     /**
-     * GigaChat: 1 (also 0) or 2, the chat of `/v2`.
+     * GigaChat: 1, or 2 for the chat of `/v2`; 0 is that of the base URL.
      */
     uint32_t api_version;
     /**

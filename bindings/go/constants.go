@@ -104,3 +104,73 @@ const (
 	// ClosedReloaded: made before ReloadTLS.
 	ClosedReloaded CloseReason = C.AIP_CLOSED_RELOADED
 )
+
+// The providers a client speaks to. Since 0.1.
+const (
+	// ClientOpenAI is OpenAI, and all that speak its chat completions: vLLM, llama.cpp, OpenRouter, DeepSeek, LiteLLM, Ollama's /v1.
+	ClientOpenAI ClientKind = C.AIP_CLIENT_OPENAI
+	// ClientOllama is Ollama's own API.
+	ClientOllama ClientKind = C.AIP_CLIENT_OLLAMA
+	// ClientGigaChat is GigaChat.
+	ClientGigaChat ClientKind = C.AIP_CLIENT_GIGACHAT
+	// ClientYandex is YandexGPT's own API.
+	ClientYandex ClientKind = C.AIP_CLIENT_YANDEX
+	// ClientYandexOpenAI is YandexGPT as OpenAI speaks.
+	ClientYandexOpenAI ClientKind = C.AIP_CLIENT_YANDEX_OPENAI
+	// ClientNaparnik is 1C:Naparnik. Its maker documents no API: it is used as its own pages use it, and may change without notice.
+	ClientNaparnik ClientKind = C.AIP_CLIENT_NAPARNIK
+)
+
+// Who says a message. Since 0.1.
+const (
+	// RoleUser is the user, which 0 is too.
+	RoleUser Role = C.AIP_ROLE_USER
+	// RoleSystem is who says how the model is to behave.
+	RoleSystem Role = C.AIP_ROLE_SYSTEM
+	// RoleAssistant is the model: what it answered.
+	RoleAssistant Role = C.AIP_ROLE_ASSISTANT
+	// RoleTool is a tool: what it gave.
+	RoleTool Role = C.AIP_ROLE_TOOL
+)
+
+// What an answer's text has to be. Since 0.1.
+const (
+	// FormatText is any text.
+	FormatText ResponseFormat = C.AIP_FORMAT_TEXT
+	// FormatJSON is JSON; by Call.JSONSchema where that is set.
+	FormatJSON ResponseFormat = C.AIP_FORMAT_JSON
+)
+
+// The parts of an answer. Since 0.1.
+const (
+	// DeltaText is more of the answer's text.
+	DeltaText DeltaKind = C.AIP_DELTA_TEXT
+	// DeltaReplace withdraws all text so far; Delta.Text stands in its place. A filter did that.
+	DeltaReplace DeltaKind = C.AIP_DELTA_REPLACE
+	// DeltaReasoning is more of what the model thinks aloud.
+	DeltaReasoning DeltaKind = C.AIP_DELTA_REASONING
+	// DeltaTool is more of a call of a tool: Delta.Text is a piece of its arguments, ID and Name are set where they came.
+	DeltaTool DeltaKind = C.AIP_DELTA_TOOL
+	// DeltaUsage: the numbers of ChatStream.Reply are new.
+	DeltaUsage DeltaKind = C.AIP_DELTA_USAGE
+	// DeltaDone: the answer is complete; nothing follows.
+	DeltaDone DeltaKind = C.AIP_DELTA_DONE
+)
+
+// Why an answer ended. Since 0.1.
+const (
+	// FinishNone: it has not ended, or nobody said why it did.
+	FinishNone FinishReason = C.AIP_FINISH_NONE
+	// FinishStop: it was complete.
+	FinishStop FinishReason = C.AIP_FINISH_STOP
+	// FinishLength: Call.MaxTokens, or the model's own bound.
+	FinishLength FinishReason = C.AIP_FINISH_LENGTH
+	// FinishTool: it wants tools called.
+	FinishTool FinishReason = C.AIP_FINISH_TOOL
+	// FinishFilter: the provider's filter.
+	FinishFilter FinishReason = C.AIP_FINISH_FILTER
+	// FinishError: the provider failed midway.
+	FinishError FinishReason = C.AIP_FINISH_ERROR
+	// FinishOther: a word this library does not know; see Reply.Finish.
+	FinishOther FinishReason = C.AIP_FINISH_OTHER
+)

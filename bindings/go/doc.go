@@ -38,12 +38,26 @@
 //
 // [Transport] is an http.RoundTripper over a pool: with it an http.Client, and any SDK that takes one, goes over the pool.
 //
+// # Clients
+//
+// A [Client] speaks a provider's own language: chats with tools, streams, embeddings, models. It has no more to close than itself,
+// and keeps to the slots, the pace and the tokens that all clients of its account in the process share:
+//
+//	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, Model: "gpt-4o-mini"})
+//	...
+//	reply, err := client.Generate(ctx, "Hello")
+//	fmt.Println(reply.Text)
+//
+// A refusal of the provider's is an [*Error] too, with its code and words in ProviderCode and ProviderText. What is secret is in
+// no message, and [ClientOptions] print without it.
+//
 // # Threads
 //
 // Any number of requests under way needs a few operating system threads: of the goroutines that wait one drives the I/O of
 // all, and they take turns. A request that is begun while no other is under way waits in the library itself, on a thread of
 // its own: the quickest way, and one at a time of a pool. At most four goroutines are in calls that do not wait. No request
-// has a goroutine of its own, but for one that reads a Request.BodyReader which may block.
+// has a goroutine of its own, but for one that reads a Request.BodyReader which may block. Calls of clients take turns always, also
+// while they wait for a slot at the provider.
 //
 // # Linking
 //

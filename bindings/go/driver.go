@@ -38,6 +38,8 @@ type operation struct {
 	response uintptr
 	failure  *Error
 	ended    bool
+	// headed: it is a stream whose head came, and the response is that; what it fails with then is for who reads it.
+	headed bool
 }
 
 // waiter is a place for one goroutine to wait in.
@@ -205,6 +207,8 @@ func (d *driver) dispatch(tag uint64, kind uint32, response uintptr, failure *Er
 		operation.response = response
 	}
 	switch kind {
+	case newsHead:
+		operation.headed = true
 	case newsWritable:
 		d.tell(&operation.writer)
 		return
@@ -262,6 +266,13 @@ func (o *operation) answer() (response uintptr, failure *Error) {
 			return response, failure
 		}
 	}
+}
+
+// began is whether a stream's head came.
+func (o *operation) began() bool {
+	o.driver.mu.Lock()
+	defer o.driver.mu.Unlock()
+	return o.headed
 }
 
 // over is whether the operation's end came, or nobody wants to know of it any more.

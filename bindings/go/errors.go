@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -34,10 +35,18 @@ type Error struct {
 	Elapsed time.Duration
 	// Retryable is whether sending the same request again is safe.
 	Retryable bool
+	// RetryAfter is how long the server wants to be left alone; 0 where it did not say.
+	RetryAfter time.Duration
 	// Message is what happened, which field, and the mend. It never holds a header value, a body or a key.
 	Message string
-	// Response is what came, on StatusTooLarge and StatusTruncated; else nil.
+	// Response is what came, on StatusTooLarge and StatusTruncated, and what a provider refused a client's call with; else nil.
+	// Of a ChatStream it is without a body.
 	Response *Response
+	// ProviderCode is the provider's code of the failure of a client's call; "" where it gave none.
+	ProviderCode string
+	// ProviderText is what the provider said of it, 4 kB at most. It may quote what was sent, so neither Error nor GoString
+	// shows it.
+	ProviderText string
 
 	// causes are why the context ended, on StatusCancelled.
 	causes []error
@@ -51,6 +60,13 @@ func (e *Error) Error() string {
 		text += ": " + e.causes[len(e.causes)-1].Error()
 	}
 	return text
+}
+
+// GoString is the error for %#v: without what a provider said, which may quote what was sent. Since 0.1.
+func (e *Error) GoString() string {
+	return fmt.Sprintf("&aipool.Error{Status: %v, Detail: %v, Phase: %v, Delivery: %v, HTTPStatus: %d, OSError: %d, Elapsed: %v, "+
+		"Retryable: %t, RetryAfter: %v, Message: %q}", e.Status, e.Detail, e.Phase, e.Delivery, e.HTTPStatus, int(e.OSError), e.Elapsed,
+		e.Retryable, e.RetryAfter, e.Message)
 }
 
 // Timeout is whether a time limit, or the context's deadline, ran out. Since 0.1.
@@ -134,6 +150,16 @@ const (
 	StatusTruncated Status = C.AIP_TRUNCATED
 	// StatusUnsupported: the loaded library cannot do that; another one may.
 	StatusUnsupported Status = C.AIP_UNSUPPORTED
+	// StatusNotConfigured: a client lacks what it needs; the message names the option and its environment variable.
+	StatusNotConfigured Status = C.AIP_NOT_CONFIGURED
+	// StatusAuth: the provider does not accept the credential.
+	StatusAuth Status = C.AIP_AUTH
+	// StatusRateLimited: too many requests, or too many at once; Error.RetryAfter says how long to wait.
+	StatusRateLimited Status = C.AIP_RATE_LIMITED
+	// StatusQuota: a quota or a balance is used up; no waiting mends that.
+	StatusQuota Status = C.AIP_QUOTA
+	// StatusProvider: the provider refused, or failed; the detail says how.
+	StatusProvider Status = C.AIP_PROVIDER
 	// StatusSystem: the operating system refused; Error.OSError is its number.
 	StatusSystem Status = C.AIP_SYSTEM
 	// StatusPanic: a bug in the library; please report it. The process goes on.
@@ -202,6 +228,28 @@ const (
 	DetailBomb Detail = C.AIP_DETAIL_BOMB
 	// DetailRedirect, of StatusProtocol: a redirect too many, or one that leads nowhere.
 	DetailRedirect Detail = C.AIP_DETAIL_REDIRECT
+	// DetailBadRequest, of StatusProvider: the request is wrong; Error.ProviderText says what.
+	DetailBadRequest Detail = C.AIP_DETAIL_BAD_REQUEST
+	// DetailPermission, of StatusProvider: this credential may not do that.
+	DetailPermission Detail = C.AIP_DETAIL_PERMISSION
+	// DetailNotFound, of StatusProvider: no such model, file, operation or address.
+	DetailNotFound Detail = C.AIP_DETAIL_NOT_FOUND
+	// DetailContextOverflow, of StatusProvider: the prompt is longer than the model takes.
+	DetailContextOverflow Detail = C.AIP_DETAIL_CONTEXT_OVERFLOW
+	// DetailContentFilter, of StatusProvider: refused by the provider's filter.
+	DetailContentFilter Detail = C.AIP_DETAIL_CONTENT_FILTER
+	// DetailServerError, of StatusProvider: the provider failed.
+	DetailServerError Detail = C.AIP_DETAIL_SERVER_ERROR
+	// DetailOverloaded, of StatusProvider: the provider has no room now.
+	DetailOverloaded Detail = C.AIP_DETAIL_OVERLOADED
+	// DetailConcurrency, of StatusRateLimited: as many requests at once as the provider allows.
+	DetailConcurrency Detail = C.AIP_DETAIL_CONCURRENCY
+	// DetailCircuitOpen, of StatusProvider: not sent, for the requests before it all failed.
+	DetailCircuitOpen Detail = C.AIP_DETAIL_CIRCUIT_OPEN
+	// DetailNotJSON, of StatusProvider: the answer is HTML, JSON that is cut, or of another content type than its format has.
+	DetailNotJSON Detail = C.AIP_DETAIL_NOT_JSON
+	// DetailToolLoop, of StatusProvider: tools were called again and again and led nowhere.
+	DetailToolLoop Detail = C.AIP_DETAIL_TOOL_LOOP
 )
 
 // String is the name of the detail in C without its prefix, such as EVICTED. Since 0.1.
@@ -259,6 +307,28 @@ func (d Detail) String() string {
 		return "BOMB"
 	case DetailRedirect:
 		return "REDIRECT"
+	case DetailBadRequest:
+		return "BAD_REQUEST"
+	case DetailPermission:
+		return "PERMISSION"
+	case DetailNotFound:
+		return "NOT_FOUND"
+	case DetailContextOverflow:
+		return "CONTEXT_OVERFLOW"
+	case DetailContentFilter:
+		return "CONTENT_FILTER"
+	case DetailServerError:
+		return "SERVER_ERROR"
+	case DetailOverloaded:
+		return "OVERLOADED"
+	case DetailConcurrency:
+		return "CONCURRENCY"
+	case DetailCircuitOpen:
+		return "CIRCUIT_OPEN"
+	case DetailNotJSON:
+		return "NOT_JSON"
+	case DetailToolLoop:
+		return "TOOL_LOOP"
 	}
 	return strconv.Itoa(int(d))
 }

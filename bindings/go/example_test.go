@@ -2,6 +2,7 @@ package aipool_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -66,6 +67,80 @@ func ExamplePool_Session() {
 		log.Fatal(err)
 	}
 	fmt.Println(response.Headers.Get("content-type"), response.Info.Reused)
+}
+
+func ExampleClient_Generate() {
+	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, Model: "gpt-4o-mini"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	reply, err := client.Generate(context.Background(), "Name three rivers.",
+		aipool.WithSystem("Answer in one line."), aipool.WithTemperature(0))
+	var failure *aipool.Error
+	switch {
+	case errors.As(err, &failure) && failure.Status == aipool.StatusRateLimited:
+		fmt.Println("come again in", failure.RetryAfter)
+	case errors.As(err, &failure) && failure.ProviderText != "":
+		fmt.Println("the provider says:", failure.ProviderCode, failure.ProviderText)
+	case err != nil:
+		log.Fatal(err)
+	default:
+		fmt.Println(reply.Text, reply.Usage.Total)
+	}
+}
+
+func ExampleClient_Stream() {
+	client, err := aipool.NewClient(aipool.ClientOllama, aipool.ClientOptions{Model: "llama3.2"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	stream, err := client.Stream(context.Background(), aipool.Call{Prompt: "Tell me a story."})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for delta, err := range stream.Deltas() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if delta.Kind == aipool.DeltaText {
+			fmt.Print(delta.Text)
+		}
+	}
+	fmt.Println(stream.Reply().FinishReason)
+}
+
+func ExampleClient_Chat() {
+	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, Model: "gpt-4o-mini"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	call := aipool.Call{
+		Messages: []aipool.Message{{Content: "How warm is it in Oslo?"}},
+		Tools: []aipool.Tool{{
+			Name: "weather", Description: "tells the weather of a city",
+			Parameters: json.RawMessage(`{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}`),
+		}},
+	}
+	for {
+		reply, err := client.Chat(context.Background(), call)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if reply.FinishReason != aipool.FinishTool {
+			fmt.Println(reply.Text)
+			return
+		}
+		call.Messages = append(call.Messages, reply.Message())
+		for _, asked := range reply.ToolCalls {
+			call.Messages = append(call.Messages, aipool.ToolResult(asked, `{"degrees": -3}`))
+		}
+	}
 }
 
 func ExampleError() {

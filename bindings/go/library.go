@@ -27,6 +27,8 @@ type LibraryStats struct {
 	Queues uint64
 	// Uploads is how many uploads are live: those of requests whose BodyReader is read.
 	Uploads uint64
+	// Clients is how many client handles are live.
+	Clients uint64
 }
 
 // ReadLibraryStats returns this process's counters. Since 0.1.

@@ -19,7 +19,7 @@ func settled(t *testing.T, before LibraryStats) {
 		now := ReadLibraryStats()
 		return now.Pools <= before.Pools && now.Sessions <= before.Sessions &&
 			now.Responses <= before.Responses && now.Cancels <= before.Cancels &&
-			now.Queues <= before.Queues && now.Uploads <= before.Uploads
+			now.Queues <= before.Queues && now.Uploads <= before.Uploads && now.Clients <= before.Clients
 	})
 }
 

@@ -1,7 +1,7 @@
 package aipool
 
 /*
-#include "aipool.h"
+#include "native_options.h"
 
 // Handles cross as integers: they are tokens, and the garbage collector must not take them for addresses.
 
@@ -16,36 +16,13 @@ static int32_t aipgo_pool_new(int global, const aip_pool_options *options, uintp
     return status;
 }
 
-// The next text of a block.
-static const char *aipgo_next(const char **block, size_t length) {
-    const char *text = *block;
-    *block += length;
-    return length == 0 ? NULL : text;
-}
-
-// The texts stand in `block` one after the other, in the order of their fields.
 static int32_t aipgo_pool_session(uintptr_t pool, int leased, const char *key, size_t key_len,
                                   const aip_session_options *lengths, const char *block, uintptr_t *session,
                                   aip_error *error) {
     aip_session_options options;
     if (lengths) {
         options = *lengths;
-        options.partition = aipgo_next(&block, options.partition_len);
-        options.ca_file = aipgo_next(&block, options.ca_file_len);
-        options.ca_bytes = (const uint8_t *)aipgo_next(&block, options.ca_bytes_len);
-        options.headers = aipgo_next(&block, options.headers_len);
-        options.client_cert_file = aipgo_next(&block, options.client_cert_file_len);
-        options.client_cert_bytes = (const uint8_t *)aipgo_next(&block, options.client_cert_bytes_len);
-        options.client_key_file = aipgo_next(&block, options.client_key_file_len);
-        options.client_key_bytes = (const uint8_t *)aipgo_next(&block, options.client_key_bytes_len);
-        options.server_name = aipgo_next(&block, options.server_name_len);
-        options.pins = (const uint8_t *)aipgo_next(&block, options.pins_len);
-        options.key_log_file = aipgo_next(&block, options.key_log_file_len);
-        options.proxy = aipgo_next(&block, options.proxy_len);
-        options.no_proxy = aipgo_next(&block, options.no_proxy_len);
-        options.unix_socket = aipgo_next(&block, options.unix_socket_len);
-        options.resolve = aipgo_next(&block, options.resolve_len);
-        options.local_address = aipgo_next(&block, options.local_address_len);
+        aipgo_fill_options(&options, block);
     }
     aip_session *got = NULL;
     int32_t status = (leased ? aip_pool_acquire : aip_pool_get_session)(
@@ -214,7 +191,7 @@ func nativeSession(pool uintptr, key string, options *SessionOptions, headers []
 }
 
 // putTexts sets the lengths of the options' texts and returns the texts one after the other, in the order in which
-// aipgo_pool_session() takes them apart.
+// aipgo_fill_options() takes them apart.
 func putTexts(lengths *C.aip_session_options, options *SessionOptions, headers []byte) []byte {
 	var block, pins []byte
 	for _, pin := range options.Pins {
@@ -406,6 +383,7 @@ func nativeLibraryStats() LibraryStats {
 		GuardLooks:  uint64(stats.guard_looks),
 		Queues:      uint64(stats.queues),
 		Uploads:     uint64(stats.uploads),
+		Clients:     uint64(stats.clients),
 	}
 }
 
@@ -435,6 +413,7 @@ func toError(status C.int32_t, failure *C.aip_error) *Error {
 		OSError:    syscall.Errno(failure.os_error),
 		Elapsed:    time.Duration(failure.elapsed_ms) * time.Millisecond,
 		Retryable:  failure.flags&C.AIP_ERROR_RETRYABLE != 0,
+		RetryAfter: time.Duration(failure.retry_after_ms) * time.Millisecond,
 		Message:    text(failure.message[:]),
 	}
 }

@@ -114,6 +114,8 @@ type streamBody struct {
 	ctx       context.Context
 	closed    atomic.Bool
 	trailer   atomic.Pointer[Headers]
+	// before is called before it is given up; nil where there is nothing to do.
+	before func()
 
 	// reading is for one reader at a time, and keeps what follows.
 	reading sync.Mutex
@@ -238,5 +240,8 @@ func (b *streamBody) Close() error {
 
 func (b *streamBody) release() {
 	b.forgotten.Stop()
+	if b.before != nil {
+		b.before()
+	}
 	b.sent.giveUp()
 }

@@ -1,9 +1,8 @@
 //! A client of one provider: it asks over sessions of a pool, as any user of the pool would.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use once_cell::sync::OnceCell;
 use url::Url;
 
 use super::ask::Ask;
@@ -20,6 +19,7 @@ use crate::body::reply::Dialect;
 use crate::cancel::Cancel;
 use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
 use crate::error::{Delivery, Detail, Error, Result, Status};
+use crate::lock::lock;
 use crate::pool::ConnectionPool;
 use crate::queue::Queue;
 use crate::request::Request;
@@ -44,7 +44,7 @@ pub struct Inner {
     pool: Home,
     signs: Signs,
     /// Its own session, where it shares none.
-    own: OnceCell<SessionHandle>,
+    own: Mutex<Option<SessionHandle>>,
 }
 
 /// Over which pool.
@@ -94,7 +94,7 @@ impl Client {
                 Signs::Token(tokens)
             }
         };
-        Ok(Client(Arc::new(Inner { config, service, account, pool, signs, own: OnceCell::new() })))
+        Ok(Client(Arc::new(Inner { config, service, account, pool, signs, own: Mutex::default() })))
     }
 
     /// What it lacks to ask anything.
@@ -108,7 +108,6 @@ impl Client {
     }
 
     /// What its calls share.
-    #[cfg(test)]
     pub fn inner(&self) -> &Arc<Inner> {
         &self.0
     }
@@ -147,7 +146,8 @@ impl Client {
 }
 
 impl Inner {
-    fn pool(&self) -> Result<Arc<ConnectionPool>> {
+    /// The pool it asks over now.
+    pub fn pool(&self) -> Result<Arc<ConnectionPool>> {
         match &self.pool {
             Home::Global => ConnectionPool::global(None),
             Home::Given(pool) => Ok(pool.clone()),
@@ -222,9 +222,14 @@ impl Inner {
         Ok(Plan { format: framing, most, dialect: Some(dialect), token_times, ..Plan::default() })
     }
 
+    /// Made with the first call, and anew where it was closed or the pool is another.
     fn its_own(&self) -> Result<SessionHandle> {
-        let own = self.own.get_or_try_init(|| self.unpooled())?;
-        Ok(own.another())
+        let pool = self.pool()?.id();
+        let mut own = lock(&self.own);
+        if let Some(session) = own.as_ref().filter(|session| !session.is_closed() && session.pool == pool) {
+            return Ok(session.another());
+        }
+        Ok(own.insert(self.unpooled()?).another())
     }
 
     /// The request of a written call.
@@ -278,8 +283,6 @@ impl Inner {
         config
     }
 }
-
-/// How a provider's answer is read.
 
 /// Whether nothing was sent, for the session was closed just then.
 pub fn is_stale(error: &Error) -> bool {

@@ -3,6 +3,7 @@
 #![allow(non_camel_case_types)]
 
 use std::ffi::c_char;
+use std::fmt::Display;
 
 use bytes::Bytes;
 use http::Method;
@@ -262,6 +263,9 @@ unsafe fn ask(call: &aip_call) -> Result<Ask> {
     let model = (!model.is_empty()).then(|| model.to_owned());
     // SAFETY: the header's contract.
     let inputs = || unsafe { texts("inputs", call.inputs, call.input_count) };
+    if call.operation != AIP_CALL_CHAT && call.flags & (AIP_CALL_STREAM | AIP_CALL_JOB) != 0 {
+        return Err(Error::invalid("flags", "have AIP_CALL_STREAM or AIP_CALL_JOB, which go with AIP_CALL_CHAT alone"));
+    }
     Ok(match call.operation {
         AIP_CALL_CHAT => {
             // SAFETY: the header's contract.
@@ -381,14 +385,23 @@ unsafe fn message(at: usize, message: &aip_message) -> Result<Message> {
     // SAFETY: the header's contract.
     let text = |data, len| unsafe { args::text(nth, data, len) };
     let (raw, calls) = (text(message.raw, message.raw_len)?, text(message.tool_calls, message.tool_calls_len)?);
+    let role = roles.iter().find(|(number, _)| *number == message.role).map(|(_, role)| *role);
+    let bad_role = || {
+        let mend = "use AIP_ROLE_USER, _SYSTEM, _ASSISTANT or _TOOL";
+        Error::invalid(format_args!("{nth}.role"), format_args!("is {}; {mend}", message.role))
+    };
     Ok(Message {
-        role: args::choice("role", message.role, &roles, "AIP_ROLE_USER, _SYSTEM, _ASSISTANT or _TOOL")?,
+        role: role.ok_or_else(bad_role)?,
         content: text(message.content, message.content_len)?.to_owned(),
         name: text(message.name, message.name_len)?.to_owned(),
         call_id: text(message.call_id, message.call_id_len)?.to_owned(),
-        calls: if calls.is_empty() { Vec::new() } else { json::calls(&value("tool_calls", calls)?)? },
+        calls: if calls.is_empty() {
+            Vec::new()
+        } else {
+            json::calls(&value(format_args!("{nth}.tool_calls"), calls)?)?
+        },
         state: text(message.state, message.state_len)?.to_owned(),
-        raw: if raw.is_empty() { None } else { Some(value("raw", raw)?) },
+        raw: if raw.is_empty() { None } else { Some(value(format_args!("{nth}.raw"), raw)?) },
     })
 }
 
@@ -453,7 +466,7 @@ fn positive(field: &str, number: i64) -> Result<Option<u64>> {
     }
 }
 
-fn value(field: &str, text: &str) -> Result<Value> {
+fn value(field: impl Display, text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Error::invalid(field, format_args!("is no JSON at {place}; check it"))

@@ -133,7 +133,8 @@ const _: () = assert!(size_of::<aip_reply>() == 216);
 pub const AIP_REPLY_TEXT: u32 = 0;
 /// In aip_response_reply_copy(): aip_reply.reasoning.
 pub const AIP_REPLY_REASONING: u32 = 1;
-/// In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it.
+/// In aip_response_reply_copy(): the calls of tools, a JSON array in OpenAI's form, as aip_message.tool_calls takes it; empty where
+/// there are none.
 pub const AIP_REPLY_TOOL_CALLS: u32 = 2;
 /// In aip_response_reply_copy(): aip_reply.finish.
 pub const AIP_REPLY_FINISH: u32 = 3;

@@ -48,6 +48,14 @@ fn a_talk_goes_on_by_its_state() {
         assert!(first.usage.context > 0);
         let (_, _, next) = told_well(&client, Chat { state: first.state.clone(), stream, ..says("два") }, &how());
         assert!(next.text.starts_with("Ход 2."), "{}", next.text);
+        // Or by the state of the last answer in the talk.
+        let mut messages = says("раз").messages;
+        let (content, state) = (first.text.clone(), first.state.clone());
+        messages.push(Message { role: Role::Assistant, content, state, ..Message::default() });
+        messages.extend(says("три").messages);
+        let (_, _, next) = told_well(&client, Chat { messages, stream, ..Chat::default() }, &how());
+        assert!(next.text.starts_with("Ход 2.") || next.text.starts_with("Ход 3."), "{}", next.text);
+        assert!(next.text.contains("три") && !next.text.contains("раз"), "{}", next.text);
     }
     let last = listener.last("/naparnik/chat_api/v1/conversations/");
     assert_eq!(last["headers"]["content-type"], "application/json");

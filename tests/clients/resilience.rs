@@ -137,6 +137,19 @@ fn a_server_that_forbids_another_attempt_gets_none() {
 }
 
 #[test]
+fn an_unpooled_client_makes_its_session_anew_where_it_was_closed() {
+    let listener = Listener::open();
+    let client = at(&listener, "own", Ways { pooled: false, ..Ways::default() });
+    answered(&client, says("hi"), &how());
+    let theirs = client.session(false).unwrap();
+    answered(&client, says("hi"), &how());
+    assert_eq!(listener.count("connections_opened"), 1);
+    client.inner().pool().unwrap().close_all(1000).unwrap();
+    assert!(theirs.is_closed());
+    answered(&client, says("hi"), &how());
+}
+
+#[test]
 fn a_credential_goes_nowhere_else() {
     let (listener, elsewhere) = (Listener::open(), Listener::open());
     let client = at(&listener, "k", Ways::default());

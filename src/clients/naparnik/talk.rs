@@ -11,7 +11,7 @@ use super::tools::{NOTES, State, Verdict, answer, listed};
 use super::write::{self, First};
 use crate::body::events::Format;
 use crate::body::reply::{Call, Dialect, Finish, Reply, in_body};
-use crate::clients::ask::{Chat, Choice};
+use crate::clients::ask::{Chat, Choice, Role};
 use crate::clients::json::{merge, parse, text};
 use crate::clients::service::{Step, Steps, Unread, Wire, Written};
 use crate::error::{Detail, Error, Result, Status};
@@ -68,7 +68,10 @@ enum Sent {
 impl Talk {
     pub fn begin(chat: &Chat, model: &str) -> Result<Talk> {
         write::check(chat)?;
-        let state = match chat.state.as_str() {
+        // The last answer brings its state along, where the caller keeps the talk as messages.
+        let answer = chat.messages.iter().rev().find(|message| message.role == Role::Assistant);
+        let brought = answer.map_or("", |answer| answer.state.as_str());
+        let state = match if chat.state.is_empty() { brought } else { &chat.state } {
             "" => None,
             text => Some(State::read(text).ok_or_else(|| {
                 Error::invalid("state", "is none that an answer gave; pass on the last answer's, unchanged, or none")
