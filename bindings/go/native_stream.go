@@ -54,6 +54,19 @@ typedef struct {
 } aipgo_event;
 
 // Copies the texts of the next event where `cap` is enough for them; else they are for aipgo_event_copy().
+/* Another goroutine may free the response at any time: nothing borrowed is looked at. */
+static int32_t aipgo_event_copy(uintptr_t response, char *texts, const aipgo_event *event, aip_error *error) {
+    const uint32_t parts[] = {AIP_PART_DATA, AIP_PART_NAME, AIP_PART_ID};
+    const size_t lengths[] = {event->data_len, event->name_len, event->id_len};
+    for (int i = 0; i < 3; i++) {
+        if (lengths[i] == 0) continue;
+        int32_t status = aip_response_event_copy((aip_response *)response, parts[i], texts, lengths[i], NULL, error);
+        if (status != AIP_OK) return status;
+        texts += lengths[i];
+    }
+    return AIP_OK;
+}
+
 static int32_t aipgo_next_event(uintptr_t response, char *texts, size_t cap, uint32_t timeout_ms, aipgo_event *out,
                                 aip_error *error) {
     aip_stream_event event;
@@ -65,24 +78,7 @@ static int32_t aipgo_next_event(uintptr_t response, char *texts, size_t cap, uin
     out->retry_ms = event.retry_ms;
     out->flags = event.flags;
     out->copied = event.data_len + event.name_len + event.id_len <= cap;
-    if (!out->copied) return AIP_OK;
-    if (event.data_len) memcpy(texts, event.data, event.data_len);
-    texts += event.data_len;
-    if (event.name_len) memcpy(texts, event.name, event.name_len);
-    texts += event.name_len;
-    if (event.id_len) memcpy(texts, event.id, event.id_len);
-    return AIP_OK;
-}
-
-static int32_t aipgo_event_copy(uintptr_t response, char *texts, const aipgo_event *event, aip_error *error) {
-    const uint32_t parts[] = {AIP_PART_DATA, AIP_PART_NAME, AIP_PART_ID};
-    const size_t lengths[] = {event->data_len, event->name_len, event->id_len};
-    for (int i = 0; i < 3; i++) {
-        int32_t status = aip_response_event_copy((aip_response *)response, parts[i], texts, lengths[i], NULL, error);
-        if (status != AIP_OK) return status;
-        texts += lengths[i];
-    }
-    return AIP_OK;
+    return out->copied ? aipgo_event_copy(response, texts, out, error) : AIP_OK;
 }
 
 static int32_t aipgo_trailers(uintptr_t response, char *buf, size_t cap, size_t *needed) {

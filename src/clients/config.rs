@@ -6,7 +6,7 @@ use super::gigachat;
 use super::given::{Given, Text};
 use super::kind::Kind;
 use super::secret::Secret;
-use crate::config::{ClientCertificate, LimitOverrides, SessionConfig};
+use crate::config::{ClientCertificate, LimitOverrides, SessionConfig, TransportKind};
 use crate::error::{Error, Result, Status};
 
 /// Retries where nobody said.
@@ -104,6 +104,10 @@ impl ClientConfig {
             pooled: ways.pooled,
             session,
         };
+        if config.session.connection.transport == TransportKind::Reqwest {
+            let mend = "transport: clients need the pool's own connections; choose AIP_TRANSPORT_ENGINE";
+            return Err(Error::new(Status::Unsupported, mend));
+        }
         http_url("base_url", &config.base_url)?;
         if !config.auth_url.is_empty() {
             http_url("auth_url", &config.auth_url)?;
