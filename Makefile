@@ -9,7 +9,7 @@ build: ## the library as if installed, in target/stage
 	@scripts/setup rust cc
 	@scripts/stage
 
-demo: ## a C, a C++ and a Go program, each over warm sessions, against a sandbox on loopback
+demo: ## C, C++ and Go against a sandbox: streams of four AI providers, one token for 100 cold requests, reused connections
 	@scripts/setup rust cc c++ go
 	@scripts/demo
 
