@@ -2832,7 +2832,8 @@ AIP_API void aip_call_init(struct aip_call *call, size_t size);
 /**
  * Makes a client of a provider, over `pool`; NULL is the global pool, whichever that is when a call is made. Nothing is sent.
  * The handle in `*client` is the caller's until aip_client_free(); the pool may be freed before it, and calls are AIP_CLOSED then.
- * All clients of one host and credential in the process share its slots, its pace, its breaker and its tokens.
+ * All clients of one host and credential in the process share its slots, its pace and its breaker, which outlive them, and while one
+ * of them lives its tokens. Of several `max_concurrency` the least holds; `pacing` and `breaker_failures` are the first client's.
  * Any thread. AIP_INVALID_ARGUMENT names a wrong option; of a credential it says the place of the bad character, never the text.
  * What is missing is no error yet: see aip_client_is_configured(). Since 0.1.
  */

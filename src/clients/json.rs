@@ -1,5 +1,7 @@
 //! JSON as providers write it: members that are null, absent, or numbers in quotes.
 
+use std::fmt::Display;
+
 use serde_json::{Map, Value, json};
 
 use super::ask::Tool;
@@ -63,9 +65,9 @@ pub fn from_text(text: &str) -> Value {
 }
 
 /// Calls of tools in OpenAI's form, or flat: what `Reply` gives comes back this way.
-pub fn calls(value: &Value) -> Result<Vec<Call>> {
-    let bad = |at: usize, what: &str| Error::invalid(format_args!("tool_calls[{at}]"), what);
-    let list = value.as_array().ok_or_else(|| Error::invalid("tool_calls", "is no JSON array"))?;
+pub fn calls(field: impl Display, value: &Value) -> Result<Vec<Call>> {
+    let bad = |at: usize, what: &str| Error::invalid(format_args!("{field}[{at}]"), what);
+    let list = value.as_array().ok_or_else(|| Error::invalid(&field, "is no JSON array"))?;
     let one = |(at, call): (usize, &Value)| {
         let function = member(call, "function").unwrap_or(call);
         let name = text(function, "name");

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::args::{self, Nth, SizedStruct};
 use super::cancel::{self, aip_cancel};
 use super::request;
+use crate::body::reply::Call;
 use crate::clients::How;
 use crate::clients::ask::{Ask, Chat, Choice, Count, Embed, Format, Message, Raw, Role, Tool};
 use crate::clients::json;
@@ -395,14 +396,15 @@ unsafe fn message(at: usize, message: &aip_message) -> Result<Message> {
         content: text(message.content, message.content_len)?.to_owned(),
         name: text(message.name, message.name_len)?.to_owned(),
         call_id: text(message.call_id, message.call_id_len)?.to_owned(),
-        calls: if calls.is_empty() {
-            Vec::new()
-        } else {
-            json::calls(&value(format_args!("{nth}.tool_calls"), calls)?)?
-        },
+        calls: if calls.is_empty() { Vec::new() } else { tool_calls(nth, calls)? },
         state: text(message.state, message.state_len)?.to_owned(),
         raw: if raw.is_empty() { None } else { Some(value(format_args!("{nth}.raw"), raw)?) },
     })
+}
+
+fn tool_calls(nth: Nth<'_>, text: &str) -> Result<Vec<Call>> {
+    let field = format!("{nth}.tool_calls");
+    json::calls(&field, &value(&field, text)?)
 }
 
 /// # Safety

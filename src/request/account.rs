@@ -1,11 +1,12 @@
 //! What a provider counts together: the requests of one credential to one host, whoever in the process sends them. They wait in
 //! one line for a slot, for the end of a rate window, for a server that is down to come back.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use lru::LruCache;
 use ring::digest::{SHA256, digest};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -33,9 +34,17 @@ pub fn fingerprint(texts: &[&[u8]]) -> Fingerprint {
     out
 }
 
+/// So many accounts are remembered without a client: what was learned of one outlives a client that is made for each call.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
 /// The accounts of this process.
-#[derive(Default)]
-struct Accounts(Mutex<HashMap<Fingerprint, Weak<Account>>>);
+struct Accounts(Mutex<LruCache<Fingerprint, Arc<Account>>>);
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Accounts(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+}
 
 /// One account.
 pub struct Account {
@@ -75,20 +84,25 @@ enum Hindrance {
 }
 
 impl Account {
-    /// The account of this fingerprint. Of several limits for one account the least holds.
+    /// The account of this fingerprint. Of several limits for one account the least holds; whether it is paced, and when it breaks,
+    /// says the first of the clients that live.
     pub fn get(name: Fingerprint, most: usize, breaks_after: u32, paced: bool) -> Arc<Account> {
         let mut accounts = lock(&sys::process_state::<Accounts>().0);
-        if let Some(account) = accounts.get(&name).and_then(Weak::upgrade) {
+        if let Some(account) = accounts.get(&name) {
             let mut state = lock(&account.state);
-            state.most = state.most.min(most);
+            if Arc::strong_count(account) > 1 {
+                state.most = state.most.min(most);
+            } else {
+                (state.most, state.paced) = (most, paced);
+                state.breaker.breaks_after(breaks_after);
+            }
             drop(state);
-            return account;
+            return account.clone();
         }
-        accounts.retain(|_, account| account.strong_count() > 0);
         let state = State { most, running: 0, pace: Pace::default(), breaker: Breaker::new(breaks_after), paced };
         let account =
             Arc::new(Account { line: tokio::sync::Mutex::default(), state: Mutex::new(state), changed: Notify::new() });
-        accounts.insert(name, Arc::downgrade(&account));
+        accounts.push(name, account.clone());
         account
     }
 

@@ -40,6 +40,10 @@ impl Breaker {
         Breaker { after, failures: 0, open: None }
     }
 
+    pub fn breaks_after(&mut self, failures: u32) {
+        self.after = failures;
+    }
+
     pub fn ask(&self, now: Instant) -> Gate {
         match self.open {
             None => Gate::Open,

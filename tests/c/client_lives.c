@@ -202,7 +202,7 @@ static void wrong_messages_are_named(void)
     check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1]: has reserved words that are not 0");
     messages[1] = good;
     messages[1].role = 4;
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "role: is 4; use AIP_ROLE_USER");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].role: is 4; use AIP_ROLE_USER");
     messages[1] = good;
     messages[1].content = "\xff";
     check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1]: is not UTF-8");
@@ -211,12 +211,12 @@ static void wrong_messages_are_named(void)
     check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1]: is NULL but its length is not 0");
     messages[1] = good;
     SET_TEXT(messages[1], tool_calls, "[{");
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "tool_calls: is no JSON at line 1");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].tool_calls: is no JSON at line 1");
     SET_TEXT(messages[1], tool_calls, "{}");
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "tool_calls: ");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].tool_calls: ");
     messages[1] = good;
     SET_TEXT(messages[1], raw, "nothing");
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "raw: is no JSON");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].raw: is no JSON");
     CHECK_EQ(counter(&listener, "connections_opened"), 0);
 }
 
