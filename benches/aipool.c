@@ -1,5 +1,6 @@
 /* The library through its C ABI. Peers: aipool (the pool's own connections), aipool-threads2 (the same, two library
- * threads drive), aipool-reqwest (the second transport). Three more send nothing: get-session gets the one existing
+ * threads drive), aipool-reqwest (the second transport), aipool-generate (a client's call, its answer
+ * read). Three more send nothing: get-session gets the one existing
  * session's handle and frees it; new-session and new-origin do so with a key never seen, at the same server and at
  * another. */
 
@@ -12,6 +13,8 @@
 static aip_pool *pool;
 static aip_session_options options;
 static aip_session *sessions[MOST_THREADS]; /* by base URL */
+static aip_client *client;
+static char prompt[POST_BYTES - 70]; /* with its JSON as long as the other bodies */
 static const struct plan *the_plan;
 
 static void check(int32_t status, const char *what, const aip_error *error) {
@@ -26,6 +29,33 @@ static aip_session *get(const char *key, const aip_session_options *with) {
     aip_session *session;
     check(aip_pool_get_session(pool, key, AIP_NUL_TERMINATED, with, &session, &error), "aip_pool_get_session", &error);
     return session;
+}
+
+static void start_client(const char *url) {
+    aip_error error;
+    aip_client_options client_options;
+    aip_client_options_init(&client_options, sizeof client_options);
+    client_options.kind = AIP_CLIENT_OPENAI;
+    client_options.base_url = url;
+    client_options.base_url_len = AIP_NUL_TERMINATED;
+    client_options.api_key = "sk-bench";
+    client_options.api_key_len = AIP_NUL_TERMINATED;
+    client_options.model = "m";
+    client_options.model_len = AIP_NUL_TERMINATED;
+    client_options.session = &options;
+    check(aip_client_new(pool, &client_options, &client, &error), "aip_client_new", &error);
+    memset(prompt, 'x', sizeof prompt);
+}
+
+static void generate(void) {
+    aip_error error;
+    aip_response *response;
+    check(aip_client_generate(client, prompt, sizeof prompt, NULL, &response, &error), "aip_client_generate", &error);
+    aip_reply reply;
+    check(aip_response_reply(response, &reply, sizeof reply, &error), "aip_response_reply", &error);
+    if (reply.finish_reason != AIP_FINISH_STOP || reply.total_tokens != 300)
+        die("aip_client_generate", "not the expected reply");
+    check(aip_response_free(response), "aip_response_free", NULL);
 }
 
 static void peer_start(const struct plan *plan) {
@@ -50,6 +80,8 @@ static void peer_start(const struct plan *plan) {
         url_of(plan, i, url);
         sessions[i] = get(url, &options);
     }
+    if (is("aipool-generate"))
+        start_client(plan->url);
 }
 
 static void *peer_open(const struct plan *plan, int index) { return sessions[index % plan->bases]; }
@@ -89,7 +121,9 @@ static void get_and_free(void) {
 }
 
 static void peer_request(void *thread_state) {
-    if (strncmp(the_plan->peer, "aipool", 6) == 0)
+    if (is("aipool-generate"))
+        generate();
+    else if (strncmp(the_plan->peer, "aipool", 6) == 0)
         post(thread_state);
     else
         get_and_free();
@@ -98,6 +132,7 @@ static void peer_request(void *thread_state) {
 static void peer_close(void *thread_state) { (void)thread_state; }
 
 static void peer_stop(void) {
+    check(aip_client_free(client), "aip_client_free", NULL);
     for (int i = 0; i < the_plan->bases; i++)
         check(aip_session_free(sessions[i]), "aip_session_free", NULL);
     check(aip_pool_free(pool), "aip_pool_free", NULL);

@@ -7,6 +7,7 @@ THREAD_PEERS = {
     "aipool": "aipool",
     "aipool-threads2": "aipool",
     "aipool-reqwest": "aipool",
+    "aipool-generate": "aipool",
     "libcurl": "libcurl",
     "reqwest": "reqwest",
     "raw": "raw",
@@ -104,6 +105,9 @@ PEERS = {
 def peers(row):
     """Who takes part in a row. HTTP/2 has one connection whoever drives it."""
     left_out = {"raw", "aipool-threads2", "aiohttp"} if row.http == 2 else {"raw"} if row.tls else set()
+    if row != SERIAL[0]:
+        # What a client's call costs beside a request is the same wherever it goes.
+        left_out |= {"aipool-generate"}
     return [peer for peer in PEERS[row.way] if peer not in left_out]
 
 
@@ -117,4 +121,4 @@ GETTERS = [
 
 # Threads that send their first request at once, protocol by ALPN: all of them before the first handshake ends.
 HERDS = [Row("one URL", True, 0, 50, far=True), Row("50 base URLs", True, 0, 50, bases=50, far=True)]
-HERD_PEERS = [peer for peer in THREAD_PEERS if peer != "raw"]
+HERD_PEERS = [peer for peer in THREAD_PEERS if peer not in ("raw", "aipool-generate")]

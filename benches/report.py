@@ -17,6 +17,8 @@ HERD_FIGURES = {"connections": "connections", "handshakes": "handshakes", "p50_u
 # The targets.
 MOST_INSTRUCTIONS = 35_000
 NEW_SESSION_US = 50
+# A client's call, above the request it makes.
+MOST_ABOVE = 15
 # How far a ratio may be off before it says more than noise does.
 NOISE = 0.05
 MINE, OTHER = "aipool", "reqwest"
@@ -189,7 +191,8 @@ def counts_kept(results):
 def times_kept(cells):
     """Times and rates: a no may be the machine's."""
     promised = (promise_verdict(cells, promise) for promise in PROMISES)
-    return [*serial_verdicts(cells), *others_verdicts(cells), *promised, *new_session_verdicts(cells)]
+    kept = [*serial_verdicts(cells), *others_verdicts(cells), *promised, *new_session_verdicts(cells)]
+    return [*kept, *generate_verdicts(cells)]
 
 
 def counted_verdicts(counted):
@@ -205,6 +208,15 @@ def counted_verdicts(counted):
         # In whole calls: the guard's looks go by the clock, and under strace a request lasts a hundred times as long.
         verdict(f"system calls a request <= {base_name}'s {most:.2f}", f"{calls:.2f}", round(calls) <= round(most)),
     ]
+
+
+def generate_verdicts(cells):
+    """What a client's call costs above the request it makes."""
+    call, request = (cells.get((SERIAL[0].name, peer)) for peer in ("aipool-generate", MINE))
+    if not (call and request):
+        return ["a client's call above its request: missing"]
+    above = call["cpu_us"] - request["cpu_us"]
+    return [verdict(f"a client's call above its request, CPU <= {MOST_ABOVE} us", f"{above:.1f} us", above <= MOST_ABOVE)]
 
 
 def serial_verdicts(cells):

@@ -42,9 +42,28 @@ const EVENT: &str = "data: {\"id\":\"chatcmpl-1234567890\",\"object\":\"chat.com
 const BURST: usize = 256 * 1024;
 const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\
     date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
-const BODY: [u8; 1024] = [b'x'; 1024];
+/// A chat completion, so that clients of AI can read it.
+const BODY: [u8; 1024] = body();
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\
     date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
+
+const fn body() -> [u8; 1024] {
+    const BEGIN: &[u8] = br#"{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":""#;
+    const END: &[u8] =
+        br#""},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":200,"total_tokens":300}}"#;
+    let mut body = [b'x'; 1024];
+    let mut at = 0;
+    while at < BEGIN.len() {
+        body[at] = BEGIN[at];
+        at += 1;
+    }
+    at = 0;
+    while at < END.len() {
+        body[1024 - END.len() + at] = END[at];
+        at += 1;
+    }
+    body
+}
 
 fn main() -> Result<()> {
     let ca_file = std::env::args().nth(1).ok_or("usage: server CA_FILE")?;
