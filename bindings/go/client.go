@@ -17,7 +17,7 @@ type ClientKind uint32
 
 // String is the name of the kind in C without its prefix, such as OPENAI. Since 0.1.
 func (k ClientKind) String() string {
-	return nameOf(uint32(k), "0", "OPENAI", "OLLAMA", "GIGACHAT", "YANDEX", "YANDEX_OPENAI", "NAPARNIK")
+	return nameOf(uint32(k), "0", "OPENAI", "OLLAMA", "GIGACHAT", "YANDEX", "YANDEX_OPENAI", "NAPARNIK", "NAPARNIK_COMPAT")
 }
 
 // ClientOptions is what a client is made with. The zero value of every field is the default. Printed, in whatever form, it shows no

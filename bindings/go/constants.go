@@ -119,6 +119,8 @@ const (
 	ClientYandexOpenAI ClientKind = C.AIP_CLIENT_YANDEX_OPENAI
 	// ClientNaparnik is 1C:Naparnik. Its maker documents no API: it is used as its own pages use it, and may change without notice.
 	ClientNaparnik ClientKind = C.AIP_CLIENT_NAPARNIK
+	// ClientNaparnikCompat is the form that a guide gives for Naparnik: OpenAI's words at another host. Nobody is known to serve it.
+	ClientNaparnikCompat ClientKind = C.AIP_CLIENT_NAPARNIK_COMPAT
 )
 
 // Who says a message. Since 0.1.

@@ -54,7 +54,7 @@ typedef struct {
 } aipgo_event;
 
 // Copies the texts of the next event where `cap` is enough for them; else they are for aipgo_event_copy().
-/* Another goroutine may free the response at any time: nothing borrowed is looked at. */
+// Another goroutine may free the response at any time: nothing borrowed is looked at.
 static int32_t aipgo_event_copy(uintptr_t response, char *texts, const aipgo_event *event, aip_error *error) {
     const uint32_t parts[] = {AIP_PART_DATA, AIP_PART_NAME, AIP_PART_ID};
     const size_t lengths[] = {event->data_len, event->name_len, event->id_len};

@@ -1460,6 +1460,12 @@ class NaparnikClient(AIClient):
     _kind = 6
 
 
+class NaparnikCompatClient(AIClient):
+    """The form that a guide gives for Naparnik: OpenAI's words at another host, which nobody is known to serve. NAPARNIK_API_KEY, ..."""
+
+    _kind = 7
+
+
 def _llm_error(error, response=None):
     """What a client raises for it."""
     if isinstance(error, InvalidArgument):

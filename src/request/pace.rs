@@ -95,10 +95,8 @@ impl Pace {
     /// What an answer's head says.
     pub fn learn(&mut self, headers: &HeaderMap, now: Instant) {
         self.feeler = Feeler::None;
-        // With nothing else on its way no answer can have overtaken it.
-        let alone = self.in_flight == 0;
-        Window::learn(&mut self.requests, headers, "requests", now, alone);
-        Window::learn(&mut self.tokens, headers, "tokens", now, alone);
+        Window::learn(&mut self.requests, headers, "requests", now);
+        Window::learn(&mut self.tokens, headers, "tokens", now);
     }
 
     /// A request was refused for its rate; how long all are to wait, where the server said so.
@@ -111,7 +109,7 @@ impl Pace {
 }
 
 impl Window {
-    fn learn(window: &mut Option<Window>, headers: &HeaderMap, what: &str, now: Instant, alone: bool) {
+    fn learn(window: &mut Option<Window>, headers: &HeaderMap, what: &str, now: Instant) {
         let text = |part: &str| headers.get(format!("x-ratelimit-{part}-{what}"))?.to_str().ok();
         let left = text("remaining").and_then(|text| text.trim().parse().ok());
         let reset = text("reset").and_then(duration).filter(|reset| *reset <= LONGEST_WINDOW);
@@ -119,8 +117,7 @@ impl Window {
         let told = Window { left, ends: now + reset };
         *window = Some(match *window {
             // Of the window before, overtaken by an answer of this one.
-            Some(known) if !alone && told.ends + SAME_WINDOW < known.ends => known,
-            _ if alone => told,
+            Some(known) if told.ends + SAME_WINDOW < known.ends => known,
             Some(known) if told.ends <= known.ends + SAME_WINDOW => Window { left: known.left.min(left), ..known },
             _ => told,
         });
@@ -221,17 +218,6 @@ mod tests {
         answer(&mut pace, 59, "500ms", now);
         answer(&mut pace, 0, "1ms", now);
         assert_eq!(pace.ask(now), Ok(()), "59 are left of the window that has begun");
-    }
-
-    #[test]
-    fn the_last_answer_of_all_is_believed() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
-        pace.leaves(now);
-        answer(&mut pace, 0, "60s", now);
-        // A bucket that fills all the time says so.
-        pace.leaves(now);
-        answer(&mut pace, 7, "20s", now);
-        assert_eq!(pace.ask(now), Ok(()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ enum class client_kind : std::uint32_t {
     yandex = AIP_CLIENT_YANDEX,                ///< YandexGPT's own API.
     yandex_openai = AIP_CLIENT_YANDEX_OPENAI,  ///< YandexGPT as OpenAI speaks.
     naparnik = AIP_CLIENT_NAPARNIK,            ///< 1C:Naparnik at code.1c.ai, which documents no API.
+    naparnik_compat = AIP_CLIENT_NAPARNIK_COMPAT,  ///< A guide's form for Naparnik: OpenAI's words at another host.
 };
 
 /// What a client is made with: a plain struct in which everything unset is the provider's usual. The library copies it and
