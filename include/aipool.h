@@ -4,7 +4,7 @@
  *
  * The contract
  *
- * Handles (aip_pool, aip_session, aip_response, aip_cancel, aip_upload, aip_queue) look like pointers and are tokens: a freed, forged, foreign or
+ * Handles (aip_pool, aip_session, aip_response, aip_cancel, aip_upload, aip_queue, aip_client) look like pointers and are tokens: a freed, forged, foreign or
  *   fork-inherited one is AIP_INVALID_HANDLE, never undefined. You free handles, never memory; any order is legal, NULL is
  *   fine, and free does no I/O.
  * Status is the result of every call that can fail, alone: if (status == AIP_TIMEOUT). An aip_error of yours (or NULL) says
@@ -2918,8 +2918,21 @@ int32_t aip_response_next_delta(struct aip_response *response,
                                 struct aip_error *error);
 
 /**
+ * Copies a text of the part read last: AIP_PART_DATA is aip_delta.text, AIP_PART_NAME and AIP_PART_ID its name and id. `*needed` (may be
+ * NULL) is always set to its size; too small a `cap` is AIP_INVALID_ARGUMENT and writes nothing more. AIP_BUSY while another thread
+ * reads. Since 0.1.
+ */
+AIP_API
+int32_t aip_response_delta_copy(struct aip_response *response,
+                                uint32_t part,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed,
+                                struct aip_error *error);
+
+/**
  * Shows what an answer came to: copies it to `out`, as far as `out_size` (sizeof of your struct) goes. Also of failures that carry a
- * response. AIP_BUSY while another thread reads; AIP_INVALID_ARGUMENT for a response to anything but a client's call. Since 0.1.
+ * response. The texts are borrowed: where another thread may read or free meanwhile, copy them. AIP_BUSY while another thread reads; AIP_INVALID_ARGUMENT for a response to anything but a client's call. Since 0.1.
  */
 AIP_API
 int32_t aip_response_reply(struct aip_response *response,

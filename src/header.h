@@ -4,7 +4,7 @@
  *
  * The contract
  *
- * Handles (aip_pool, aip_session, aip_response, aip_cancel, aip_upload, aip_queue) look like pointers and are tokens: a freed, forged, foreign or
+ * Handles (aip_pool, aip_session, aip_response, aip_cancel, aip_upload, aip_queue, aip_client) look like pointers and are tokens: a freed, forged, foreign or
  *   fork-inherited one is AIP_INVALID_HANDLE, never undefined. You free handles, never memory; any order is legal, NULL is
  *   fine, and free does no I/O.
  * Status is the result of every call that can fail, alone: if (status == AIP_TIMEOUT). An aip_error of yours (or NULL) says

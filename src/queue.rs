@@ -380,7 +380,11 @@ impl Sink for Operation {
             Ok(response) => (Ok(()), response),
             Err(Failure { error, response }) => (Err(error), response.map(|response| *response)),
         };
-        let answer = response.map(|response| Arc::new(Answer::whole(response, self.plan.clone())));
+        let plan = self.plan.clone();
+        let answer = response.map(|response| match &outcome {
+            Ok(()) => Arc::new(Answer::whole(response, plan)),
+            Err(error) => Arc::new(Answer::of_failure(response, plan, error)),
+        });
         self.post(|news| news.ended = Some((outcome, answer)));
     }
 }

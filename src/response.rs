@@ -93,6 +93,8 @@ pub struct Answer {
     talk: Mutex<Option<Talk>>,
     stream: Option<Coming>,
     made: Instant,
+    /// What it is a part of, where its request failed.
+    failure: Option<Error>,
 }
 
 /// A provider's answer, as far as it was read.
@@ -132,12 +134,33 @@ pub enum Read<T> {
 
 impl Answer {
     pub fn whole(response: Response, plan: Plan) -> Answer {
-        Answer { response, plan, reader: Mutex::new(None), talk: Mutex::new(None), stream: None, made: Instant::now() }
+        Answer {
+            response,
+            plan,
+            reader: Mutex::new(None),
+            talk: Mutex::new(None),
+            stream: None,
+            made: Instant::now(),
+            failure: None,
+        }
+    }
+
+    /// What came of a request that failed.
+    pub fn of_failure(response: Response, plan: Plan, error: &Error) -> Answer {
+        Answer { failure: Some(error.clone()), ..Answer::whole(response, plan) }
     }
 
     pub fn streaming(response: Response, plan: Plan, pipe: Arc<Pipe>, runtime: Runtime) -> Answer {
         let stream = Some(Coming { pipe, runtime });
-        Answer { response, plan, reader: Mutex::new(None), talk: Mutex::new(None), stream, made: Instant::now() }
+        Answer {
+            response,
+            plan,
+            reader: Mutex::new(None),
+            talk: Mutex::new(None),
+            stream,
+            made: Instant::now(),
+            failure: None,
+        }
     }
 
     /// The whole body; a stream has none.
@@ -230,6 +253,12 @@ impl Answer {
         }
     }
 
+    /// Shows the part read last.
+    pub fn last_delta<T>(&self, see: impl FnOnce(&Delta) -> T) -> Result<T> {
+        let none = || Error::invalid("response", "no part was read from it yet");
+        self.talk()?.as_ref().and_then(|talk| talk.last.as_ref()).map(see).ok_or_else(none)
+    }
+
     /// Shows what has been read of a provider's answer, and when.
     pub fn reply<T>(&self, see: impl FnOnce(&Reply, &PartTimes) -> T) -> Result<T> {
         if let Some(reply) = &self.response.reply {
@@ -242,10 +271,10 @@ impl Answer {
     fn talk(&self) -> Result<MutexGuard<'_, Option<Talk>>> {
         let mut talk = one_at_a_time(&self.talk)?;
         if let (None, Some(dialect)) = (&*talk, &self.plan.dialect) {
-            let telling =
-                self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply))).unwrap_or_default();
-            let decoder = dialect.decoder();
-            *talk = Some(Talk { telling, decoder, last: None, failed: None, times: PartTimes::default() });
+            let complete = self.failure.is_none();
+            let whole = self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply), complete));
+            let (telling, decoder, failed) = (whole.unwrap_or_default(), dialect.decoder(), self.failure.clone());
+            *talk = Some(Talk { telling, decoder, last: None, failed, times: PartTimes::default() });
         }
         Ok(talk)
     }

@@ -780,6 +780,12 @@ int32_t aip_response_next_delta(struct aip_response *response,
                                 uint32_t timeout_ms,
                                 struct aip_delta *delta,
                                 struct aip_error *error);
+int32_t aip_response_delta_copy(struct aip_response *response,
+                                uint32_t part,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed,
+                                struct aip_error *error);
 int32_t aip_response_reply(struct aip_response *response,
                            struct aip_reply *out,
                            size_t out_size,

@@ -237,8 +237,8 @@ impl Telling {
         self.waiting.pop_front()
     }
 
-    /// A whole answer, as if it had come in one part each.
-    pub fn of(reply: Reply) -> Telling {
+    /// A whole answer, as if it had come in one part each; `complete`: it is no part of one.
+    pub fn of(reply: Reply, complete: bool) -> Telling {
         let mut telling = Telling::default();
         let Reply { text, reasoning, calls, usage, .. } = &reply;
         let parts = [(reasoning, Delta::Reasoning(reasoning.clone())), (text, Delta::Text(text.clone()))];
@@ -254,7 +254,9 @@ impl Telling {
             telling.waiting.push_back(Delta::Usage);
         }
         telling.reply = reply;
-        telling.done();
+        if complete {
+            telling.done();
+        }
         telling
     }
 

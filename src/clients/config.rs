@@ -187,6 +187,9 @@ pub struct Usual {
 
 fn http_url(field: &str, text: &str) -> Result<()> {
     match url::Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(Error::invalid(field, "holds a user name or password; leave it out, and set user and password"))
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
         _ => Err(Error::invalid(field, "is no http or https URL; write it whole, as https://host/path")),
     }

@@ -100,6 +100,9 @@ impl<T> Out<'_, T> {
 /// # Safety
 /// Where `place` is not NULL, it is writable for `'a` and nobody else's.
 pub unsafe fn out<'a, T>(field: &str, place: *mut T) -> Result<Out<'a, T>> {
+    if !place.is_aligned() {
+        return Err(Error::invalid(field, "is not aligned as its type wants it"));
+    }
     // SAFETY: the caller's promise; nothing is read.
     unsafe { place.cast::<std::mem::MaybeUninit<T>>().as_mut() }
         .map(Out)
@@ -166,8 +169,11 @@ pub unsafe fn sized<T: SizedStruct>(field: &str, init: &str, place: *const T) ->
     if place.is_null() {
         return Ok(None);
     }
+    if !place.is_aligned() {
+        return Err(Error::invalid(field, "is not aligned as its type wants it"));
+    }
     let mine = size_of::<T>();
-    // SAFETY: not NULL; `size` is the first field by the trait's promise.
+    // SAFETY: not NULL, aligned; `size` is the first field by the trait's promise.
     let theirs = unsafe { place.cast::<usize>().read() };
     if theirs < mine || theirs > 4096 {
         return Err(Error::invalid(
@@ -329,7 +335,10 @@ pub fn times(field: &str, number: i64, most: u32) -> Result<Option<u32>> {
         0 => Ok(None),
         AIP_OFF => Ok(Some(0)),
         1.. if number <= i64::from(most) => Ok(Some(number.unsigned_abs() as u32)),
-        _ => Err(Error::invalid(field, format_args!("is {number}; use 1 to {most}, or AIP_OFF or 0 for never"))),
+        _ => Err(Error::invalid(
+            field,
+            format_args!("is {number}; use 1 to {most}, AIP_OFF for never, or 0 for the default"),
+        )),
     }
 }
 
@@ -362,8 +371,8 @@ pub fn choice<T: Clone>(field: &str, number: u32, choices: &[(u32, T)], names: &
 /// # Safety
 /// Where `place` is not NULL, it is writable.
 pub unsafe fn out_optional<T>(place: *mut T, value: T) {
-    if !place.is_null() {
-        // SAFETY: not NULL, and the caller's promise.
+    if !place.is_null() && place.is_aligned() {
+        // SAFETY: not NULL, aligned, and the caller's promise.
         unsafe { place.write(value) };
     }
 }

@@ -233,6 +233,9 @@ pub unsafe fn generate(prompt: *const c_char, len: usize, call: *const aip_call)
     let Ask::Chat(chat) = &mut ask else {
         return Err(Error::invalid("operation", "is not AIP_CALL_CHAT; use aip_client_call()"));
     };
+    if prompt.is_empty() {
+        return Err(Error::invalid("prompt", "is empty; say something, or use aip_client_call() with messages"));
+    }
     chat.messages.push(Message { content: prompt.to_owned(), ..Message::default() });
     Ok((ask, how))
 }
@@ -383,9 +386,13 @@ unsafe fn message(at: usize, message: &aip_message) -> Result<Message> {
         (AIP_ROLE_ASSISTANT, Role::Assistant),
         (AIP_ROLE_TOOL, Role::Tool),
     ];
-    // SAFETY: the header's contract.
-    let text = |data, len| unsafe { args::text(nth, data, len) };
-    let (raw, calls) = (text(message.raw, message.raw_len)?, text(message.tool_calls, message.tool_calls_len)?);
+    let text = |name: &str, data, len| {
+        // SAFETY: the header's contract.
+        let text = unsafe { args::text(nth, data, len) };
+        text.map_err(|error| Error { message: error.message.replacen("]: ", &format!("].{name}: "), 1), ..error })
+    };
+    let raw = text("raw", message.raw, message.raw_len)?;
+    let calls = text("tool_calls", message.tool_calls, message.tool_calls_len)?;
     let role = roles.iter().find(|(number, _)| *number == message.role).map(|(_, role)| *role);
     let bad_role = || {
         let mend = "use AIP_ROLE_USER, _SYSTEM, _ASSISTANT or _TOOL";
@@ -393,11 +400,11 @@ unsafe fn message(at: usize, message: &aip_message) -> Result<Message> {
     };
     Ok(Message {
         role: role.ok_or_else(bad_role)?,
-        content: text(message.content, message.content_len)?.to_owned(),
-        name: text(message.name, message.name_len)?.to_owned(),
-        call_id: text(message.call_id, message.call_id_len)?.to_owned(),
+        content: text("content", message.content, message.content_len)?.to_owned(),
+        name: text("name", message.name, message.name_len)?.to_owned(),
+        call_id: text("call_id", message.call_id, message.call_id_len)?.to_owned(),
         calls: if calls.is_empty() { Vec::new() } else { tool_calls(nth, calls)? },
-        state: text(message.state, message.state_len)?.to_owned(),
+        state: text("state", message.state, message.state_len)?.to_owned(),
         raw: if raw.is_empty() { None } else { Some(value(format_args!("{nth}.raw"), raw)?) },
     })
 }
@@ -424,6 +431,10 @@ unsafe fn how(call: &aip_call) -> Result<How> {
     let headers = unsafe { args::bytes("headers", call.headers.cast(), call.headers_len)? };
     let flags = flags(call)?;
     let limit = args::time_limit;
+    args::flags("set", call.set, AIP_SET_TEMPERATURE | AIP_SET_TOP_P | AIP_SET_SEED)?;
+    if call.operation != AIP_CALL_CHAT && call.response_format != AIP_FORMAT_TEXT {
+        return Err(Error::invalid("response_format", "goes with AIP_CALL_CHAT alone; leave it 0"));
+    }
     Ok(How {
         limits: LimitOverrides {
             total: limit("timeout_ms", call.timeout_ms)?,

@@ -160,6 +160,9 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
     let ways = Ways {
         max_concurrency: match options.max_concurrency {
             0 => None,
+            AIP_OFF => {
+                return Err(Error::invalid("max_concurrency", "cannot be off; use 1 or more, AIP_UNLIMITED, or 0"));
+            }
             number => Some(args::count("max_concurrency", number, 0, MOST_CONCURRENT)?),
         },
         retries: args::times("max_retries", options.max_retries, MOST_RETRIES)?,

@@ -9,8 +9,8 @@ use crate::sys::Uncancellable;
 /// Runs `body`; a failure goes to `error` where that is not NULL, and its class is returned.
 pub(super) fn guard(error: *mut aip_error, body: impl FnOnce() -> Result<()>) -> i32 {
     let Err(failure) = guarded(body) else { return Status::Ok as i32 };
-    if !error.is_null() {
-        // SAFETY: not NULL, and by the contract an aip_error of the caller's that nobody else touches during the call.
+    if !error.is_null() && error.is_aligned() {
+        // SAFETY: not NULL, aligned, and by the contract an aip_error of the caller's that nobody else touches during the call.
         unsafe { error.write(aip_error::from(&failure)) };
     }
     failure.status as i32

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::args;
 use super::guard::{guard, guard_status};
 use super::handle;
-use super::response::{aip_response, got};
+use super::response::{AIP_PART_DATA, AIP_PART_ID, AIP_PART_NAME, aip_response, got};
 use super::status::aip_error;
 use crate::body::reply::{Delta, Reply};
 use crate::clients::json::calls_text;
@@ -167,8 +167,32 @@ pub unsafe extern "C" fn aip_response_next_delta(
     })
 }
 
+/// Copies a text of the part read last: AIP_PART_DATA is aip_delta.text, AIP_PART_NAME and AIP_PART_ID its name and id. `*needed` (may be
+/// NULL) is always set to its size; too small a `cap` is AIP_INVALID_ARGUMENT and writes nothing more. AIP_BUSY while another thread
+/// reads. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aip_response_delta_copy(
+    response: *mut aip_response,
+    part: u32,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+    error: *mut aip_error,
+) -> i32 {
+    guard(error, || {
+        let parts = [(AIP_PART_DATA, 0), (AIP_PART_NAME, 1), (AIP_PART_ID, 2)];
+        let part: usize = args::choice("part", part, &parts, "AIP_PART_DATA, AIP_PART_NAME or AIP_PART_ID")?;
+        let copy = |delta: &Delta| {
+            let (_, _, text, id, name) = parts_of(delta);
+            // SAFETY: the header's contract.
+            unsafe { args::out_bytes([text, name, id][part].as_bytes(), buf.cast(), cap, needed) }
+        };
+        handle::get(response)?.last_delta(copy)?
+    })
+}
+
 /// Shows what an answer came to: copies it to `out`, as far as `out_size` (sizeof of your struct) goes. Also of failures that carry a
-/// response. AIP_BUSY while another thread reads; AIP_INVALID_ARGUMENT for a response to anything but a client's call. Since 0.1.
+/// response. The texts are borrowed: where another thread may read or free meanwhile, copy them. AIP_BUSY while another thread reads; AIP_INVALID_ARGUMENT for a response to anything but a client's call. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_response_reply(
     response: *mut aip_response,
@@ -226,16 +250,20 @@ pub unsafe extern "C" fn aip_response_embedding(
     })
 }
 
-fn shown(delta: &Delta) -> aip_delta {
-    let none = String::new();
-    let (kind, index, text, id, name) = match delta {
-        Delta::Text(text) => (AIP_DELTA_TEXT, 0, text, &none, &none),
-        Delta::Replace(text) => (AIP_DELTA_REPLACE, 0, text, &none, &none),
-        Delta::Reasoning(text) => (AIP_DELTA_REASONING, 0, text, &none, &none),
+/// Kind, index, text, id and name.
+fn parts_of(delta: &Delta) -> (u32, u32, &str, &str, &str) {
+    match delta {
+        Delta::Text(text) => (AIP_DELTA_TEXT, 0, text, "", ""),
+        Delta::Replace(text) => (AIP_DELTA_REPLACE, 0, text, "", ""),
+        Delta::Reasoning(text) => (AIP_DELTA_REASONING, 0, text, "", ""),
         Delta::Tool { index, id, name, arguments } => (AIP_DELTA_TOOL, *index as u32, arguments, id, name),
-        Delta::Usage => (AIP_DELTA_USAGE, 0, &none, &none, &none),
-        Delta::Done => (AIP_DELTA_DONE, 0, &none, &none, &none),
-    };
+        Delta::Usage => (AIP_DELTA_USAGE, 0, "", "", ""),
+        Delta::Done => (AIP_DELTA_DONE, 0, "", "", ""),
+    }
+}
+
+fn shown(delta: &Delta) -> aip_delta {
+    let (kind, index, text, id, name) = parts_of(delta);
     aip_delta {
         kind,
         index,
@@ -252,7 +280,7 @@ fn shown(delta: &Delta) -> aip_delta {
 fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
     let Reply { text, reasoning, calls, finish, finish_word, usage, model, id, state, embeddings, counts, problem } =
         reply;
-    let counted = (usage.prompt < 0 && !counts.is_empty()).then(|| counts.iter().sum::<u64>() as i64);
+    let counted = (usage.prompt < 0 && !counts.is_empty()).then(|| saturated(counts));
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     aip_reply {
         text: start(text),
@@ -285,6 +313,11 @@ fn summed(reply: &Reply, times: &PartTimes) -> aip_reply {
         longest_gap_us: micros(times.longest),
         parts: times.count,
     }
+}
+
+fn saturated(counts: &[u64]) -> i64 {
+    let sum = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
 fn text_of(reply: &Reply, part: u32) -> Result<Cow<'_, str>> {

@@ -1,8 +1,9 @@
 //! What a provider counts together: the requests of one credential to one host, whoever in the process sends them. They wait in
 //! one line for a slot, for the end of a rate window, for a server that is down to come back.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -38,11 +39,17 @@ pub fn fingerprint(texts: &[&[u8]]) -> Fingerprint {
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// The accounts of this process.
-struct Accounts(Mutex<LruCache<Fingerprint, Arc<Account>>>);
+#[derive(Default)]
+struct Accounts(Mutex<Known>);
 
-impl Default for Accounts {
+struct Known {
+    live: HashMap<Fingerprint, Weak<Account>>,
+    remembered: LruCache<Fingerprint, Arc<Account>>,
+}
+
+impl Default for Known {
     fn default() -> Self {
-        Accounts(Mutex::new(LruCache::new(REMEMBERED)))
+        Known { live: HashMap::new(), remembered: LruCache::new(REMEMBERED) }
     }
 }
 
@@ -87,22 +94,26 @@ impl Account {
     /// The account of this fingerprint. Of several limits for one account the least holds; whether it is paced, and when it breaks,
     /// says the first of the clients that live.
     pub fn get(name: Fingerprint, most: usize, breaks_after: u32, paced: bool) -> Arc<Account> {
-        let mut accounts = lock(&sys::process_state::<Accounts>().0);
-        if let Some(account) = accounts.get(&name) {
+        let mut known = lock(&sys::process_state::<Accounts>().0);
+        if let Some(account) = known.live.get(&name).and_then(Weak::upgrade) {
+            known.remembered.put(name, account.clone());
             let mut state = lock(&account.state);
-            if Arc::strong_count(account) > 1 {
+            // Besides this one and the one that is remembered.
+            if Arc::strong_count(&account) > 2 {
                 state.most = state.most.min(most);
             } else {
                 (state.most, state.paced) = (most, paced);
                 state.breaker.breaks_after(breaks_after);
             }
             drop(state);
-            return account.clone();
+            return account;
         }
         let state = State { most, running: 0, pace: Pace::default(), breaker: Breaker::new(breaks_after), paced };
         let account =
             Arc::new(Account { line: tokio::sync::Mutex::default(), state: Mutex::new(state), changed: Notify::new() });
-        accounts.push(name, account.clone());
+        known.live.retain(|_, account| account.strong_count() > 0);
+        known.live.insert(name, Arc::downgrade(&account));
+        known.remembered.put(name, account.clone());
         account
     }
 

@@ -188,7 +188,8 @@ impl SessionHandle {
         match outcome.map_err(Failure::from).and_then(|outcome| outcome?.ok_or_else(no_answer)) {
             Ok(response) => Ok(Arc::new(Answer::whole(response, plan))),
             Err(Failure { error, response }) => {
-                Err((error, response.map(|response| Arc::new(Answer::whole(*response, plan)))))
+                let answer = response.map(|response| Arc::new(Answer::of_failure(*response, plan, &error)));
+                Err((error, answer))
             }
         }
     }

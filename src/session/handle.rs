@@ -130,7 +130,8 @@ impl SessionHandle {
                 Ok(response) => Ok(Arc::new(Answer::whole(response, plan))),
                 Err(Failure { error, response: None }) => Err(alone(error)),
                 Err(Failure { error, response: Some(response) }) => {
-                    Err((error, Some(Arc::new(Answer::whole(*response, plan)))))
+                    let answer = Answer::of_failure(*response, plan, &error);
+                    Err((error, Some(Arc::new(answer))))
                 }
             };
         }
@@ -172,7 +173,8 @@ impl SessionHandle {
             Err(Failure { error, response }) => {
                 pipe.abandon();
                 // A refusal has its provider's words with it.
-                Err((error, response.map(|response| Arc::new(Answer::whole(*response, plan)))))
+                let answer = response.map(|response| Arc::new(Answer::of_failure(*response, plan, &error)));
+                Err((error, answer))
             }
         }
     }

@@ -205,10 +205,10 @@ static void wrong_messages_are_named(void)
     check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].role: is 4; use AIP_ROLE_USER");
     messages[1] = good;
     messages[1].content = "\xff";
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1]: is not UTF-8");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].content: is not UTF-8");
     messages[1] = good;
     messages[1].call_id_len = 1;
-    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1]: is NULL but its length is not 0");
+    check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].call_id: is NULL but its length is not 0");
     messages[1] = good;
     SET_TEXT(messages[1], tool_calls, "[{");
     check_call_refused(client, &call, AIP_INVALID_ARGUMENT, "messages[1].tool_calls: is no JSON at line 1");

@@ -225,6 +225,16 @@ fn each_refusal_has_its_class_and_keeps_the_providers_words() {
 }
 
 #[test]
+fn a_refusal_read_part_by_part_is_no_complete_answer() {
+    let listener = Listener::open();
+    for chat in [says("hi"), streams("hi")] {
+        let (error, answer) = asked(&at(&listener), chat, &faulty("error=openai-auth")).err().unwrap();
+        let (parts, end) = deltas(&answer.unwrap());
+        assert_eq!((parts, end.unwrap_err().status), (Vec::new(), error.status));
+    }
+}
+
+#[test]
 fn html_cut_json_and_a_wrong_content_type_are_no_answers() {
     let listener = Listener::open();
     let client = at(&listener);

@@ -47,6 +47,10 @@ pub mod response {
             Answer { response }
         }
 
+        pub fn of_failure(response: Response, plan: Plan, _: &crate::error::Error) -> Answer {
+            Answer::whole(response, plan)
+        }
+
         pub fn streaming(response: Response, _: Plan, _: Arc<Pipe>, _: Runtime) -> Answer {
             Answer { response }
         }
