@@ -239,7 +239,7 @@ impl Answer {
                     decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short))
                 }
                 // The caller's patience is no failure of the answer.
-                Err(error) if error.detail == Detail::WaitLimit || error.status == Status::Busy => return Err(error),
+                Err(error) if is_the_callers(&error) => return Err(error),
                 Err(error) => Err(error),
             };
             if let Err(error) = told {
@@ -354,6 +354,11 @@ fn one_at_a_time<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
             Err(Error::new(Status::Busy, "response: another thread reads it; a response has one reader at a time"))
         }
     }
+}
+
+/// The caller's patience, or its mistake: no failure of the answer.
+fn is_the_callers(error: &Error) -> bool {
+    error.detail == Detail::WaitLimit || matches!(error.status, Status::Busy | Status::InvalidArgument)
 }
 
 fn waited_in_vain(limit: Duration) -> Error {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use aipool::body::reply::Reply;
 use aipool::cancel::Cancel;
 use aipool::config::{
-    ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TlsOptions, TransportKind,
+    ConnectionConfig, Eviction, HttpVersion, MaxSize, PoolConfig, SessionConfig, TimeLimit, TlsOptions, TransportKind,
 };
 use aipool::error::Error;
 use aipool::error::{Delivery, Detail, Phase, Status};
@@ -914,9 +914,9 @@ fn undecodable_server() -> String {
 fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
     struct Counting(Arc<Account>, Mutex<Vec<u16>>);
     impl Provider for Counting {
-        fn admit<'a>(&'a self, _: &'a mut http::HeaderMap) -> Admission<'a> {
-            Box::pin(async {
-                let permit = self.0.admit().await;
+        fn admit<'a>(&'a self, _: &'a mut http::HeaderMap, patience: TimeLimit) -> Admission<'a> {
+            Box::pin(async move {
+                let permit = self.0.admit(patience).await;
                 self.1.lock().unwrap().push(0);
                 permit
             })

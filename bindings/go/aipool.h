@@ -426,7 +426,8 @@
 #define AIP_DELTA_TEXT 1
 
 /**
- * In `aip_delta.kind`: all text so far is withdrawn; `text` stands in its place. A filter did that.
+ * In `aip_delta.kind`: all text so far is withdrawn; `text` stands in its place. A filter did that, or the
+ * provider began anew.
  */
 #define AIP_DELTA_REPLACE 2
 
@@ -1887,7 +1888,8 @@ typedef struct aip_client_options {
      */
     int64_t max_concurrency;
     /**
-     * Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none.
+     * Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none but those a server
+     * cannot have seen, and one with a new token.
      */
     int64_t max_retries;
     /**
@@ -2073,7 +2075,7 @@ typedef struct aip_call {
     const char *content_type;
     size_t content_type_len;
     /**
-     * Headers, packed: name NUL value NUL name NUL value NUL.
+     * Headers, packed: name NUL value NUL name NUL value NUL. They go over the client's own, but for Authorization.
      */
     const char *headers;
     size_t headers_len;
@@ -2119,7 +2121,8 @@ typedef struct aip_call {
      */
     int64_t timeout_ms;
     /**
-     * Milliseconds to wait for a slot and the pace of the provider, and for a connection; 0 is the client's.
+     * Milliseconds to wait for a slot, the pace and a token of the provider, and then for a connection, at each attempt; 0 is the
+     * client's.
      */
     int64_t queue_timeout_ms;
     /**
@@ -2139,7 +2142,7 @@ typedef struct aip_call {
      */
     int64_t between_events_timeout_ms;
     /**
-     * Further attempts; 0 is the client's. AIP_OFF: none.
+     * Further attempts, as in aip_client_options; 0 is the client's.
      */
     int64_t max_retries;
 } aip_call;
@@ -2852,8 +2855,8 @@ int32_t aip_client_is_configured(struct aip_client *client,
                                  struct aip_error *error);
 
 /**
- * The session that the client asks over: with `use_pool` its pool's, shared; with 0 one of its own, which closes with its last
- * handle. The handle in `*session` is the caller's until aip_session_free(). Requests over it are yours alone: they are not signed.
+ * A session as the client asks over: with `use_pool` its pool's, shared; with 0 a new one that nobody else has, which closes with its
+ * last handle. The handle in `*session` is the caller's until aip_session_free(). Requests over it are yours alone: they are not signed.
  * Any thread. As aip_pool_get_session(). Since 0.1.
  */
 AIP_API
@@ -2891,7 +2894,8 @@ int32_t aip_client_call(struct aip_client *client,
                         struct aip_error *error);
 
 /**
- * Asks without waiting: `queue` tells what becomes of it, as aip_session_submit() says. Since 0.1.
+ * Asks without waiting: `queue` tells what becomes of it, as aip_session_submit() says, and its end is as aip_client_call() would say
+ * it. Since 0.1.
  */
 AIP_API
 int32_t aip_client_submit(struct aip_client *client,

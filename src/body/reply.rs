@@ -8,7 +8,7 @@ use crate::error::{Delivery, Error, Phase, Result, Status};
 /// Most bytes of one answer that is put together: what never ends is not kept.
 const MOST_GATHERED: usize = 64 << 20;
 /// Most calls of tools in one answer.
-const MOST_CALLS: usize = 1024;
+pub const MOST_CALLS: usize = 1024;
 
 /// One part of an answer, in the order in which they came.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,8 @@ pub struct Telling {
     waiting: VecDeque<Delta>,
     complete: bool,
     gathered: usize,
+    /// The provider's numbers of the calls, by their places.
+    numbers: Vec<usize>,
 }
 
 impl Telling {
@@ -185,15 +187,25 @@ impl Telling {
         Ok(())
     }
 
-    /// More of the call at `index`; what is empty adds nothing.
-    pub fn call(&mut self, index: usize, id: &str, name: &str, arguments: &str) -> Result<()> {
-        if index >= MOST_CALLS {
-            return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
-        }
+    /// More of the call that the provider numbers so; what is empty adds nothing. Numbers may have gaps, and some servers give several
+    /// calls one number, so that another id is another call.
+    pub fn call(&mut self, number: usize, id: &str, name: &str, arguments: &str) -> Result<()> {
         self.room_for(id.len() + name.len() + arguments.len())?;
-        if self.reply.calls.len() <= index {
-            self.reply.calls.resize(index + 1, Call::default());
-        }
+        let known = self.numbers.iter().rposition(|known| *known == number);
+        let same = |at: &usize| {
+            id.is_empty() || matches!(self.reply.calls[*at].id.as_str(), kept if kept.is_empty() || kept == id)
+        };
+        let index = match known.filter(same) {
+            Some(index) => index,
+            None if self.numbers.len() >= MOST_CALLS => {
+                return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
+            }
+            None => {
+                self.numbers.push(number);
+                self.reply.calls.push(Call::default());
+                self.numbers.len() - 1
+            }
+        };
         let call = &mut self.reply.calls[index];
         call.arguments.push_str(arguments);
         // Some servers repeat both in every part.
@@ -281,4 +293,50 @@ pub fn cut_short() -> Error {
 /// A failure in an answer that has begun.
 pub fn in_body(status: Status, message: impl Into<String>) -> Error {
     Error::new(status, message).phase(Phase::Body).delivery(Delivery::ResponseStarted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_apart_by_number_and_by_id() {
+        let mut telling = Telling::default();
+        for (number, id, name, arguments) in
+            [(7, "a", "f", "{\"x\""), (7, "", "", ":1}"), (9, "b", "g", "{}"), (9, "c", "h", "{}"), (9, "c", "", " ")]
+        {
+            telling.call(number, id, name, arguments).unwrap();
+        }
+        let calls: Vec<_> = telling.reply.calls.iter().map(|call| (&*call.id, &*call.name, &*call.arguments)).collect();
+        assert_eq!(calls, [("a", "f", "{\"x\":1}"), ("b", "g", "{}"), ("c", "h", "{} ")]);
+        for number in 0..MOST_CALLS - 3 {
+            telling.call(100 + number, "", "", "").unwrap();
+        }
+        assert_eq!(telling.call(9999, "", "", "").unwrap_err().status, Status::TooLarge);
+    }
+
+    #[test]
+    fn a_part_of_an_answer_is_never_done() {
+        let reply = Reply { text: "so far".into(), ..Reply::default() };
+        let mut part = Telling::of(reply.clone(), false);
+        assert_eq!((part.take(), part.take(), part.is_done()), (Some(Delta::Text("so far".into())), None, false));
+        assert!(Telling::of(reply, true).is_done());
+    }
+
+    #[test]
+    fn every_providers_word_for_an_end_is_known_and_others_pass() {
+        for (word, finish) in [
+            ("stop", Finish::Stop),
+            ("ALTERNATIVE_STATUS_FINAL", Finish::Stop),
+            ("ALTERNATIVE_STATUS_TRUNCATED_FINAL", Finish::Length),
+            ("STOP", Finish::Stop),
+            ("function_call", Finish::Tool),
+            ("blacklist", Finish::Filter),
+            ("error", Finish::Error),
+            ("sleepy", Finish::Other),
+            ("", Finish::None),
+        ] {
+            assert_eq!(Finish::of(word), finish, "{word}");
+        }
+    }
 }

@@ -212,7 +212,12 @@ impl Inner {
 
     /// The session to ask over: another than before where that one was closed.
     pub fn fresh_session(&self) -> Result<SessionHandle> {
-        if self.config.pooled { self.session(true) } else { self.its_own() }
+        match &self.signs {
+            _ if !self.config.pooled => self.its_own(),
+            // Two sessions, of which neither is to put the other out.
+            Signs::Token(_) => self.pool()?.acquire(&self.config.base_url, Some(self.config.session.clone())),
+            _ => self.session(true),
+        }
     }
 
     /// How the caller reads the answer.
@@ -235,8 +240,11 @@ impl Inner {
     /// The request of a written call.
     pub fn request(self: &Arc<Self>, written: Written, stream: bool, how: &How) -> Result<Request> {
         let Written { wire: Wire { method, url, mut headers, body }, dialect, framing, once } = written;
+        for name in how.headers.keys() {
+            headers.remove(name);
+        }
         for (name, value) in &how.headers {
-            headers.insert(name.clone(), value.clone());
+            headers.append(name.clone(), value.clone());
         }
         if !self.config.session.defaults.headers.contains_key(USER_AGENT) {
             headers.entry(USER_AGENT).or_insert(WHO);
@@ -268,7 +276,7 @@ impl Inner {
             Signs::Fixed(header) => Signature::Fixed(header.clone()),
             Signs::Token(tokens) => {
                 let url = self.service.auth_url(&self.config);
-                let session = Arc::new(self.pool()?.get_session(url, Some(self.token_session()))?);
+                let session = Arc::new(self.pool()?.acquire(url, Some(self.token_session()))?);
                 Signature::Token { tokens: tokens.clone(), client: self.clone(), session }
             }
         })

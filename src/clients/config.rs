@@ -109,8 +109,10 @@ impl ClientConfig {
             return Err(Error::new(Status::Unsupported, mend));
         }
         http_url("base_url", &config.base_url)?;
-        if !config.auth_url.is_empty() {
-            http_url("auth_url", &config.auth_url)?;
+        for (field, url) in [("auth_url", &config.auth_url), ("operations_url", &config.operations_url)] {
+            if !url.is_empty() {
+                http_url(field, url)?;
+            }
         }
         config.max_concurrency = ways.max_concurrency.unwrap_or_else(|| kind.service().concurrency(&config));
         Ok(config)

@@ -80,7 +80,8 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
 /// A failure of the token's request: the call itself was not sent.
 fn in_token(error: &Error) -> Error {
     let message = format!("auth_url: {}", error.message);
-    Error { message, delivery: Delivery::NotSent, ..error.clone() }
+    // Which limit is in the message: by its detail it would count as the provider's own slowness.
+    Error { message, delivery: Delivery::NotSent, detail: Detail::None, ..error.clone() }
 }
 
 /// The provider's words are left out, as they may quote what was sent; its code is not.

@@ -76,17 +76,21 @@ impl Tokens {
     /// tells the others; it must see to it that somebody is at work, and not wait.
     pub async fn get(self: &Arc<Self>, fetch: impl Fn(Flight)) -> Result<(HeaderValue, u64)> {
         loop {
-            let mut told = match self.now_or_flight() {
+            let (mut told, mine) = match self.now_or_flight() {
                 Ok(token) => return Ok(token),
-                Err((told, None)) => told,
+                Err((told, None)) => (told, false),
                 Err((told, Some(flight))) => {
                     fetch(flight);
-                    told
+                    (told, true)
                 }
             };
             let lost = || Error::new(Status::Closed, "token: its request ended with its pool; ask again");
-            let outcome = told.wait_for(Option::is_some).await.map_err(|_| lost())?.clone();
-            outcome.unwrap_or_else(|| Err(lost()))?;
+            let outcome = told.wait_for(Option::is_some).await.map_or_else(|_| None, |outcome| outcome.clone());
+            match outcome.unwrap_or_else(|| Err(lost())) {
+                // Another's pool has ended; this one's may fetch it.
+                Err(error) if error.status == Status::Closed && !mine => {}
+                outcome => outcome?,
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use super::service::Told;
 use super::signature::Signature;
 use crate::body::events::Format;
 use crate::body::reply::{Dialect, Reply, Telling};
+use crate::config::TimeLimit;
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::account::Permit;
 use crate::request::provider::{Admission, Again, Judgement, Provider, Refusal};
@@ -28,9 +29,9 @@ pub struct Turn {
 }
 
 impl Provider for Turn {
-    fn admit<'a>(&'a self, headers: &'a mut HeaderMap) -> Admission<'a> {
-        Box::pin(async {
-            let mut permit = self.client.account.admit().await?;
+    fn admit<'a>(&'a self, headers: &'a mut HeaderMap, patience: TimeLimit) -> Admission<'a> {
+        Box::pin(async move {
+            let mut permit = self.client.account.admit(patience).await?;
             if let Some((value, number)) = self.signature.sign().await? {
                 headers.insert(AUTHORIZATION, value);
                 permit.token = number;
@@ -74,7 +75,8 @@ impl Provider for Turn {
             }
         }
         let renewed = told.token && !refusal.renewed && self.signature.renews();
-        if told.token {
+        // A fresh one that is refused is not at fault.
+        if told.token && !refusal.renewed {
             self.signature.refused(permit.token);
         }
         let error = Error::new(told.status, refusal::message(&told, refusal.status)).detail(told.detail);

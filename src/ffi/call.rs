@@ -154,7 +154,7 @@ pub struct aip_call {
     /// AIP_CALL_RAW: NULL is application/json where there is a body.
     pub content_type: *const c_char,
     pub content_type_len: usize,
-    /// Headers, packed: name NUL value NUL name NUL value NUL.
+    /// Headers, packed: name NUL value NUL name NUL value NUL. They go over the client's own, but for Authorization.
     pub headers: *const c_char,
     pub headers_len: usize,
     /// Sent as Idempotency-Key: then the call may be repeated where its connection broke.
@@ -178,7 +178,8 @@ pub struct aip_call {
     pub response_format: u32,
     /// Milliseconds for the whole call; 0 is the client's. No client has one of its own: what is cut off is billed.
     pub timeout_ms: i64,
-    /// Milliseconds to wait for a slot and the pace of the provider, and for a connection; 0 is the client's.
+    /// Milliseconds to wait for a slot, the pace and a token of the provider, and then for a connection, at each attempt; 0 is the
+    /// client's.
     pub queue_timeout_ms: i64,
     /// Milliseconds to the head of the answer; 0 is the client's.
     pub first_byte_timeout_ms: i64,
@@ -188,7 +189,7 @@ pub struct aip_call {
     pub first_event_timeout_ms: i64,
     /// Milliseconds without one more event of a stream, comments not counted; 0 is the client's.
     pub between_events_timeout_ms: i64,
-    /// Further attempts; 0 is the client's. AIP_OFF: none.
+    /// Further attempts, as in aip_client_options; 0 is the client's.
     pub max_retries: i64,
 }
 

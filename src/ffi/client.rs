@@ -58,8 +58,8 @@ pub unsafe extern "C" fn aip_client_is_configured(client: *mut aip_client, error
     guard(error, || handle::get(client)?.is_configured())
 }
 
-/// The session that the client asks over: with `use_pool` its pool's, shared; with 0 one of its own, which closes with its last
-/// handle. The handle in `*session` is the caller's until aip_session_free(). Requests over it are yours alone: they are not signed.
+/// A session as the client asks over: with `use_pool` its pool's, shared; with 0 a new one that nobody else has, which closes with its
+/// last handle. The handle in `*session` is the caller's until aip_session_free(). Requests over it are yours alone: they are not signed.
 /// Any thread. As aip_pool_get_session(). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_client_get_session(
@@ -123,7 +123,8 @@ pub unsafe extern "C" fn aip_client_call(
     })
 }
 
-/// Asks without waiting: `queue` tells what becomes of it, as aip_session_submit() says. Since 0.1.
+/// Asks without waiting: `queue` tells what becomes of it, as aip_session_submit() says, and its end is as aip_client_call() would say
+/// it. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_client_submit(
     client: *mut aip_client,

@@ -96,7 +96,8 @@ pub struct aip_client_options {
     /// Requests at once to this host by this credential, in the whole process, each to the end of its body, 1 to 100000; 0 is what
     /// the provider is known to allow. AIP_UNLIMITED.
     pub max_concurrency: i64,
-    /// Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none.
+    /// Further attempts, up to 10, before the first byte of an answer; 0 is 2. AIP_OFF: none but those a server
+    /// cannot have seen, and one with a new token.
     pub max_retries: i64,
     /// So many failures in a row, and calls fail at once for a while; 0 is 5. AIP_OFF: never.
     pub breaker_failures: i64,

@@ -19,7 +19,8 @@ use crate::response::PartTimes;
 
 /// In `aip_delta.kind`: more of the answer's text.
 pub const AIP_DELTA_TEXT: u32 = 1;
-/// In `aip_delta.kind`: all text so far is withdrawn; `text` stands in its place. A filter did that.
+/// In `aip_delta.kind`: all text so far is withdrawn; `text` stands in its place. A filter did that, or the
+/// provider began anew.
 pub const AIP_DELTA_REPLACE: u32 = 2;
 /// In `aip_delta.kind`: more of what the model thinks aloud.
 pub const AIP_DELTA_REASONING: u32 = 3;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, Gate};
 use super::pace::Pace;
+use crate::config::TimeLimit;
 use crate::error::{Detail, Error, Phase, Result, Status};
 use crate::lock::lock;
 use crate::sys;
@@ -117,8 +118,9 @@ impl Account {
         account
     }
 
-    /// Waits until one more attempt may go.
-    pub async fn admit(self: &Arc<Self>) -> Result<Permit> {
+    /// Waits until one more attempt may go; at once an error where that is known to take longer than `patience`.
+    pub async fn admit(self: &Arc<Self>, patience: TimeLimit) -> Result<Permit> {
+        let begun = Instant::now();
         let _turn = self.line.lock().await;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -129,6 +131,10 @@ impl Account {
                 Err(Hindrance::Until(until)) => until,
             };
             match until {
+                // Known now: nothing is gained by waiting for it.
+                Some(until) if patience.is_some_and(|patience| until > begun + patience) => {
+                    return Err(has_to_wait(until - Instant::now().min(until)));
+                }
                 Some(until) => {
                     let _ = tokio::time::timeout_at(until, changed).await;
                 }
@@ -167,7 +173,9 @@ impl Account {
     /// A request ran out of time; whether the server was the slow one the limit says.
     pub fn ran_out(&self, error: &Error) {
         if matches!(error.detail, Detail::FirstByteLimit | Detail::ConnectLimit | Detail::FirstEventLimit) {
-            self.state().breaker.saw(false, false, Instant::now());
+            let breaker = &mut self.state().breaker;
+            // While one is out to see nobody else goes: it was that one.
+            breaker.saw(false, breaker.is_probing(), Instant::now());
         }
     }
 
@@ -230,6 +238,15 @@ impl Drop for Permit {
         drop(state);
         self.account.changed.notify_waiters();
     }
+}
+
+fn has_to_wait(wait: Duration) -> Error {
+    let message = format!(
+        "provider: its rate limit holds for {} ms more, which is longer than queue_timeout_ms allows; nothing was sent",
+        wait.as_millis()
+    );
+    let error = Error::new(Status::RateLimited, message).phase(Phase::Queue).retryable();
+    Error { retry_after: Some(wait), ..error }
 }
 
 fn is_down(back: Duration) -> Error {

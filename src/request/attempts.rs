@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 use url::Url;
 
 use super::account::Permit;
@@ -20,6 +21,8 @@ use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 use crate::events;
 use crate::transport::{Head, Outgoing, OutgoingBody};
 
+/// How long the body of an answer that is not wanted may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// As much of a refusal's body is read, to know what it means.
 pub const MOST_REFUSAL: usize = 64 << 10;
 
@@ -79,7 +82,7 @@ impl Attempts<'_> {
                 provider.answered(permit, head.status, &head.headers);
             }
             if let Some((next, there)) = self.redirect(&address, outgoing, head)? {
-                body.drain().await;
+                drain(body).await;
                 (address, group) = (next, there);
                 continue;
             }
@@ -89,7 +92,7 @@ impl Attempts<'_> {
                 (Again::Renewed, _) => {
                     permit = None;
                     renewed = true;
-                    body.drain().await;
+                    drain(body).await;
                     self.journey.pauses();
                     true
                 }
@@ -110,7 +113,7 @@ impl Attempts<'_> {
     /// Waits until the provider takes one more, no longer than for a connection.
     async fn admit(&self, outgoing: &mut Outgoing) -> Result<Option<Permit>> {
         let Some(provider) = self.provider else { return Ok(None) };
-        let admission = provider.admit(&mut outgoing.headers);
+        let admission = provider.admit(&mut outgoing.headers, self.limits.queue);
         let Some(limit) = self.limits.queue else { return admission.await.map(Some) };
         match tokio::time::timeout(limit, admission).await {
             Ok(admitted) => admitted.map(Some),
@@ -133,7 +136,7 @@ impl Attempts<'_> {
         if status.is_success() && (!self.stream || provider.begins_stream(headers)) {
             return Ok((Again::Never, None));
         }
-        let begun = begin(body, MOST_REFUSAL).await?;
+        let begun = begin(body, MOST_REFUSAL).await;
         let judged = provider.judge(permit, &Refusal { status: *status, headers, body: &begun, renewed });
         body.put_back(begun);
         let delivery = Delivery::ResponseStarted;
@@ -168,7 +171,7 @@ impl Attempts<'_> {
         head: &Head,
         body: &mut EngineBody,
     ) -> Result<Option<(Duration, retry::Reason)>> {
-        let begun = begin(body, retry::MOST_BODY).await?;
+        let begun = begin(body, retry::MOST_BODY).await;
         let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun, again };
         match retries.decide(outcome, Now::get()) {
             Decision::After(wait, reason) => Ok(Some((wait, reason))),
@@ -187,7 +190,7 @@ impl Attempts<'_> {
         group: &Group,
     ) -> bool {
         let Some((wait, reason)) = decision else { return false };
-        body.drain().await;
+        drain(body).await;
         self.pause(group, retries, wait, reason).await;
         true
     }
@@ -227,16 +230,22 @@ impl Attempts<'_> {
     }
 }
 
-/// What the body begins with: `most` bytes, or all of it.
-async fn begin(body: &mut EngineBody, most: usize) -> Result<Bytes> {
+/// What the body begins with: `most` bytes, or all of it, or what comes of it in time.
+pub async fn begin(body: &mut EngineBody, most: usize) -> Bytes {
     let mut begun = BytesMut::new();
+    let until = Instant::now() + PATIENCE;
     while begun.len() < most {
-        match body.next(most - begun.len()).await? {
-            Some(bytes) => begun.extend_from_slice(&bytes),
-            None => break,
+        match tokio::time::timeout_at(until, body.next(most - begun.len())).await {
+            Ok(Ok(Some(bytes))) => begun.extend_from_slice(&bytes),
+            Ok(Ok(None) | Err(_)) | Err(_) => break,
         }
     }
-    Ok(begun.freeze())
+    begun.freeze()
+}
+
+/// Reads a rest that nobody wants, as far as it comes in time.
+async fn drain(body: &mut EngineBody) {
+    let _ = tokio::time::timeout(PATIENCE, body.drain()).await;
 }
 
 fn admission_ran_out(limit: Duration, occupied: &str) -> Error {

@@ -40,14 +40,24 @@ impl Breaker {
         Breaker { after, failures: 0, open: None }
     }
 
+    /// From now on so many open it; 0 never does, and closes it.
     pub fn breaks_after(&mut self, failures: u32) {
         self.after = failures;
+        if failures == 0 {
+            (self.failures, self.open) = (0, None);
+        }
+    }
+
+    /// Whether one is out to see.
+    pub fn is_probing(&self) -> bool {
+        self.open.is_some_and(|open| open.probing)
     }
 
     pub fn ask(&self, now: Instant) -> Gate {
         match self.open {
             None => Gate::Open,
-            Some(open) if !open.probing && open.until <= now => Gate::Probe,
+            // One each pause: who tries may take long, and says nothing until then.
+            Some(open) if open.until <= now => Gate::Probe,
             Some(open) => Gate::Shut(open.until.saturating_duration_since(now).max(Duration::from_millis(1))),
         }
     }

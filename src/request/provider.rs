@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::account::Permit;
 use crate::body::reply::Reply;
+use crate::config::TimeLimit;
 use crate::error::{Error, Result};
 
 /// What to wait for before an attempt may go.
@@ -15,8 +16,8 @@ pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<Permit>> + Send + 'a
 
 /// A provider, asked about one request.
 pub trait Provider: Send + Sync {
-    /// Asked before each attempt: waits until it may go, and signs it.
-    fn admit<'a>(&'a self, headers: &'a mut HeaderMap) -> Admission<'a>;
+    /// Asked before each attempt: waits until it may go, and signs it. Its caller waits for `patience` at most.
+    fn admit<'a>(&'a self, headers: &'a mut HeaderMap, patience: TimeLimit) -> Admission<'a>;
 
     /// What keeps it from going, for who ran out of patience.
     fn occupied(&self) -> String;

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use super::attempts::{Attempts, Elsewhere, Kept, MOST_REFUSAL};
+use super::attempts::{self, Attempts, Elsewhere, Kept};
 use super::body::Body;
 use super::engine::Arrival;
 use super::journey::Journey;
@@ -64,14 +64,16 @@ impl Way {
     ) -> Result<Response, Failure> {
         match self {
             Way::Engine { journey, group, elsewhere } => {
-                let attempts = attempts(limits, journey, &**elsewhere, &tries, false);
+                let attempts = attempts_of(limits, journey, &**elsewhere, &tries, false);
                 let answer = pin!(attempts.answer(group.clone(), address.clone(), outgoing)).await;
                 let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
+                if let Some(refusal) = refusal {
+                    return Err(refused(self.gather_refusal(&mut arrival).await, refusal));
+                }
                 let response = self.gather_arrival(&mut arrival, limits).await;
-                match (refusal, tries.provider) {
-                    (Some(refusal), _) => Err(refused(response?, refusal)),
-                    (None, Some(provider)) => read(provider, response?),
-                    (None, None) => response,
+                match tries.provider {
+                    Some(provider) => read(provider, response?),
+                    None => response,
                 }
             }
             Way::Reqwest { transport, attempt, .. } => {
@@ -93,16 +95,15 @@ impl Way {
         let answer = {
             let Exchange { address, outgoing, persistence, budget, provider, .. } = &mut *exchange;
             let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
-            let attempts = attempts(limits, journey, &**elsewhere, &tries, true);
+            let attempts = attempts_of(limits, journey, &**elsewhere, &tries, true);
             // Boxed, for its room is wanted until the head alone, and a stream is long.
             Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await
         };
         drop(exchange);
         let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
         if let Some(refusal) = refusal {
-            let limits = Limits { body: Some(MOST_REFUSAL as u64), ..*limits };
-            let response = Box::pin(self.gather_arrival(&mut arrival, &limits)).await;
-            return Err(refused(response?, refusal));
+            let response = Box::pin(self.gather_refusal(&mut arrival)).await;
+            return Err(refused(response, refusal));
         }
         let Arrival { head, mut body } = *arrival;
         let first_byte = self.answered_at().saturating_duration_since(journey.started);
@@ -114,6 +115,16 @@ impl Way {
         let trailers = pump.run(&mut body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
         Ok((status, Report { total: journey.started.elapsed(), ..report() }, trailers))
+    }
+
+    /// A refusal with as much of its body as came: what it means is known, however the rest ends.
+    async fn gather_refusal(&self, arrival: &mut Arrival) -> Response {
+        let first_byte = self.answered_at().saturating_duration_since(self.started());
+        let Arrival { head, body } = arrival;
+        let bytes = attempts::begin(body, attempts::MOST_REFUSAL).await;
+        let Head { status, version, headers, remote } = head.take();
+        let report = Report { remote, first_byte, total: self.started().elapsed(), ..self.report() };
+        Response { status, version, headers, body: bytes, report, reply: None }
     }
 
     async fn gather_arrival(&self, arrival: &mut Arrival, limits: &Limits) -> Result<Response, Failure> {
@@ -272,7 +283,7 @@ impl Way {
     }
 }
 
-fn attempts<'a>(
+fn attempts_of<'a>(
     limits: &'a Limits,
     journey: &'a Journey,
     elsewhere: &'a dyn Elsewhere,

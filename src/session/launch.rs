@@ -33,10 +33,10 @@ impl SessionHandle {
             self.runtime.watch_cancels();
         }
         let tally = self.tally(&exchange);
-        let ending = Ending::of(match &launch {
-            Launch::Whole(sink) => sink.clone(),
-            Launch::Stream(stream) => stream.sink.clone(),
-        });
+        let ending = match &launch {
+            Launch::Whole(sink) => Ending::with_pipe(sink.clone(), None),
+            Launch::Stream(stream) => Ending::with_pipe(stream.sink.clone(), Some(stream.pipe.clone())),
+        };
         let land = move |begun: InFlight, outcome: std::result::Result<(bool, Option<Response>), Failure>| {
             tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
             drop((begun, held));
@@ -82,15 +82,11 @@ pub(super) enum Launch {
 /// However a task ends, done, panicked or dropped, its sink hears of it once.
 pub(super) struct Ending {
     sink: Option<Arc<dyn Sink>>,
-    /// Where no request finishes it: it ends with the task.
+    /// It ends with the task, where no request has finished it: the first end stays.
     pipe: Option<Arc<Pipe>>,
 }
 
 impl Ending {
-    fn of(sink: Arc<dyn Sink>) -> Ending {
-        Ending { sink: Some(sink), pipe: None }
-    }
-
     pub(super) fn with_pipe(sink: Arc<dyn Sink>, pipe: Option<Arc<Pipe>>) -> Ending {
         Ending { sink: Some(sink), pipe }
     }

@@ -105,6 +105,22 @@ fn two_streams_on_a_personal_key_wait_for_each_other_and_both_complete() {
 }
 
 #[test]
+fn a_pool_of_one_session_serves_a_client_that_needs_two() {
+    let listener = Listener::open();
+    let size = aipool::config::MaxSize::Limit(1);
+    let pool = aipool::pool::ConnectionPool::new(aipool::config::PoolConfig { max_size: size, ..Default::default() });
+    let session = aipool::config::SessionConfig::default();
+    let config =
+        aipool::clients::config::ClientConfig::new(Kind::GigaChat, &given(&listener), Ways::default(), session)
+            .unwrap();
+    let client = Client::new(config, aipool::clients::Home::Given(pool.unwrap())).unwrap();
+    for _ in 0..3 {
+        answered(&client, says("раз"), &how());
+        listener.expire_tokens();
+    }
+}
+
+#[test]
 fn a_refused_token_is_renewed_once_and_a_fresh_ones_refusal_is_final() {
     let listener = Listener::open();
     let client = at(&listener);

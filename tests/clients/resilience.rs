@@ -150,6 +150,32 @@ fn an_unpooled_client_makes_its_session_anew_where_it_was_closed() {
 }
 
 #[test]
+fn a_wait_that_is_known_to_be_too_long_is_told_at_once() {
+    let listener = Listener::open();
+    let client = at(&listener, "long", Ways { retries: Some(0), ..Ways::default() });
+    refused(&client, says("hi"), &faulty("error=openai-rate,retry-after=500"));
+    let (error, _) = refused(&client, says("hi"), &How { limits: limits_of_queue(50), ..how() });
+    assert_eq!((error.status, error.delivery), (Status::RateLimited, Delivery::NotSent));
+    assert!(error.retry_after.unwrap() > Duration::from_secs(400));
+    assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1);
+}
+
+fn limits_of_queue(millis: u64) -> aipool::config::LimitOverrides {
+    aipool::config::LimitOverrides { queue: Some(Some(Duration::from_millis(millis))), ..Default::default() }
+}
+
+#[test]
+fn a_refusal_whose_body_stalls_is_a_refusal() {
+    let listener = Listener::open();
+    let client = at(&listener, "stalls", Ways { retries: Some(0), ..Ways::default() });
+    for chat in [says("hi"), streams("hi")] {
+        let (error, reply) = refused(&client, chat, &faulty("error=openai-auth,stall=20"));
+        assert_eq!((error.status, error.http_status), (Status::Auth, 401));
+        assert!(reply.is_some());
+    }
+}
+
+#[test]
 fn a_credential_goes_nowhere_else() {
     let (listener, elsewhere) = (Listener::open(), Listener::open());
     let client = at(&listener, "k", Ways::default());

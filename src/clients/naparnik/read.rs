@@ -7,7 +7,7 @@ use super::message::{Called, Content, Part};
 use super::think::Think;
 use super::tools::{State, Verdict};
 use crate::body::events::{Event, Events, Format};
-use crate::body::reply::{Call, Decode, Dialect, Finish, Reply, Telling, in_body};
+use crate::body::reply::{Call, Decode, Dialect, Finish, MOST_CALLS, Reply, Telling, in_body};
 use crate::clients::json::{failure_within, member, parse, problem};
 use crate::config::EVENT_BYTES;
 use crate::error::{Result, Status};
@@ -181,6 +181,9 @@ impl Hearing {
     /// More of the message.
     fn more(&mut self, delta: Content, telling: &mut Telling) -> Result<()> {
         let Content { text, reasoning, calls } = delta;
+        if self.message.calls.len() + calls.len() > MOST_CALLS {
+            return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
+        }
         for called in calls {
             called.joins(&mut self.message.calls);
         }
@@ -201,6 +204,9 @@ impl Hearing {
         // What was thought is not taken back: only what is new of it is told.
         let new = thought.strip_prefix(self.message.thought.as_str()).unwrap_or_default().to_owned();
         self.thinks(&new, telling)?;
+        if content.calls.len() > MOST_CALLS {
+            return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
+        }
         if !content.calls.is_empty() {
             self.message.calls = content.calls;
         }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::write::tools;
 use crate::body::events::Event;
-use crate::body::reply::{Decode, Dialect, Telling, Usage};
+use crate::body::reply::{Decode, Dialect, Telling, Usage, cut_short};
 use crate::clients::ask::{Ask, Chat, Choice, Embed, Format, Message, Role};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{as_text, failure_within, from_text, list, member, merge, number, parse, problem, text};
@@ -125,7 +125,8 @@ impl Dialect for Lines {
     }
 
     fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
-        Lines::default().line(&parse(body)?, telling)
+        Lines::default().line(&parse(body)?, telling)?;
+        if telling.is_done() { Ok(()) } else { Err(cut_short()) }
     }
 }
 
@@ -159,7 +160,7 @@ impl Lines {
         }
         if line.get("done") == Some(&Value::Bool(true)) {
             let (prompt, completion) = (number(line, "prompt_eval_count"), number(line, "eval_count"));
-            let total = if prompt >= 0 && completion >= 0 { prompt + completion } else { -1 };
+            let total = if prompt >= 0 && completion >= 0 { prompt.saturating_add(completion) } else { -1 };
             telling.usage(Usage { prompt, completion, total, ..Usage::default() });
             let reason = text(line, "done_reason");
             // It says "stop" for these too.
