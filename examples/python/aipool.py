@@ -560,10 +560,19 @@ def _milliseconds(seconds):
     return max(1, round(seconds * 1000))
 
 
+def _utf8(name, text):
+    """Not text.encode(), whose error holds the text: that may be a key, and is not to be the context of another either."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        position = error.start
+    raise ValueError(f"{name}: is not UTF-8 at character {position}")
+
+
 def _packed(headers):
     """name NUL value NUL ...; the library checks them, but what would shift them is refused here."""
     pairs = headers.items() if hasattr(headers, "items") else headers
-    words = [word if isinstance(word, bytes) else str(word).encode() for pair in pairs for word in pair]
+    words = [word if isinstance(word, bytes) else _utf8("headers", str(word)) for pair in pairs for word in pair]
     if any(b"\0" in word for word in words):
         raise ValueError("headers: a NUL in a header")
     return b"".join(word + b"\0" for word in words)
@@ -576,7 +585,7 @@ def _fill(structure, call, options, not_offered=()):
         if name not in kinds or name in not_offered or name == "size" or name.startswith("reserved") or "_len" in name:
             raise TypeError(f"{call}() has no argument {name!r}")
         if kinds[name] is c_char_p:
-            value = value if isinstance(value, bytes) else os.fspath(value).encode()
+            value = value if isinstance(value, bytes) else _utf8(name, os.fspath(value))
             setattr(structure, name + "_len", len(value))
         setattr(structure, name, value)
         if kinds[name] is not c_char_p and getattr(structure, name) != value:
@@ -634,7 +643,10 @@ class _Channel:
             if call is None:
                 _lib.response_free(completion.response)
             else:
-                call.take(completion)
+                try:
+                    call.take(completion)
+                except Exception as error:  # this call's, while the others' completions are taken already
+                    call.fail(error)
         return self._count.value
 
     def _finish(self):
@@ -648,6 +660,7 @@ class _Channel:
             return
         self.loop.remove_reader(self._fd)
         self._free()
+        error.delivery = Delivery.MAYBE_SENT  # nobody can tell any more
         calls, self.calls = self.calls, {}
         for call in calls.values():
             call.fail(error)
@@ -670,7 +683,7 @@ def _free_queue(queue, fd):
 class _Call:
     """A request under way: what its completions become. `with` it: a task that is cancelled inside gives the request up.
 
-    asker: the session or client, named here to live. kind: the class of the response.
+    asker: the session, or the client and its pool, named here to live. kind: the class of the response.
     """
 
     def __init__(self, channel, asker, url, kind):
@@ -777,7 +790,7 @@ class Response:
         self._handle = handle
         self.url = call.url
         self.status = _lib.response_status(handle)
-        self.headers = Headers(_copied_headers(handle))
+        self.headers = Headers(_copied(_lib.response_headers_copy, handle))
         self.info = _ResponseInfo()
         _lib.response_get_info(handle, byref(self.info), ctypes.sizeof(self.info))
         if not stream:
@@ -892,12 +905,16 @@ def _text(data, length):
     return ctypes.string_at(data, length).decode() if length else ""
 
 
-def _copied_headers(handle):
-    needed, cap = c_size_t(), 4096
+def _copied(function, *arguments):
+    """The bytes that the library copies. That the buffer is too small is all that more room mends."""
+    failure, needed, cap = _Failure(), c_size_t(), 4096
     while True:
         buffer = ctypes.create_string_buffer(cap)
-        if _lib.response_headers_copy(handle, buffer, cap, byref(needed), None) == Status.OK:
+        status = function(*arguments, buffer, cap, byref(needed), byref(failure))
+        if status == Status.OK:
             return ctypes.string_at(buffer, needed.value)
+        if status != Status.INVALID_ARGUMENT or needed.value <= cap:
+            raise _error_of(failure)
         cap = needed.value
 
 
@@ -967,6 +984,17 @@ class Session:
         return _Asked(self._send(*_request(method, url, **arguments)))
 
     async def _send(self, request, body):
+        try:
+            return await self._sent(request, body)
+        except InvalidArgument as error:
+            if not _is_over(error):
+                raise
+        # A client's, of the global pool that came after the one that was known here.
+        _forget_global_pool(self._pool)
+        self._pool = get_global_pool()
+        return await self._sent(request, body)
+
+    async def _sent(self, request, body):
         channel = self._pool._channel()
         with _Call(channel, self, request.url.decode(), Response) as call:
             if body is not None:
@@ -1018,13 +1046,14 @@ def _request(
     if hasattr(data, "__aiter__"):
         data, pushed = None, data
     if isinstance(data, str):
-        data = data.encode()
+        data = _utf8("data", data)
     elif data is not None and not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"data: bytes, str, a dict or an async iterable, not {type(data).__name__}")
     packed = _packed(headers or ())
     if default_type and not any(name.lower() == b"content-type" for name in packed.split(b"\0")[::2]):
         packed += b"content-type\0" + default_type.encode() + b"\0"
-    for name, value in (("method", method.encode()), ("url", url.encode()), ("packed_headers", packed), ("body", data)):
+    method, url = _utf8("method", method), _utf8("url", url)
+    for name, value in (("method", method), ("url", url), ("packed_headers", packed), ("body", data)):
         if value:
             setattr(request, name, bytes(value))
             setattr(request, name + "_len", len(bytes(value)))
@@ -1109,12 +1138,16 @@ class ConnectionPool:
 
     def _session(self, function, key, options):
         structure = _session_options(**options) if options else None
-        key = str(key).encode()
-        return _made(function, self._handle, key, len(key), byref(structure) if structure else None)
+        key = _utf8("key", str(key))
+        try:
+            return _made(function, self._handle, key, len(key), byref(structure) if structure else None)
+        except ClosedError:
+            _forget_global_pool(self)
+            raise
 
     async def close_session(self, key):
         """Closes the session of `key` and forgets it. Requests under way finish."""
-        key = str(key).encode()
+        key = _utf8("key", str(key))
         _call(_lib.pool_close_session, self._handle, key, len(key))
 
     async def close_all(self, drain=5.0):
@@ -1190,12 +1223,28 @@ def get_global_pool(**options):
         structure = _fill(_options(_PoolOptions, _lib.pool_options_init), "get_global_pool", options)
     handle = _made(_lib.pool_global, byref(structure) if structure else None)
     with _global_lock:
-        if _global_pool is None:
+        if _global_pool is None or not _global_pool._free.alive:
             _global_pool = ConnectionPool.__new__(ConnectionPool)
             _global_pool._own(handle)
         else:
             _lib.pool_free(handle)
         return _global_pool
+
+
+def _forget_global_pool(pool):
+    """Where it is the one that is known here, and was ended elsewhere: in another language, or while it was asked for. Calls under
+    way over it have it still."""
+    global _global_pool
+    with _global_lock:
+        if _global_pool is pool:
+            _global_pool = None
+
+
+def _is_over(error):
+    """Whether nothing was sent because the pool that was known here is over, or is not the global one any more."""
+    if error.status == Status.CLOSED:
+        return error.detail in (Detail.POOL_CLOSED, Detail.QUEUE_CLOSED) and error.delivery == Delivery.NOT_SENT
+    return error.status == Status.INVALID_ARGUMENT and error.message.startswith("queue: ")
 
 
 async def close_global_pool(drain=5.0):
@@ -1245,13 +1294,8 @@ def _reply_of(handle):
         for name, kind in _Reply._fields_
         if kind is not c_size_t and name != "reserved"
     }
-    needed, cap = c_size_t(), 4096
-    while reply.tool_call_count:
-        buffer = ctypes.create_string_buffer(cap)
-        if _lib.response_reply_copy(handle, _REPLY_TOOL_CALLS, buffer, cap, byref(needed), None) == Status.OK:
-            values["tool_calls"] = jsons.loads(buffer.raw[: needed.value])
-            break
-        cap = needed.value
+    if reply.tool_call_count:
+        values["tool_calls"] = jsons.loads(_copied(_lib.response_reply_copy, handle, _REPLY_TOOL_CALLS))
     values["embeddings"] = [_embedding(handle, index) for index in range(reply.embedding_count)]
     return values
 
@@ -1293,6 +1337,8 @@ class AnswerStream:
             if self._response is None:
                 self._response = await self._client._answer(self._call)
             delta = await self._response.delta()
+        except InvalidArgument:
+            raise
         except Error as error:
             raise _llm_error(error, self._response) from error
         finally:
@@ -1412,14 +1458,23 @@ class AIClient:
     async def _answer(self, call):
         if not self._free.alive:
             raise ClosedError("the client was closed", Status.CLOSED)
-        channel = self._home()._channel()
-        with _Call(channel, self, "", _Answer) as under_way:
-            channel.submit(_lib.client_submit, self._handle, call, under_way)
-            return await under_way.answer
+        for tries_left in (2, 1, 0):
+            home = self._home()
+            try:
+                channel = home._channel()
+                with _Call(channel, (self, home), "", _Answer) as under_way:
+                    channel.submit(_lib.client_submit, self._handle, call, under_way)
+                    return await under_way.answer
+            except Error as error:
+                if self._pool is not None or not tries_left or not _is_over(error):
+                    raise
+            _forget_global_pool(home)
 
     async def _answered(self, call):
         try:
             return await self._answer(call)
+        except InvalidArgument:
+            raise
         except Error as error:
             raise _llm_error(error) from error
 
@@ -1467,9 +1522,7 @@ class NaparnikCompatClient(AIClient):
 
 
 def _llm_error(error, response=None):
-    """What a client raises for it."""
-    if isinstance(error, InvalidArgument):
-        return error
+    """What a client raises for it, where it is no InvalidArgument."""
     made = (LLMNotConfiguredError if error.status == Status.NOT_CONFIGURED else LLMCallError)(error.message, error.status)
     made.__dict__.update(error.__dict__)
     made.response = error.response or response
@@ -1554,7 +1607,7 @@ def _message(message):
 def _text_list(name, texts):
     if isinstance(texts, str):
         raise TypeError(f"{name}: a list of texts, not one")
-    encoded = [text.encode() for text in texts]
+    encoded = [_utf8(name, text) for text in texts]
     return (_Text * len(encoded))(*((text, len(text)) for text in encoded))
 
 

@@ -368,6 +368,173 @@ class OpenAI(WithListener):
         self.assertEqual(sorted(texts), sorted(f"You said: number {n}" for size in (400, 100) for n in range(size)))
 
 
+class GlobalPool(WithListener):
+    """The global pool ends elsewhere, and a client that names none goes on."""
+
+    async def ends_elsewhere(self):
+        """As C or Go ends it."""
+        await asyncio.get_running_loop().run_in_executor(None, aipool._call, aipool._lib.pool_close_global, 0)
+
+    async def goes_on(self, client):
+        self.assertEqual((await client.generate("goes on"))["text"], "You said: goes on")
+        self.assertEqual((await read(client.stream("goes on")))[1], "You said: goes on")
+
+    async def test_a_global_pool_that_was_closed_as_any_other(self):
+        client = self.client()
+        await self.goes_on(client)
+        async with aipool.get_global_pool() as pool:
+            pass
+        self.assertIsNot(aipool.get_global_pool(), pool)
+        await self.goes_on(client)
+
+    async def test_a_global_pool_that_another_language_closed(self):
+        client = self.client()
+        await self.goes_on(client)
+        pool = aipool.get_global_pool()
+        await self.ends_elsewhere()
+        await self.goes_on(client)
+        self.assertIsNot(aipool.get_global_pool(), pool)
+        await self.ends_elsewhere()
+        session = await client.get_session()
+        for _ in range(2):
+            async with session.get("/models") as response:
+                self.assertEqual(response.status, 200)
+        await self.ends_elsewhere()
+        with self.assertRaises(aipool.ClosedError):
+            await aipool.get_global_pool().get_session(self.listener.http)
+        await aipool.get_global_pool().get_session(self.listener.http)
+
+    async def test_a_global_pool_that_is_asked_for_while_it_closes(self):
+        client, close, gap = self.client(), aipool._lib.pool_close_global, threading.Event()
+        await self.goes_on(client)
+
+        def late(*arguments):
+            gap.wait(10)
+            return close(*arguments)
+
+        with unittest.mock.patch.object(aipool._lib, "pool_close_global", late):
+            closing = asyncio.ensure_future(aipool.close_global_pool())
+            await asyncio.sleep(0)
+            aipool.get_global_pool()  # the one that is about to end
+            gap.set()
+            await closing
+        await self.goes_on(client)
+
+    async def test_what_may_have_been_sent_is_not_sent_again(self):
+        client = self.client()
+        task = asyncio.ensure_future(self.fails(client.generate("x", **faulty("hold=python-global"))))
+        await asyncio.sleep(0)
+        await control("wait-held/python-global")
+        aipool.get_global_pool()._free()
+        error = await asyncio.wait_for(task, 10)
+        self.assertEqual((error.status, error.detail), (Status.CLOSED, Detail.POOL_CLOSED))
+        self.assertEqual(error.delivery, Delivery.MAYBE_SENT)
+        await control("wait-gone/python-global")
+        self.assertEqual(await self.listener.count(f"requests:{CHAT}"), 1)
+
+    async def test_calls_under_way_outlive_the_object_that_is_replaced(self):
+        client, other = self.client(), self.client()
+        stream = client.stream("one two three", **faulty("drip=100"))
+        await stream.__anext__()
+        loop = asyncio.get_running_loop()
+        ending = loop.run_in_executor(None, aipool._call, aipool._lib.pool_close_global, 10000)
+        await asyncio.sleep(0.05)
+        await self.goes_on(other)
+        gc.collect()
+        parts, _ = await read(stream)
+        self.assertEqual((parts[-1].kind, stream.reply["text"]), ("done", "You said: one two three"))
+        await ending
+
+
+class Failures(WithListener):
+    async def test_a_wrong_argument_is_not_its_own_cause(self):
+        client = self.client()
+        for ask in (client.generate, lambda *said, **options: read(client.stream(*said, **options))):
+            error = await self.fails(ask("hi", temperature=7), aipool.InvalidArgument)
+            self.assertIsNone(error.__cause__)
+
+    async def test_what_is_no_utf8_is_not_quoted(self):
+        client, secret = self.client(), "sk-planted-\ud800"
+        session = await client.get_session()
+        for wrong, name in (
+            (lambda: self.client(api_key=secret), "api_key"),
+            (lambda: self.client(headers={"x-key": secret}), "headers"),
+            (lambda: client.stream("hi", headers={"x-key": secret}), "headers"),
+            (lambda: client.stream("hi", stop=[secret]), "stop"),
+            (lambda: client.stream([{"content": secret}]), "content"),
+            (lambda: session.post("/models", headers={"x-key": secret}), "headers"),
+            (lambda: session.post("/models?key=" + secret), "url"),
+            (lambda: session.post("/models", data=secret), "data"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"^{name}: is not UTF-8 at character [0-9]+$") as caught:
+                wrong()
+            # A UnicodeEncodeError has the whole text in it, also where it is only the context.
+            self.assertNotIsInstance(caught.exception, UnicodeError)
+            self.assertIsNone(caught.exception.__context__)
+
+    def at_most(self, times):
+        """Buffers; what wants more of them spins."""
+        real, left = aipool.ctypes.create_string_buffer, iter(range(times))
+
+        def buffer(size):
+            self.assertIsNotNone(next(left, None), "it spins")
+            return real(size)
+
+        return unittest.mock.patch.object(aipool.ctypes, "create_string_buffer", buffer)
+
+    async def test_copies_end_when_the_library_refuses(self):
+        stream = self.client().stream([{"content": "weather?"}], tools=[WEATHER])
+        async with stream:
+            async for delta in stream:
+                if delta.kind == "tool":
+                    break
+            handle = stream._response._handle
+            refuses = unittest.mock.patch.object(aipool._lib, "response_reply_copy", lambda *_: Status.INVALID_HANDLE)
+            with self.at_most(3), refuses, self.assertRaises(aipool.Error):
+                aipool._reply_of(handle)
+        with self.at_most(3), self.assertRaises(aipool.Error) as caught:
+            aipool._copied(aipool._lib.response_headers_copy, handle)
+        self.assertEqual(caught.exception.status, Status.INVALID_HANDLE)
+
+    async def test_headers_of_any_size_are_copied(self):
+        packed = b"x-big\0" + b"x" * 10000 + b"\0"
+
+        def copy(_, buffer, cap, needed, failure):
+            needed._obj.value = len(packed)
+            if cap < len(packed):
+                return Status.INVALID_ARGUMENT
+            aipool.ctypes.memmove(buffer, packed, len(packed))
+            return Status.OK
+
+        with self.at_most(3), unittest.mock.patch.object(aipool._lib, "response_headers_copy", copy):
+            self.assertEqual(aipool._copied(aipool._lib.response_headers_copy, None), packed)
+
+    async def test_an_answer_that_cannot_be_read_takes_no_other_with_it(self):
+        client, wrong, gathered = self.client(), ValueError("planted"), asyncio.Event()
+        drain = aipool._Channel._drain
+
+        class Planted(aipool._Answer):
+            def _keep(self):
+                super()._keep()
+                if b"number 3" in self._body:
+                    raise wrong
+
+        def late(channel):
+            return drain(channel) if gathered.is_set() else 0
+
+        planted = unittest.mock.patch.object(aipool, "_Answer", Planted)
+        with planted, unittest.mock.patch.object(aipool._Channel, "_drain", late):
+            asking = asyncio.gather(*(client.generate(f"number {n}") for n in range(8)), return_exceptions=True)
+            while await self.listener.count(f"requests:{CHAT}") < 8:
+                pass
+            await asyncio.sleep(0.1)  # the last answers are on the way
+            gathered.set()  # and are one batch
+            answers = await asyncio.wait_for(asking, 10)
+        wrong.__traceback__ = None  # which has the answer that was not read
+        self.assertIs(answers.pop(3), wrong)
+        self.assertEqual([answer["text"] for answer in answers], [f"You said: number {n}" for n in range(8) if n != 3])
+
+
 class Ollama(WithListener):
     def client(self, **options):
         return aipool.OllamaClient(environment=False, base_url=self.listener.http, model="sandbox-small", **options)
