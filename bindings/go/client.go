@@ -20,8 +20,9 @@ func (k ClientKind) String() string {
 	return nameOf(uint32(k), "0", "OPENAI", "OLLAMA", "GIGACHAT", "YANDEX", "YANDEX_OPENAI", "NAPARNIK", "NAPARNIK_COMPAT")
 }
 
-// ClientOptions is what a client is made with. The zero value of every field is the default. Printed, in whatever form, it shows no
-// credential. Since 0.1.
+// ClientOptions is what a client is made with. The zero value of every field is the default. Printed by itself, in an exported field or
+// in a list, in whatever form, it shows no credential. In an unexported field of a struct that is printed package fmt asks no method of
+// it and shows every field: do not print what holds options so. Since 0.1.
 type ClientOptions struct {
 	// Pool is the pool whose sessions carry the calls; nil is the process's shared one, whichever that is when a call is made.
 	Pool *Pool
@@ -74,7 +75,7 @@ type ClientOptions struct {
 	OperationsURL string
 	// PollInterval is between two questions about an operation of Yandex; 0 is 10 s.
 	PollInterval time.Duration
-	// APIVersion is, for GigaChat, 1, which 0 is too, or 2.
+	// APIVersion is, for GigaChat, 1 or 2; 0 is what BaseURL says: 2 where it ends in /v2, else 1.
 	APIVersion uint32
 }
 

@@ -45,7 +45,8 @@ type Error struct {
 	// ProviderCode is the provider's code of the failure of a client's call; "" where it gave none.
 	ProviderCode string
 	// ProviderText is what the provider said of it, 4 kB at most. It may quote what was sent, so neither Error nor GoString
-	// shows it.
+	// shows it, and an *Error that is printed does not. What looks at fields does: package fmt at an Error that is no pointer,
+	// or in an unexported field; package json at any.
 	ProviderText string
 
 	// causes are why the context ended, on StatusCancelled.

@@ -176,9 +176,15 @@ func nativeCloseGlobal(drain uint32) *Error {
 	return toError(C.aip_pool_close_global(C.uint32_t(drain), &failure), &failure)
 }
 
+// nativeSession gets a session. headers are the options', packed; they are cleared.
 func nativeSession(pool uintptr, key string, options *SessionOptions, headers []byte, leased bool) (uintptr, *Error) {
 	var lengths *C.aip_session_options
 	var block []byte
+	// As in nativeClientNew().
+	defer func() {
+		clear(block[:cap(block)])
+		clear(headers)
+	}()
 	if options != nil {
 		lengths = sessionNumbers(options)
 		block = putTexts(lengths, options, headers)
@@ -193,10 +199,11 @@ func nativeSession(pool uintptr, key string, options *SessionOptions, headers []
 // putTexts sets the lengths of the options' texts and returns the texts one after the other, in the order in which
 // aipgo_fill_options() takes them apart.
 func putTexts(lengths *C.aip_session_options, options *SessionOptions, headers []byte) []byte {
-	var block, pins []byte
+	var pins []byte
 	for _, pin := range options.Pins {
 		pins = append(pins, pin[:]...)
 	}
+	block := make([]byte, 0, sessionBytes(options, len(pins)+len(headers)))
 	lengths.partition_len = put(&block, options.Partition)
 	lengths.ca_file_len = put(&block, options.CAFile)
 	lengths.ca_bytes_len = put(&block, options.CABytes)
@@ -214,6 +221,17 @@ func putTexts(lengths *C.aip_session_options, options *SessionOptions, headers [
 	lengths.resolve_len = put(&block, options.Resolve)
 	lengths.local_address_len = put(&block, options.LocalAddress)
 	return block
+}
+
+// sessionBytes is enough for all texts, as credentialBytes() is.
+func sessionBytes(o *SessionOptions, more int) int {
+	for _, text := range [...]string{
+		o.Partition, o.CAFile, o.ClientCertFile, o.ClientKeyFile, o.ServerName, o.KeyLogFile, o.Proxy, o.NoProxy, o.UnixSocket,
+		o.Resolve, o.LocalAddress,
+	} {
+		more += len(text)
+	}
+	return more + len(o.CABytes) + len(o.ClientCertBytes) + len(o.ClientKeyBytes)
 }
 
 // put appends a text and returns its length.

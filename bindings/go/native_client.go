@@ -158,17 +158,21 @@ const (
 	operationRaw    operationKind = C.AIP_CALL_RAW
 )
 
-// nativeClientNew makes a client over a pool; 0 is the shared one. headers are the session's, packed.
+// nativeClientNew makes a client over a pool; 0 is the shared one. headers are the session's, packed; they are cleared.
 func nativeClientNew(pool uintptr, kind ClientKind, options *ClientOptions, headers []byte) (uintptr, *Error) {
 	calls.enter()
 	defer calls.leave()
 	lengths := clientNumbers(kind, options)
 	block := make([]byte, 0, credentialBytes(options))
+	var sessionBlock []byte
 	// Credentials are not left lying about.
-	defer func() { clear(block[:cap(block)]) }()
+	defer func() {
+		clear(block[:cap(block)])
+		clear(sessionBlock[:cap(sessionBlock)])
+		clear(headers)
+	}()
 	putClientTexts(&lengths, options, &block)
 	var session *C.aip_session_options
-	var sessionBlock []byte
 	if options.Session != nil {
 		session = sessionNumbers(options.Session)
 		sessionBlock = putTexts(session, options.Session, headers)

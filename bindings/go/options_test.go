@@ -248,3 +248,18 @@ func TestCopiedHeadersAreApart(t *testing.T) {
 	want(t, "a changed copy", fmt.Sprint(mine), "[{x-c 3} {x-a 9}]")
 	want(t, "a longer copy", fmt.Sprint(yours), "[{x-a 1} {x-b 2} {x-c 3} {x-d 4}]")
 }
+
+func TestBlocksOfCredentialsDoNotGrow(t *testing.T) {
+	options := &SessionOptions{Pins: make([][32]byte, 2)}
+	fields := reflect.ValueOf(options).Elem()
+	for i := range fields.NumField() {
+		switch field := fields.Field(i); field.Interface().(type) {
+		case string:
+			field.SetString(strings.Repeat("s", i+1))
+		case []byte:
+			field.SetBytes(make([]byte, 100+i))
+		}
+	}
+	block := putTexts(sessionNumbers(options), options, []byte("headers"))
+	want(t, "room", cap(block), len(block))
+}

@@ -143,7 +143,7 @@ int main(void)
         return 1;
     }
     must(aip_pool_global(NULL, &pool, &error), &error, "pool");
-    /* Made once and kept: a provider's token and pace are kept as long as a client of it lives. */
+    /* Made once and kept: a provider's token is kept as long as a client of it lives. */
     for (int i = 0; i < PROVIDERS; i++)
         clients[i] = new_client(pool, server, &providers[i]);
     const unsigned before = token_calls(pool, server);

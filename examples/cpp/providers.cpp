@@ -93,7 +93,7 @@ static unsigned long token_calls(const aipool::pool& pool, const std::string& se
 static void ask(const std::string& server)
 {
     const auto pool = aipool::pool::global().value();
-    // Made once and kept: a provider's token and pace are kept as long as a client of it lives.
+    // Made once and kept: a provider's token is kept as long as a client of it lives.
     const auto open_ai = aipool::client::make(pool, openai(server)).value();
     const auto giga_chat = aipool::client::make(pool, gigachat(server)).value();
     const auto yandex_gpt = aipool::client::make(pool, yandex(server)).value();

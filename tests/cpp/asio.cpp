@@ -21,6 +21,9 @@ namespace net = asio;
 #include <atomic>
 #include <stdexcept>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 using namespace std::chrono_literals;
 using aipool::status;
 using sandbox::listener;
@@ -135,6 +138,36 @@ CPP_TEST(asio_queue_ends_with_what_is_under_way)
     client.loop.run();
     CHECK_EQUAL(ended, status::cancelled);
     sandbox::release(name);
+}
+
+/// The lowest descriptor that is free.
+static int next_fd()
+{
+    const int free_one = dup(0);
+    close(free_one);
+    return free_one;
+}
+
+CPP_TEST(asio_queue_that_cannot_be_leaves_no_descriptor)
+{
+    const auto pool = open_pool();
+    const int first = next_fd();
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    int refused = 0;
+    for (rlim_t more = 0; more < 12; ++more) {
+        // In a loop that has not watched anything yet, which takes descriptors too.
+        net::io_context loop;
+        const rlimit few{static_cast<rlim_t>(next_fd()) + more, before.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &few);
+        const status made = status_of(aipool::asio_queue::make(loop.get_executor(), pool));
+        loop.run();
+        setrlimit(RLIMIT_NOFILE, &before);
+        CHECK(made == status::ok || made == status::system);
+        refused += made == status::system;
+    }
+    CHECK(refused > 0);
+    CHECK_EQUAL(next_fd(), first);
 }
 
 #ifdef ASIO_HAS_CO_AWAIT

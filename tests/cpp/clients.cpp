@@ -5,6 +5,7 @@
 #include <array>
 #include <future>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -167,6 +168,41 @@ CPP_TEST(a_stream_is_a_range_of_deltas)
     wait_unused(rig.pool);
     CHECK_EQUAL(rig.client.chat(call).value().text, reply.text);
     CHECK_EQUAL(rig.server.count("connections_opened"), 1U);
+}
+
+CPP_TEST(a_reply_is_looked_at_while_another_thread_reads)
+{
+    const rig rig;
+    std::string prompt;
+    for (int i = 0; i < 20000; ++i) prompt += "word ";
+    const std::string whole = "You said: " + prompt + "end";
+    auto stream = rig.client.stream(says(prompt + "end", "reasoning")).value();
+    auto read = std::async(std::launch::async, [&] {
+        std::string text;
+        for (;;) {
+            // Between two reads there is time to look; whoever looks just then is in the way of the next.
+            std::this_thread::yield();
+            const auto delta = stream.next_delta(0ms);
+            if (status_of(delta) == status::busy || status_of(delta) == status::would_block) continue;
+            if (!delta.value()) return text;
+            if (delta.value()->kind == delta_kind::text) text += delta.value()->text;
+        }
+    });
+    std::size_t seen = 0;
+    std::size_t looks = 0;
+    while (read.wait_for(0s) != std::future_status::ready) {
+        std::this_thread::yield();
+        const auto reply = stream.reply();
+        if (status_of(reply) == status::busy) continue;
+        const std::string& text = reply.value().text;
+        CHECK(text.size() >= seen && whole.compare(0, text.size(), text) == 0);
+        CHECK(reply->model.empty() || reply->model == "sandbox-1");
+        looks += text.size() > seen;
+        seen = text.size();
+    }
+    CHECK_EQUAL(read.get(), whole);
+    CHECK_EQUAL(stream.reply().value().text, whole);
+    CHECK(looks > 1);
 }
 
 CPP_TEST(a_stream_that_ends_early_says_so)

@@ -30,8 +30,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// provider is one that is asked, and its client: made once and kept, as a provider's token and pace are kept as long as a client of
-// it lives.
+// provider is one that is asked, and its client: made once and kept, as a provider's token is kept as long as a client of it lives.
 type provider struct {
 	name    string
 	kind    aipool.ClientKind

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <utility>
 
+#include <unistd.h>
+
 #if !defined(AIPOOL_BOOST_ASIO) && __has_include(<asio.hpp>)
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_executor.hpp>
@@ -20,11 +22,13 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/system_error.hpp>
 namespace aipool {
 inline namespace v0 {
 namespace impl {
 namespace net = ::asio;
 using net_error = ::asio::error_code;
+using net_exception = ::asio::system_error;
 }  // namespace impl
 }  // namespace v0
 }  // namespace aipool
@@ -37,11 +41,13 @@ using net_error = ::asio::error_code;
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/system/system_error.hpp>
 namespace aipool {
 inline namespace v0 {
 namespace impl {
 namespace net = ::boost::asio;
 using net_error = ::boost::system::error_code;
+using net_exception = ::boost::system::system_error;
 }  // namespace impl
 }  // namespace v0
 }  // namespace aipool
@@ -52,13 +58,53 @@ inline namespace v0 {
 
 namespace impl {
 
+/// A descriptor that is closed unless somebody took it.
+struct held_fd {
+    explicit held_fd(int owned) noexcept : fd(owned) {}
+    held_fd(const held_fd&) = delete;
+    held_fd& operator=(const held_fd&) = delete;
+    ~held_fd()
+    {
+        if (fd >= 0) ::close(fd);
+    }
+
+    int fd;
+};
+
 /// A queue that an event loop polls while requests are under way.
 class asio_pump : public std::enable_shared_from_this<asio_pump> {
 public:
-    asio_pump(const net::any_io_executor& executor, queue&& its, int fd)
-        : executor_(executor), strand_(net::make_strand(executor)), descriptor_(strand_, fd),
+    asio_pump(const net::any_io_executor& executor, queue&& its)
+        : executor_(executor), strand_(net::make_strand(executor)), descriptor_(strand_),
           queue_(std::make_shared<queue>(std::move(its)))
     {
+    }
+
+    /// A pump that has taken the queue's descriptor; status::system where the loop has no room for one.
+    static result<std::shared_ptr<asio_pump>> make(const net::any_io_executor& executor, queue&& its)
+    {
+        const auto fd = its.fd();
+        if (!fd) return fd.error();
+        held_fd held(fd.value());
+        net_error failure;
+        std::shared_ptr<asio_pump> pump;
+#ifdef __cpp_exceptions
+        try {
+#endif
+            pump = std::make_shared<asio_pump>(executor, std::move(its));
+            pump->descriptor_.assign(held.fd, failure);
+#ifdef __cpp_exceptions
+        } catch (const net_exception& thrown) {
+            failure = thrown.code();
+        }
+#endif
+        if (!failure) {
+            held.fd = -1;
+            return pump;
+        }
+        error told = own_error(status::system, "queue: the event loop cannot watch it: " + failure.message());
+        told.os_error = failure.value();
+        return told;
     }
 
     const net::any_io_executor& executor() const noexcept { return executor_; }
@@ -166,9 +212,9 @@ public:
     {
         auto its = queue::make(of);
         if (!its) return std::move(its).error();
-        const auto fd = its.value().fd();
-        if (!fd) return fd.error();
-        return asio_queue(std::make_shared<impl::asio_pump>(executor, std::move(its).value(), fd.value()));
+        auto pump = impl::asio_pump::make(executor, std::move(its).value());
+        if (!pump) return std::move(pump).error();
+        return asio_queue(std::move(pump).value());
     }
 
     asio_queue(asio_queue&&) noexcept = default;
@@ -202,9 +248,9 @@ private:
 };
 
 /// Sends a request over a session; any completion token of asio's: a handler of result<response>, use_future, use_awaitable.
-/// A handler is never called within this function; it is posted to its executor. Every failure comes to it. The queue and the
-/// session must live until the request is sent, which with a lazy token is when it is awaited. Cancellation is
-/// request::cancel's. Not over a queue that was moved from. Any thread. Since 0.1.
+/// A handler is never called within this function; it is posted to its executor. Every failure comes to it. The queue, the
+/// session, and what request::cancel and request::upload point to, must live until the request is submitted, which with a lazy
+/// token is when it is awaited. Cancellation is request::cancel's. Not over a queue that was moved from. Any thread. Since 0.1.
 template <class Token>
 auto async_request(const asio_queue& over, const session& by, request what, Token&& token)
 {
@@ -216,7 +262,7 @@ auto async_request(const asio_queue& over, const session& by, request what, Toke
         token, over.pump_, std::move(what));
 }
 
-/// The same for a client's call; response::reply() of what comes is what was answered. Since 0.1.
+/// The same for a client's call, call::cancel included; response::reply() of what comes is what was answered. Since 0.1.
 template <class Token>
 auto async_call(const asio_queue& over, const client& by, call what, Token&& token)
 {

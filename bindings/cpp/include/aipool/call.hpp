@@ -96,7 +96,8 @@ struct call {
     header_list headers;
     /// Sent as Idempotency-Key: then the call may be repeated where its connection broke.
     std::string idempotency_key;
-    /// Ends the call from another thread or a signal handler. Borrowed until the call returns; may be null.
+    /// Ends the call from another thread or a signal handler. Borrowed until the call is submitted, which is when it is awaited
+    /// where it is; without a queue until the call returns. May be null.
     const cancel_source* cancel = nullptr;
     /// A signal handler of yours that runs on the waiting thread ends the wait with status::interrupted.
     bool interruptible = false;

@@ -150,15 +150,15 @@ public:
     }
 
 #ifdef AIPOOL_COROUTINES
-    /// `co_await` gives result<response>, resumed from poll() on its thread. The request is sent when it is awaited; the
-    /// session must live until then. A coroutine that is destroyed before leaves its request to its end: set request::cancel
-    /// to end it. Since 0.1.
+    /// `co_await` gives result<response>, resumed from poll() on its thread. The request is submitted when it is awaited; the
+    /// session, and what request::cancel and request::upload point to, must live until then. A coroutine that is destroyed
+    /// before leaves its request to its end: set request::cancel to end it. Since 0.1.
     auto request(const session& over, aipool::request what) const
     {
         return impl::response_awaiter<aip_session, aipool::request>(shared(), over.native_handle(), std::move(what));
     }
 
-    /// The same for a client's call. Since 0.1.
+    /// The same for a client's call: the client, and what call::cancel points to, must live until it is awaited. Since 0.1.
     auto request(const client& over, aipool::call what) const
     {
         return impl::response_awaiter<aip_client, aipool::call>(shared(), over.native_handle(), std::move(what));

@@ -78,50 +78,76 @@ result<void> copy_all(Many& to, Copy copy)
     }
 }
 
-/// The reply as C lends it, copied.
+/// Copies a text of a reply that has about so many bytes; empty where it cannot be had.
+inline result<void> copy_text(std::string& to, aip_response* from, std::uint32_t part, std::size_t size)
+{
+    to.resize(size);
+    auto copied = copy_all(to, [&](auto data, auto cap, auto needed, auto error) {
+        return aip_response_reply_copy(from, part, data, cap, needed, error);
+    });
+    if (!copied) to.clear();
+    return copied;
+}
+
+/// The numbers of a reply. The texts that C lends with them are not looked at: another thread may read on.
 inline reply to_reply(const aip_reply& from)
 {
     reply to;
-    to.text = lent(from.text, from.text_len);
-    to.reasoning = lent(from.reasoning, from.reasoning_len);
     to.tool_call_count = from.tool_call_count;
     to.reason = static_cast<finish_reason>(from.finish_reason);
-    to.finish = lent(from.finish, from.finish_len);
     to.usage.prompt = to_tokens(from.prompt_tokens);
     to.usage.completion = to_tokens(from.completion_tokens);
     to.usage.total = to_tokens(from.total_tokens);
     to.usage.cached = to_tokens(from.cached_tokens);
     to.usage.reasoning = to_tokens(from.reasoning_tokens);
     to.usage.context = to_tokens(from.context_tokens);
-    to.model = lent(from.model, from.model_len);
-    to.id = lent(from.id, from.id_len);
-    to.state = lent(from.state, from.state_len);
-    to.error_code = lent(from.error_code, from.error_code_len);
-    to.error_text = lent(from.error_text, from.error_text_len);
     to.first_token = std::chrono::microseconds(from.first_token_us);
     to.longest_gap = std::chrono::microseconds(from.longest_gap_us);
     to.parts = from.parts;
     return to;
 }
 
+/// The texts of a reply.
+inline result<void> copy_texts(reply& to, aip_response* response, const aip_reply& from)
+{
+    const struct {
+        std::string& to;
+        std::uint32_t part;
+        std::size_t size;
+    } texts[] = {
+        {to.text, AIP_REPLY_TEXT, from.text_len},
+        {to.reasoning, AIP_REPLY_REASONING, from.reasoning_len},
+        {to.tool_calls, AIP_REPLY_TOOL_CALLS, from.tool_call_count},  // At least.
+        {to.finish, AIP_REPLY_FINISH, from.finish_len},
+        {to.model, AIP_REPLY_MODEL, from.model_len},
+        {to.id, AIP_REPLY_ID, from.id_len},
+        {to.state, AIP_REPLY_STATE, from.state_len},
+        {to.error_code, AIP_REPLY_ERROR_CODE, from.error_code_len},
+        {to.error_text, AIP_REPLY_ERROR_TEXT, from.error_text_len},
+    };
+    for (const auto& text : texts) {
+        if (text.size == 0) continue;
+        auto copied = copy_text(text.to, response, text.part, text.size);
+        if (!copied) return copied;
+    }
+    return {};
+}
+
 inline result<reply> reply_of(aip_response* response)
 {
     const auto read_it = [&](auto out, auto size, auto error) { return aip_response_reply(response, out, size, error); };
-    auto lent_reply = read<aip_reply>(read_it);
-    if (!lent_reply) return std::move(lent_reply).error();
-    reply to = to_reply(lent_reply.value());
-    to.embeddings.resize(lent_reply.value().embedding_count);
+    auto numbers = read<aip_reply>(read_it);
+    if (!numbers) return std::move(numbers).error();
+    const aip_reply& from = numbers.value();
+    reply to = to_reply(from);
+    if (auto copied = copy_texts(to, response, from); !copied) return std::move(copied).error();
+    to.embeddings.resize(from.embedding_count);
     for (std::uint32_t index = 0; index < to.embeddings.size(); ++index) {
         auto copied = copy_all(to.embeddings[index], [&](auto data, auto cap, auto needed, auto error) {
             return aip_response_embedding(response, index, data, cap, needed, error);
         });
         if (!copied) return std::move(copied).error();
     }
-    if (to.tool_call_count == 0) return to;
-    auto copied = copy_all(to.tool_calls, [&](auto data, auto cap, auto needed, auto error) {
-        return aip_response_reply_copy(response, AIP_REPLY_TOOL_CALLS, data, cap, needed, error);
-    });
-    if (!copied) return std::move(copied).error();
     return to;
 }
 
@@ -130,8 +156,8 @@ inline void add_words(error& to, aip_response* response)
 {
     aip_reply from{};
     if (aip_response_reply(response, &from, sizeof from, nullptr) != AIP_OK) return;
-    to.provider_code = lent(from.error_code, from.error_code_len);
-    to.provider_text = lent(from.error_text, from.error_text_len);
+    if (from.error_code_len > 0) (void)copy_text(to.provider_code, response, AIP_REPLY_ERROR_CODE, from.error_code_len);
+    if (from.error_text_len > 0) (void)copy_text(to.provider_text, response, AIP_REPLY_ERROR_TEXT, from.error_text_len);
 }
 
 }  // namespace impl

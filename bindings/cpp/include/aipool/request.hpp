@@ -31,7 +31,8 @@ struct request {
     std::optional<std::chrono::milliseconds> connect_timeout;
     /// As in pool_options, for this request; by default the session's.
     std::optional<std::uint64_t> max_body;
-    /// Ends the call from another thread or a signal handler. Borrowed until the call returns; may be null.
+    /// Ends the call from another thread or a signal handler. Borrowed until the call is submitted, which is when it is awaited
+    /// where it is; without a queue until the call returns. May be null.
     const cancel_source* cancel = nullptr;
     /// A signal handler of yours that runs on the waiting thread ends the wait with status::interrupted.
     bool interruptible = false;
@@ -58,8 +59,7 @@ struct request {
     std::optional<std::chrono::milliseconds> first_event_timeout;
     /// As in pool_options, for this request; by default the session's.
     std::optional<std::chrono::milliseconds> between_events_timeout;
-    /// The body, pushed while it goes out, in place of `body`. Borrowed until the call returns; it serves one request; may
-    /// be null.
+    /// The body, pushed while it goes out, in place of `body`. Borrowed as `cancel` is; it serves one request; may be null.
     const aipool::upload* upload = nullptr;
     /// Of a stream: how its events are framed.
     aipool::event_format event_format = aipool::event_format::by_content_type;

@@ -63,8 +63,9 @@ public:
     /// How it came, so far. Since 0.1.
     using response::info;
 
-    /// What has been read of the answer to a client's call: copied. status::busy while another thread reads;
-    /// status::invalid_argument for any other stream. Since 0.1.
+    /// What has been read of the answer to a client's call: copied. status::busy while another thread reads, as a read may be
+    /// while this copies; where one reads on meanwhile, texts may be newer than numbers. status::invalid_argument for any other
+    /// stream. Since 0.1.
     using response::reply;
 
     /// The C handle, which stays this object's. Since 0.1.
