@@ -158,3 +158,50 @@ pub fn ends_at(number: i64) -> Option<SystemTime> {
     let since = if number < 100_000_000_000 { Duration::from_secs(number) } else { Duration::from_millis(number) };
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::account::fingerprint;
+
+    fn granted(token: &str) -> Granted {
+        Granted { token: Secret::of_any(token), ends: None }
+    }
+
+    async fn got(tokens: &Arc<Tokens>, next: &str) -> (HeaderValue, u64) {
+        tokens.get(|flight| flight.lands(Ok(granted(next)))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
+        let tokens = Tokens::of(fingerprint(&[b"a late refusal"]), "Bearer ");
+        let (_, old) = got(&tokens, "old").await;
+        tokens.refused(old);
+        let (value, new) = got(&tokens, "new").await;
+        tokens.refused(old);
+        assert_eq!(got(&tokens, "unasked").await, (value, new));
+        tokens.refused(new);
+        assert_eq!(got(&tokens, "newest").await.0, "Bearer newest");
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_ends_with_another_pool_is_begun_anew() {
+        let tokens = Tokens::of(fingerprint(&[b"a flight that ends"]), "");
+        let mut theirs = None;
+        let Err((_, Some(flight))) = tokens.now_or_flight() else { panic!() };
+        theirs.replace(flight);
+        let mut mine = std::pin::pin!(got(&tokens, "mine"));
+        std::future::poll_fn(|cx| {
+            assert!(mine.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        theirs.unwrap().lands(Err(Error::new(Status::Closed, "their pool")));
+        assert_eq!(mine.await.0, "mine");
+    }
+
+    #[test]
+    fn ends_are_told_in_seconds_or_milliseconds() {
+        assert_eq!(ends_at(1_695_128_118), ends_at(1_695_128_118_000));
+    }
+}

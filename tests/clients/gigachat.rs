@@ -9,10 +9,11 @@ use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
 use aipool::clients::{Client, How};
 use aipool::error::{Delivery, Detail, Status};
+use aipool::queue::Completion;
 use serde_json::json;
 
 use crate::rig::*;
-use crate::support::{Listener, at_once, joined};
+use crate::support::{Listener, PATIENCE, at_once, joined};
 
 /// `client:secret` in base64.
 const KEY: &str = "Y2xpZW50OnNlY3JldA==";
@@ -80,12 +81,21 @@ fn a_thousand_calls_with_an_expired_token_make_one_token_request_and_no_failure(
     let client = Arc::new(company(&listener));
     answered(&client, says("раз"), &how());
     listener.expire_tokens();
-    let calls = at_once(50, {
-        let client = client.clone();
-        move |_| (0..20).map(|_| answered(&client, says("раз"), &How::default()).finish).collect::<Vec<_>>()
-    });
-    let ends: Vec<_> = joined(calls).into_iter().flatten().collect();
-    assert_eq!((ends.len(), ends.iter().filter(|finish| **finish == Finish::Stop).count()), (1000, 1000));
+    let queue = client.inner().pool().unwrap().queue();
+    for tag in 0..1000 {
+        client.submit(&Ask::Chat(Box::new(says("раз"))), &how(), &queue, tag).unwrap();
+    }
+    let mut ends = Vec::new();
+    while ends.len() < 1000 {
+        queue.wait(PATIENCE).unwrap();
+        queue.take(100, |_, completion| {
+            if let Completion::Done(outcome, answer) = completion {
+                ends.push(outcome.map(|()| reply(&answer.unwrap()).finish));
+            }
+            Ok(())
+        });
+    }
+    assert!(ends.into_iter().all(|end| end.unwrap() == Finish::Stop));
     assert_eq!(listener.counter("gigachat.token_calls"), 2);
 }
 
