@@ -169,6 +169,28 @@ pub fn problem(value: &Value) -> Option<Problem> {
     }
 }
 
+/// What is said of an answer itself: its model, its name, under which it is called, and its usage.
+pub fn about(body: &Value, id: &str, telling: &mut Telling) {
+    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, id)] {
+        let told = text(body, name);
+        if !told.is_empty() {
+            told.clone_into(kept);
+        }
+    }
+    if let Some(told) = member(body, "usage") {
+        telling.usage(usage(told));
+    }
+}
+
+/// The first of a whole answer's choices; without any it is a failure, or something else than an answer.
+pub fn first_choice<'a>(body: &'a Value, telling: &mut Telling) -> Result<&'a Value> {
+    let Some(choice) = list(body, "choices").first() else {
+        let nothing = || in_body(Status::Provider, "response: has no choices; read the body").detail(Detail::NotJson);
+        return Err(problem(body).map_or_else(nothing, |problem| failure_within(problem, telling)));
+    };
+    Ok(choice)
+}
+
 /// A failure inside an answer that began well.
 pub fn failure_within(problem: Problem, telling: &mut Telling) -> Error {
     let told = super::refusal::within(&problem);

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::calls;
 use crate::body::events::Event;
-use crate::body::reply::{Decode, Dialect, Finish, Telling, in_body};
-use crate::clients::json::{failure_within, list, member, number, parse, problem, text, usage};
-use crate::error::{Detail, Result, Status};
+use crate::body::reply::{Decode, Dialect, Finish, Telling};
+use crate::clients::json::{about, failure_within, first_choice, list, member, number, parse, problem, text};
+use crate::error::Result;
 
 /// Chat completions.
 pub struct Completions;
@@ -18,12 +18,8 @@ impl Dialect for Completions {
 
     fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
         let body = parse(body)?;
-        let Some(choice) = list(&body, "choices").first() else {
-            let nothing =
-                || in_body(Status::Provider, "response: has no choices; read the body").detail(Detail::NotJson);
-            return Err(problem(&body).map_or_else(nothing, |problem| failure_within(problem, telling)));
-        };
-        about(&body, telling);
+        let choice = first_choice(&body, telling)?;
+        about(&body, "message_id", telling);
         add(member(choice, "message").unwrap_or(&Value::Null), telling)?;
         telling.finish(text(choice, "finish_reason"));
         telling.done();
@@ -53,7 +49,7 @@ impl Decode for Completions {
         if let Some(problem) = problem(&chunk).filter(|_| choices.is_empty()) {
             return Err(failure_within(problem, telling));
         }
-        about(&chunk, telling);
+        about(&chunk, "message_id", telling);
         // Of several answers the first is told.
         for choice in choices.iter().filter(|choice| number(choice, "index") <= 0) {
             add(member(choice, "delta").unwrap_or(&Value::Null), telling)?;
@@ -68,19 +64,6 @@ impl Decode for Completions {
             telling.done();
         }
         Ok(())
-    }
-}
-
-/// What is said of the answer itself.
-fn about(body: &Value, telling: &mut Telling) {
-    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, "message_id")] {
-        let told = text(body, name);
-        if !told.is_empty() {
-            told.clone_into(kept);
-        }
-    }
-    if let Some(told) = member(body, "usage") {
-        telling.usage(usage(told));
     }
 }
 

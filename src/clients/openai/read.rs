@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::body::events::Event;
 use crate::body::reply::{Decode, Dialect, Finish, Telling};
-use crate::clients::json::{as_text, failure_within, list, member, number, parse, problem, text, usage};
+use crate::clients::json::{about, as_text, failure_within, first_choice, list, member, number, parse, problem, text};
 use crate::error::Result;
 
 /// Chat completions.
@@ -17,17 +17,11 @@ impl Dialect for Completions {
 
     fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
         let body = parse(body)?;
-        if list(&body, "choices").is_empty() {
-            if let Some(problem) = problem(&body) {
-                return Err(failure_within(problem, telling));
-            }
-        }
-        about(&body, telling);
-        if let Some(choice) = list(&body, "choices").first() {
-            let part = member(choice, "message").or_else(|| member(choice, "delta")).unwrap_or(&Value::Null);
-            add(part, telling)?;
-            telling.finish(text(choice, "finish_reason"));
-        }
+        let choice = first_choice(&body, telling)?;
+        about(&body, "id", telling);
+        let part = member(choice, "message").or_else(|| member(choice, "delta")).unwrap_or(&Value::Null);
+        add(part, telling)?;
+        telling.finish(text(choice, "finish_reason"));
         telling.done();
         Ok(())
     }
@@ -51,7 +45,7 @@ impl Decode for Completions {
             let problem = problem(&chunk).unwrap_or_default();
             return Err(failure_within(problem, telling));
         }
-        about(&chunk, telling);
+        about(&chunk, "id", telling);
         for choice in list(&chunk, "choices").iter().filter(|choice| number(choice, "index") <= 0) {
             let finish = text(choice, "finish_reason");
             let delta = member(choice, "delta").unwrap_or(&Value::Null);
@@ -72,19 +66,6 @@ impl Decode for Completions {
             telling.done();
         }
         Ok(())
-    }
-}
-
-/// What is said of the answer itself.
-fn about(body: &Value, telling: &mut Telling) {
-    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, "id")] {
-        let told = text(body, name);
-        if !told.is_empty() {
-            told.clone_into(kept);
-        }
-    }
-    if let Some(told) = member(body, "usage") {
-        telling.usage(usage(told));
     }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::body::events::Format;
 use crate::body::reply::{Call, Delta, Reply, Usage};
 use crate::clients::gigachat::tests::{end_of, read_cut};
+use crate::error::{Detail, Status};
 
 const STREAM: &str = concat!(
     "\n",
