@@ -155,7 +155,8 @@ CPP_TEST(asio_queue_that_cannot_be_leaves_no_descriptor)
     rlimit before{};
     getrlimit(RLIMIT_NOFILE, &before);
     int refused = 0;
-    for (rlim_t more = 0; more < 12; ++more) {
+    for (rlim_t round = 0; round < 120; ++round) {
+        const rlim_t more = round % 12;
         // In a loop that has not watched anything yet, which takes descriptors too.
         net::io_context loop;
         const rlimit few{static_cast<rlim_t>(next_fd()) + more, before.rlim_max};
@@ -166,8 +167,9 @@ CPP_TEST(asio_queue_that_cannot_be_leaves_no_descriptor)
         CHECK(made == status::ok || made == status::system);
         refused += made == status::system;
     }
-    CHECK(refused > 0);
-    CHECK_EQUAL(next_fd(), first);
+    CHECK(refused >= 10);
+    // Connections of tests before may close meanwhile; so many that were left behind would not hide among them.
+    CHECK(next_fd() <= first);
 }
 
 #ifdef ASIO_HAS_CO_AWAIT
