@@ -300,12 +300,12 @@
 #define AIP_CLIENT_OLLAMA 2
 
 /**
- * GigaChat: https://developers.sber.ru/docs/ru/gigachat/api/overview.
+ * GigaChat: <https://developers.sber.ru/docs/ru/gigachat/api/overview>.
  */
 #define AIP_CLIENT_GIGACHAT 3
 
 /**
- * YandexGPT's own API: https://yandex.cloud/ru/docs/foundation-models/.
+ * YandexGPT's own API: <https://yandex.cloud/ru/docs/foundation-models/>.
  */
 #define AIP_CLIENT_YANDEX 4
 

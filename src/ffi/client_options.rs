@@ -17,9 +17,9 @@ pub const AIP_CLIENT_OPENAI: u32 = 1;
 /// Ollama's own API.
 pub const AIP_CLIENT_OLLAMA: u32 = 2;
 
-/// GigaChat: https://developers.sber.ru/docs/ru/gigachat/api/overview.
+/// GigaChat: <https://developers.sber.ru/docs/ru/gigachat/api/overview>.
 pub const AIP_CLIENT_GIGACHAT: u32 = 3;
-/// YandexGPT's own API: https://yandex.cloud/ru/docs/foundation-models/.
+/// YandexGPT's own API: <https://yandex.cloud/ru/docs/foundation-models/>.
 pub const AIP_CLIENT_YANDEX: u32 = 4;
 /// YandexGPT as OpenAI speaks.
 pub const AIP_CLIENT_YANDEX_OPENAI: u32 = 5;

@@ -1,4 +1,4 @@
-//! GigaChat: https://developers.sber.ru/docs/ru/gigachat/api/reference/rest. Its first version and the second, each in its own words.
+//! GigaChat: <https://developers.sber.ru/docs/ru/gigachat/api/reference/rest>. Its first version and the second, each in its own words.
 
 mod address;
 mod calls;

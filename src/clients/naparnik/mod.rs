@@ -1,6 +1,6 @@
-//! 1C:Naparnik at https://code.1c.ai, the assistant of who programs in 1C. Its maker documents no API and may change it any day:
+//! 1C:Naparnik at <https://code.1c.ai>, the assistant of who programs in 1C. Its maker documents no API and may change it any day:
 //! a client of it is made by who brings a token of the cabinet there, and never by default. What is known of it is in public
-//! clients of it. The OpenAI-like form at https://naparnik.platform.1c.ru/api/v1 is `Kind::OpenAi` with that base URL.
+//! clients of it. The OpenAI-like form at <https://naparnik.platform.1c.ru/api/v1> is `Kind::NaparnikCompat`.
 
 mod message;
 mod read;

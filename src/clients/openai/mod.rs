@@ -1,5 +1,5 @@
-//! OpenAI's chat completions, and the many servers that speak them: https://platform.openai.com/docs/api-reference/chat.
-//! Ollama's own API beside it: https://github.com/ollama/ollama/blob/main/docs/api.md.
+//! OpenAI's chat completions, and the many servers that speak them: <https://platform.openai.com/docs/api-reference/chat>.
+//! Ollama's own API beside it: <https://github.com/ollama/ollama/blob/main/docs/api.md>.
 
 mod ollama;
 mod read;

@@ -1,4 +1,4 @@
-//! YandexGPT as OpenAI speaks: https://yandex.cloud/en/docs/foundation-models/concepts/openai-compatibility.
+//! YandexGPT as OpenAI speaks: <https://yandex.cloud/en/docs/foundation-models/concepts/openai-compatibility>.
 
 use super::each::Each;
 use super::{AT_ONCE, credential, model, refusal, token};

@@ -1,4 +1,4 @@
-//! YandexGPT: its own API, https://yandex.cloud/en/docs/foundation-models/text-generation/api-ref/, and what it has of OpenAI's.
+//! YandexGPT: its own API, <https://yandex.cloud/en/docs/foundation-models/text-generation/api-ref/>, and what it has of OpenAI's.
 
 mod compat;
 mod credential;
