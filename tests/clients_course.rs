@@ -533,8 +533,9 @@ fn a_wait_between_requests_ends_as_a_request_does() {
         let error = session.answer_course(&total, Idle { breaks: false }).err().unwrap().0;
         assert_eq!((error.status, error.detail), (Status::Timeout, Detail::TotalLimit));
         let cancel = Cancel::new().unwrap();
+        let watched = session.another();
         let fires = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(50));
+            until("the call is under way", || watched.stats().in_flight == 1);
             cancel.fire()
         });
         let error = session.answer_course(&terms(stream, Some(cancel), None), Idle { breaks: false }).err().unwrap().0;
@@ -578,8 +579,10 @@ fn who_reads_slowly_slows_the_server() {
     });
     let answer = rig.call(&ask(true, ""), &how()).unwrap();
     until("the pipe is full", || answer.received() >= 1 << 20);
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(answer.received() < (1 << 20) + (128 << 10), "{}", answer.received());
+    for _ in 0..10_000 {
+        assert!(answer.received() < (1 << 20) + (128 << 10), "{}", answer.received());
+        std::thread::yield_now();
+    }
     told(&answer).1.unwrap();
     answer.reply(|reply, _| assert_eq!(reply.text.len(), PIECES * 1000)).unwrap();
     rig.is_over();

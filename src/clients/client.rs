@@ -8,7 +8,6 @@ use url::Url;
 use super::ask::Ask;
 use super::config::ClientConfig;
 use super::course::Steady;
-use super::kind::Kind;
 use super::service::{Credential, Service, Wire, Written};
 use super::signature::Signature;
 use super::token::Tokens;
@@ -191,7 +190,7 @@ impl Inner {
     fn check(&self, ask: &Ask) -> Result<()> {
         match ask {
             Ask::Raw(raw) => self.at_home(&raw.url),
-            Ask::Chat(chat) if chat.job && self.config.kind != Kind::Yandex => {
+            Ask::Chat(chat) if chat.job && !self.service.has_jobs() => {
                 let message = format!("flags: {} has no jobs; leave AIP_CALL_JOB out", self.config.kind.name());
                 Err(Error::new(Status::Unsupported, message))
             }

@@ -49,6 +49,11 @@ pub trait Service: Send + Sync {
         64
     }
 
+    /// Whether a chat can be a job that is asked about until it is done.
+    fn has_jobs(&self) -> bool {
+        false
+    }
+
     /// The request that asks for it.
     fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written>;
 

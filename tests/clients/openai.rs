@@ -65,6 +65,15 @@ fn the_times_of_a_streams_parts_are_told_and_counted() {
 }
 
 #[test]
+fn a_client_over_reqwest_is_refused_when_it_is_made() {
+    let mut session = SessionConfig::default();
+    session.connection.transport = aipool::config::TransportKind::Reqwest;
+    let error = ClientConfig::new(Kind::OpenAi, &Given::default(), Ways::default(), session).err().unwrap();
+    assert_eq!(error.status, Status::Unsupported);
+    assert!(error.message.starts_with("transport: "), "{}", error.message);
+}
+
+#[test]
 fn a_request_says_who_asks_and_never_a_charset() {
     let listener = Listener::open();
     answered(&at(&listener), says("hi"), &how());

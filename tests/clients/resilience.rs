@@ -11,7 +11,7 @@ use aipool::clients::{Client, How};
 use aipool::error::{Delivery, Detail, Status};
 
 use crate::rig::*;
-use crate::support::{Listener, at_once, joined, release, unique, wait_held};
+use crate::support::{Listener, at_once, joined, release, unique, until, wait_held};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -111,8 +111,9 @@ fn failures_in_a_row_open_the_breaker_and_a_probe_closes_it() {
     let pause = error.retry_after.unwrap();
     assert!(pause <= Duration::from_secs(1));
     assert_eq!(listener.counter(&format!("requests:{CHAT}")), 3);
-    std::thread::sleep(pause);
-    answered(&client, says("hi"), &how());
+    // Until then each is refused without a request.
+    until("the pause is over", || asked(&client, says("hi"), &how()).is_ok());
+    assert_eq!(listener.counter(&format!("requests:{CHAT}")), 4);
     answered(&client, says("hi"), &how());
 }
 

@@ -78,6 +78,10 @@ impl Service for Yandex {
         AT_ONCE
     }
 
+    fn has_jobs(&self) -> bool {
+        true
+    }
+
     fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
         let several = |what| Err(Error::new(Status::Unsupported, format!("{what}: takes several requests here")));
         Ok(match ask {
