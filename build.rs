@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The boundary's files, in the order of the header's sections.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "library",
     "status",
     "args",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 17] = [
     "upload",
     "queue",
     "events",
+    "live",
     "client_options",
     "call",
     "client",
@@ -58,6 +59,8 @@ fn header() -> String {
     builder.generate().expect("src/ffi parses").write(&mut text);
     let text = String::from_utf8(text).expect("the sources are UTF-8");
     refuse_two_definitions(&text);
+    let guard = format!("{}(void);", abi_guard());
+    assert!(text.contains(&guard), "src/ffi/library.rs lacks the function of this ABI: {guard}");
     with_guarded_short_names(&text)
 }
 
@@ -88,6 +91,9 @@ fn macros() -> String {
 #define AIP_VERSION_PATCH {patch}
 #define AIP_VERSION "{major}.{minor}.{patch}"
 
+/** A function that only libraries of this header's ABI have, named after it: what calls it links and loads with no other. */
+#define AIP_ABI_GUARD {}
+
 /** Switches a limit or a feature off. 0 is the default everywhere. */
 #define AIP_OFF (-1)
 
@@ -103,14 +109,13 @@ fn macros() -> String {
 #else
 #define AIP_API
 #endif
-#endif"#
+#endif"#,
+        abi_guard()
     )
 }
 
 fn link_arguments() {
-    let (major, minor) = (variable("CARGO_PKG_VERSION_MAJOR"), variable("CARGO_PKG_VERSION_MINOR"));
-    // While 0.x each minor version is an ABI of its own.
-    let abi = if major == "0" { format!("0.{minor}") } else { major };
+    let abi = abi();
     match variable("CARGO_CFG_TARGET_OS").as_str() {
         "linux" | "freebsd" | "android" => {
             println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libaipool.so.{abi}");
@@ -120,6 +125,16 @@ fn link_arguments() {
         "macos" => println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libaipool.{abi}.dylib"),
         _ => {}
     }
+}
+
+/// Which ABI this is, as in the soname. While 0.x each minor version is one of its own.
+fn abi() -> String {
+    let (major, minor) = (variable("CARGO_PKG_VERSION_MAJOR"), variable("CARGO_PKG_VERSION_MINOR"));
+    if major == "0" { format!("0.{minor}") } else { major }
+}
+
+fn abi_guard() -> String {
+    format!("aip_abi_{}", abi().replace('.', "_"))
 }
 
 fn variable(name: &str) -> String {

@@ -32,6 +32,9 @@
 #define AIP_VERSION_PATCH 0
 #define AIP_VERSION "0.1.0"
 
+/** A function that only libraries of this header's ABI have, named after it: what calls it links and loads with no other. */
+#define AIP_ABI_GUARD aip_abi_0_1
+
 /** Switches a limit or a feature off. 0 is the default everywhere. */
 #define AIP_OFF (-1)
 
@@ -2298,6 +2301,13 @@ extern "C" {
 AIP_API uint32_t aip_abi_version(void);
 
 /**
+ * As aip_abi_version(), under a name that changes with the ABI: call it as AIP_ABI_GUARD(), and a library of another ABI
+ * fails when the program is linked or loaded ("undefined symbol: aip_abi_0_1"), not later. Any thread. Since 0.1.
+ */
+AIP_API
+uint32_t aip_abi_0_1(void);
+
+/**
  * The version as text, such as "0.1.0": static, never NULL. Any thread. Since 0.1.
  */
 AIP_API const char *aip_version(void);
@@ -2819,6 +2829,21 @@ int32_t aip_events_read(uint64_t after,
                         uint64_t *next,
                         uint64_t *lost,
                         struct aip_error *error);
+
+/**
+ * Copies a report of this process's live handles, for finding what nobody frees: a line of JSON for each kind that has any,
+ * not NUL-terminated, such as
+ * {"kind":"response","live":3,"oldest_ms":61234,"under_1s":1,"under_10s":0,"under_1min":1,"under_10min":1,"under_1h":0,"older":0}
+ * Kinds: pool, session (leases included), response, cancel, queue, upload, client. No handles: no lines. A kind whose `live`
+ * grows while `older` does is leaked. `*needed` (may be NULL) is always set to the size; too small a `cap` is
+ * AIP_INVALID_ARGUMENT and writes nothing more; 2048 bytes are enough. It looks at every handle: for a look, not for each
+ * request. Any thread. Since 0.1.
+ */
+AIP_API
+int32_t aip_live_handles(char *buf,
+                         size_t cap,
+                         size_t *needed,
+                         struct aip_error *error);
 
 /**
  * Sets all defaults. `size` is sizeof(aip_client_options).

@@ -1,6 +1,7 @@
 //! Cancel flags: sticky, fired from any thread or signal handler, waited for on any runtime.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 #[cfg(unix)]
 use once_cell::sync::OnceCell;
@@ -154,6 +155,16 @@ impl Cancel {
 
     fn flag(self) -> Option<&'static Slot<Flag>> {
         sys::existing_process_state::<Cancels>()?.flags.find(self.0)
+    }
+
+    /// The age of each cancel handle of this process that is live.
+    pub fn for_each_live(mut visit: impl FnMut(Duration)) {
+        let Some(cancels) = sys::existing_process_state::<Cancels>() else { return };
+        cancels.flags.for_each_live(|flag, age| {
+            if flag.theirs.load(Ordering::SeqCst) && !flag.freed.load(Ordering::SeqCst) {
+                visit(age);
+            }
+        });
     }
 
     /// How many cancel handles are live in this process.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::lock::lock;
 
@@ -21,6 +22,8 @@ const STATE_BITS: u32 = 2;
 #[derive(Default)]
 pub struct Slot<T> {
     state: AtomicU64,
+    /// Milliseconds of the table's life at which its id became live.
+    born: AtomicU64,
     pub value: T,
 }
 
@@ -29,6 +32,7 @@ pub struct Slots<T> {
     chunks: Vec<OnceLock<Box<[Slot<T>]>>>,
     free: Mutex<Free>,
     live: AtomicUsize,
+    began: Instant,
 }
 
 #[derive(Default)]
@@ -40,7 +44,7 @@ struct Free {
 impl<T> Default for Slots<T> {
     fn default() -> Self {
         let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
-        Slots { chunks, free: Mutex::default(), live: AtomicUsize::new(0) }
+        Slots { chunks, free: Mutex::default(), live: AtomicUsize::new(0), began: Instant::now() }
     }
 }
 
@@ -51,6 +55,7 @@ impl<T: Default> Slots<T> {
         let chunk = self.chunks[index as usize / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
         let slot = &chunk[index as usize % CHUNK];
         fill(&slot.value);
+        slot.born.store(self.age_ms(), Ordering::Relaxed);
         let generation = slot.state.load(Ordering::Acquire) >> STATE_BITS;
         slot.state.store(generation << STATE_BITS | LIVE, Ordering::Release);
         self.live.fetch_add(1, Ordering::Relaxed);
@@ -105,12 +110,24 @@ impl<T> Slots<T> {
 
     /// Every marked slot that is live now.
     pub fn for_each_marked(&self, mut visit: impl FnMut(&T)) {
-        for chunk in self.chunks.iter().map_while(OnceLock::get) {
-            for slot in chunk.iter().filter(|slot| slot.state.load(Ordering::SeqCst) & (LIVE | MARKED) == LIVE | MARKED)
-            {
-                visit(&slot.value);
-            }
-        }
+        self.in_state(LIVE | MARKED).for_each(|slot| visit(&slot.value));
+    }
+
+    /// Every slot that is live now, with the time since it became so.
+    pub fn for_each_live(&self, mut visit: impl FnMut(&T, Duration)) {
+        let now = self.age_ms();
+        let age = |slot: &Slot<T>| Duration::from_millis(now.saturating_sub(slot.born.load(Ordering::Relaxed)));
+        self.in_state(LIVE).for_each(|slot| visit(&slot.value, age(slot)));
+    }
+
+    /// The slots that have these bits of state.
+    fn in_state(&self, bits: u64) -> impl Iterator<Item = &Slot<T>> {
+        let slots = self.chunks.iter().map_while(OnceLock::get).flatten();
+        slots.filter(move |slot| slot.state.load(Ordering::SeqCst) & bits == bits)
+    }
+
+    fn age_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
     }
 
     fn free_index(&self) -> Option<u32> {

@@ -2,6 +2,7 @@ package aipool
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -165,6 +166,27 @@ func TestWithEndsTheLeaseOnReturnErrorAndPanic(t *testing.T) {
 	cancel()
 	err := pool.With(cancelled, key, func(*Session) error { t.Error("used after the end"); return nil })
 	want(t, "is Canceled", errors.Is(err, context.Canceled), true)
+}
+
+func TestLiveHandlesAreReportedByKind(t *testing.T) {
+	pool, err := New(Options{Threads: threads(t)})
+	must(t, err)
+	defer pool.Close()
+	report, err := LiveHandles()
+	must(t, err)
+	for _, line := range strings.Split(strings.TrimSuffix(report, "\n"), "\n") {
+		var kind struct {
+			Kind           string
+			Live, Older    int
+			OldestMs       int `json:"oldest_ms"`
+			Under10Minutes int `json:"under_10min"`
+		}
+		must(t, json.Unmarshal([]byte(line), &kind))
+		if kind.Kind == "pool" && kind.Live > 0 {
+			return
+		}
+	}
+	t.Fatal("no line of pools in", report)
 }
 
 func TestForgottenHandlesAreFreed(t *testing.T) {

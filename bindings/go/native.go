@@ -72,6 +72,9 @@ static int32_t aipgo_session_stats(uintptr_t session, aip_session_stats *stats, 
 
 static void aipgo_session_free(uintptr_t session) { aip_session_free((aip_session *)session); }
 
+// A library of another ABI lacks the guard: the linker or the loader says so.
+static uint32_t aipgo_abi(void) { return AIP_ABI_GUARD(); }
+
 // Nothing here keeps a pointer or calls into Go.
 #cgo noescape aipgo_pool_new
 #cgo noescape aipgo_pool_session
@@ -86,6 +89,7 @@ static void aipgo_session_free(uintptr_t session) { aip_session_free((aip_sessio
 #cgo noescape aip_pool_close_global
 #cgo noescape aip_stats
 #cgo noescape aip_events_read
+#cgo noescape aip_live_handles
 #cgo nocallback aipgo_pool_new
 #cgo nocallback aipgo_pool_session
 #cgo nocallback aipgo_pool_close_session
@@ -103,8 +107,9 @@ static void aipgo_session_free(uintptr_t session) { aip_session_free((aip_sessio
 #cgo nocallback aip_pool_close_global
 #cgo nocallback aip_stats
 #cgo nocallback aip_events_read
+#cgo nocallback aip_live_handles
 #cgo nocallback aip_version
-#cgo nocallback aip_abi_version
+#cgo nocallback aipgo_abi
 #cgo nocallback aip_status_name
 */
 import "C"
@@ -314,11 +319,24 @@ func nativePoolStats(pool uintptr) (PoolStats, *Error) {
 }
 
 func nativePoolMetrics(pool uintptr) (string, *Error) {
+	return nativeText(func(text *C.char, size C.size_t, needed *C.size_t, failure *C.aip_error) C.int32_t {
+		return C.aipgo_pool_metrics(C.uintptr_t(pool), text, size, needed, failure)
+	})
+}
+
+func nativeLiveHandles() (string, *Error) {
+	return nativeText(func(text *C.char, size C.size_t, needed *C.size_t, failure *C.aip_error) C.int32_t {
+		return C.aip_live_handles(text, size, needed, failure)
+	})
+}
+
+// nativeText is what a function copies out that says how much it needs.
+func nativeText(copyOut func(*C.char, C.size_t, *C.size_t, *C.aip_error) C.int32_t) (string, *Error) {
 	text := make([]byte, 16<<10)
 	for {
 		var needed C.size_t
 		var failure C.aip_error
-		status := C.aipgo_pool_metrics(C.uintptr_t(pool), packedChars(text), C.size_t(len(text)), &needed, &failure)
+		status := copyOut(packedChars(text), C.size_t(len(text)), &needed, &failure)
 		if status == C.AIP_OK {
 			return string(text[:needed]), nil
 		}
@@ -410,7 +428,7 @@ func nativeVersion() string {
 }
 
 func nativeABI() (loaded, wanted uint32) {
-	return uint32(C.aip_abi_version()), C.AIP_ABI_VERSION
+	return uint32(C.aipgo_abi()), C.AIP_ABI_VERSION
 }
 
 func statusName(status Status) string {

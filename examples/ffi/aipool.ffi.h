@@ -1,5 +1,5 @@
-/* include/aipool.h without the preprocessor, by scripts/ffi-header. Left out: AIP_VERSION, which is text, and
- * AIP_NUL_TERMINATED, which no enum holds: give lengths. */
+/* include/aipool.h without the preprocessor, by scripts/ffi-header. Left out: AIP_VERSION, a text, AIP_ABI_GUARD, a name,
+ * and AIP_NUL_TERMINATED, which no enum holds: give lengths. */
 enum {
     AIP_ABI_VERSION = 1,
     AIP_CALL_CHAT = 0,
@@ -577,6 +577,7 @@ typedef struct aip_reply {
     uint64_t parts;
 } aip_reply;
  uint32_t aip_abi_version(void);
+uint32_t aip_abi_0_1(void);
  const char *aip_version(void);
 const char *aip_status_name(int32_t status);
 int32_t aip_stats(struct aip_library_stats *out,
@@ -748,6 +749,10 @@ int32_t aip_events_read(uint64_t after,
                         uint64_t *next,
                         uint64_t *lost,
                         struct aip_error *error);
+int32_t aip_live_handles(char *buf,
+                         size_t cap,
+                         size_t *needed,
+                         struct aip_error *error);
  void aip_client_options_init(struct aip_client_options *options, size_t size);
  void aip_call_init(struct aip_call *call, size_t size);
 int32_t aip_client_new(struct aip_pool *pool,

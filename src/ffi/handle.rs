@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::error::{Error, Result, Status};
 use crate::lock::lock;
@@ -32,6 +33,7 @@ pub trait Tabled: Kind {
 #[derive(Default)]
 struct Entry {
     object: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    kind: AtomicU64,
     /// For whoever may not lock: a signal handler.
     note: AtomicU64,
 }
@@ -46,7 +48,11 @@ struct Table {
 pub fn insert<H: Tabled>(object: impl Into<Arc<H::Object>>) -> Result<*mut H> {
     let object = object.into();
     let table = sys::process_state::<Table>();
-    let id = table.slots.insert(|slot| *lock(&slot.object) = Some(object)).ok_or_else(full)?;
+    let fill = |slot: &Entry| {
+        *lock(&slot.object) = Some(object);
+        slot.kind.store(H::KIND, Ordering::Relaxed);
+    };
+    let id = table.slots.insert(fill).ok_or_else(full)?;
     stats::add_one(&table.live[H::KIND as usize]);
     Ok(encode(id))
 }
@@ -111,6 +117,13 @@ pub fn note<H: Tabled>(handle: *const H) -> Option<u64> {
 /// How many handles of a kind are live.
 pub fn live<H: Tabled>() -> u64 {
     sys::existing_process_state::<Table>().map_or(0, |table| stats::read(&table.live[H::KIND as usize]))
+}
+
+/// The kind and the age of each live handle but the cancels, which have a table of their own.
+pub fn for_each_live(mut visit: impl FnMut(u64, Duration)) {
+    if let Some(table) = sys::existing_process_state::<Table>() {
+        table.slots.for_each_live(|entry, age| visit(entry.kind.load(Ordering::Relaxed), age));
+    }
 }
 
 /// The handle of an id. An id of another table than this one's is its kind's affair.

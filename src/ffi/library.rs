@@ -54,6 +54,13 @@ pub extern "C" fn aip_abi_version() -> u32 {
     AIP_ABI_VERSION
 }
 
+/// As aip_abi_version(), under a name that changes with the ABI: call it as AIP_ABI_GUARD(), and a library of another ABI
+/// fails when the program is linked or loaded ("undefined symbol: aip_abi_0_1"), not later. Any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn aip_abi_0_1() -> u32 {
+    AIP_ABI_VERSION
+}
+
 /// What aip_abi_version() of a matching library returns.
 pub const AIP_ABI_VERSION: u32 = 1;
 

@@ -14,6 +14,7 @@ pub mod events;
 pub mod guard;
 pub mod handle;
 pub mod library;
+pub mod live;
 pub mod pool;
 pub mod pool_stats;
 pub mod queue;

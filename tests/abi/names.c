@@ -42,7 +42,7 @@ static const struct {
 
 int main(void)
 {
-    int wrong = aip_abi_version() != AIP_ABI_VERSION || strcmp(aip_version(), AIP_VERSION) != 0;
+    int wrong = AIP_ABI_GUARD() != AIP_ABI_VERSION || aip_abi_version() != AIP_ABI_VERSION || strcmp(aip_version(), AIP_VERSION) != 0;
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         wrong |= strcmp(aip_status_name(statuses[i].status), statuses[i].name) != 0;
     if (wrong)

@@ -41,6 +41,48 @@ static void null_out_pointers(void)
     CHECK_STARTS(error.message, "buf: is NULL");
 }
 
+/* The line of a kind, counts and all; the report has no other lines than these. */
+static void check_reported(const char *report, const char *kind, int live)
+{
+    char line[128];
+    snprintf(line, sizeof line, "{\"kind\":\"%s\",\"live\":%d,\"oldest_ms\":", kind, live);
+    CHECK_CONTAINS(report, line);
+}
+
+static void live_handles_are_reported_by_kind(void)
+{
+    char text[2048];
+    size_t length;
+    CHECK_STATUS(aip_live_handles(text, sizeof text, &length, &error), AIP_OK);
+    CHECK_EQ(length, 0);
+    aip_pool *pool = new_pool();
+    new_cancel();
+    aip_session_free(session_of(pool, sandbox_http()));
+    ask(session_of(pool, sandbox_http()), "/echo");
+    ask(session_of(pool, sandbox_http()), "/echo");
+    CHECK_STATUS(aip_live_handles(text, sizeof text - 1, &length, &error), AIP_OK);
+    text[length] = '\0';
+    check_reported(text, "pool", 1);
+    check_reported(text, "session", 2);
+    check_reported(text, "response", 2);
+    check_reported(text, "cancel", 1);
+    CHECK(strstr(text, "queue") == NULL && text[length - 1] == '\n');
+}
+
+static void bad_calls_for_live_handles(void)
+{
+    new_pool();
+    char text[1024] = "as it was";
+    size_t needed = 0;
+    CHECK_STATUS(aip_live_handles(text, 8, &needed, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "cap: is 8");
+    CHECK_TEXT(text, "as it was");
+    CHECK(needed > 8 && needed < sizeof text);
+    CHECK_STATUS(aip_live_handles(NULL, SIZE_MAX, NULL, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "buf: is NULL");
+    CHECK_STATUS(aip_live_handles(text, sizeof text, NULL, &error), AIP_OK);
+}
+
 static void bad_calls_for_events(void)
 {
     char lines[1024];
@@ -534,6 +576,8 @@ static void handles_of_another_kind(void)
 static const test tests[] = {
     {"null_out_pointers", null_out_pointers},
     {"null_out_pointers_of_a_response", null_out_pointers_of_a_response},
+    {"live_handles_are_reported_by_kind", live_handles_are_reported_by_kind},
+    {"bad_calls_for_live_handles", bad_calls_for_live_handles},
     {"bad_calls_for_events", bad_calls_for_events},
     {"bad_numbers_of_warm_connections", bad_numbers_of_warm_connections},
     {"bad_keys", bad_keys},

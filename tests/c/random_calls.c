@@ -621,7 +621,7 @@ static void call_count(void)
     static _Thread_local char room[512], lines[8192];
     size_t size = one_in(4) ? (size_t)any() | 8192 : below(sizeof room), length;
     uint64_t next, lost;
-    switch (below(8)) {
+    switch (below(9)) {
     case 0:
         aip_stats(place(room), size);
         break;
@@ -643,6 +643,9 @@ static void call_count(void)
     case 6:
         aip_events_read(one_in(2) ? any() : below(100), lines, below(sizeof lines), place(&length), place(&next),
                         place(&lost), place(&error));
+        break;
+    case 7:
+        aip_live_handles(lines, below(sizeof lines), place(&length), place(&error));
         break;
     default:
         aip_status_name((int32_t)any());
@@ -685,6 +688,7 @@ static void call_init(void)
     aip_client_options_init(place(room), size);
     aip_call_init(place(room), size);
     aip_abi_version();
+    AIP_ABI_GUARD();
     aip_version();
 }
 

@@ -197,6 +197,16 @@ BEHAVIOUR(events_are_json_lines)
     CHECK_EQUAL(answered, over_reqwest() ? 0 : 1);
 }
 
+CPP_TEST(live_handles_are_reported_by_kind)
+{
+    const auto pool = open_pool();
+    const auto session = pool.get_session("").value();
+    const std::string report = aipool::live_handles().value();
+    CHECK_CONTAINS(report, "{\"kind\":\"pool\",\"live\":");
+    CHECK_CONTAINS(report, "{\"kind\":\"session\",\"live\":");
+    CHECK_EQUAL(report.back(), '\n');
+}
+
 BEHAVIOUR(stats_reconcile)
 {
     const listener plain;

@@ -1,10 +1,10 @@
-/// A program that meets a library of another ABI: its own aip_abi_version() comes before the library's.
+/// A program that meets a library of another ABI: its own guard comes before the library's.
 #include <aipool.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 
-std::uint32_t aip_abi_version(void) { return AIP_ABI_VERSION + 1; }
+std::uint32_t AIP_ABI_GUARD(void) { return AIP_ABI_VERSION + 1; }
 
 int main()
 {

@@ -19,6 +19,7 @@
 #include <aipool/event.hpp>
 #include <aipool/event_range.hpp>
 #include <aipool/events.hpp>
+#include <aipool/live.hpp>
 #include <aipool/one_line.hpp>
 #include <aipool/options.hpp>
 #include <aipool/pool.hpp>

@@ -3,10 +3,12 @@
 
 #include <aipool/result.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace aipool {
 inline namespace v0 {
@@ -26,12 +28,12 @@ struct free_handle {
 template <class T>
 using handle = std::unique_ptr<T, free_handle>;
 
-/// What is wrong with the library that is loaded.
+/// What is wrong with the library that is loaded; one without the guard is refused by the linker or the loader.
 inline std::optional<error> other_abi()
 {
-    if (aip_abi_version() == AIP_ABI_VERSION) return std::nullopt;
+    if (AIP_ABI_GUARD() == AIP_ABI_VERSION) return std::nullopt;
     return own_error(status::unsupported, "libaipool " + std::string(aip_version()) + " has ABI " +
-                                              std::to_string(aip_abi_version()) + ", but aipool.hpp has " +
+                                              std::to_string(AIP_ABI_GUARD()) + ", but aipool.hpp has " +
                                               std::to_string(AIP_ABI_VERSION) + "; load the library that it came with");
 }
 
@@ -62,6 +64,22 @@ result<Stats> read(Call call)
     aip_error failure{};
     if (call(&stats, sizeof stats, &failure) != AIP_OK) return to_error(failure);
     return stats;
+}
+
+/// Calls a function that copies text of any size out.
+template <class Call>
+result<std::string> read_text(Call call)
+{
+    std::string text(std::size_t{16} << 10, '\0');
+    for (;;) {
+        std::size_t needed = 0;
+        auto copied = run([&](auto error) { return call(text.data(), text.size(), &needed, error); });
+        const bool fits = needed <= text.size();
+        if (!copied && fits) return std::move(copied).error();
+        // The text may have grown again when it is asked for again.
+        text.resize(fits ? needed : needed + 1024);
+        if (fits) return text;
+    }
 }
 
 /// What a call that need not succeed said: with AIP_WOULD_BLOCK and AIP_END C writes no error.

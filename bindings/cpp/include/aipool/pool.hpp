@@ -95,18 +95,9 @@ public:
     /// The pool's numbers as Prometheus text (format 0.0.4). Since 0.1.
     result<std::string> metrics() const
     {
-        std::string text(std::size_t{16} << 10, '\0');
-        for (;;) {
-            std::size_t needed = 0;
-            auto copied = impl::run([&](auto error) {
-                return aip_pool_metrics(handle_.get(), text.data(), text.size(), &needed, error);
-            });
-            const bool fits = needed <= text.size();
-            if (!copied && fits) return std::move(copied).error();
-            // The text may have grown again when it is asked for again.
-            text.resize(fits ? needed : needed + 1024);
-            if (fits) return text;
-        }
+        return impl::read_text([&](auto text, auto cap, auto needed, auto error) {
+            return aip_pool_metrics(handle_.get(), text, cap, needed, error);
+        });
     }
 
     /// Reads the certificate files of this pool's sessions again, the system's roots too. Connections made from now on use
