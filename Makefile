@@ -1,5 +1,5 @@
 # The front door. Each target is a line or a script; make help lists them.
-.PHONY: help build demo test lint header bench nightly clean
+.PHONY: help build demo test lint install dist deb header bench nightly clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -10,29 +10,41 @@ build: ## the library as if installed, in target/stage
 	@scripts/stage
 
 demo: ## C, C++ and Go against a sandbox: streams of four AI providers, one token for 100 cold requests, reused connections
-	@scripts/setup rust cc c++ go
+	@scripts/setup rust cc c++ go pkg-config
 	@scripts/demo
 
 test: ## Rust, nginx and four more servers, C, C++, Go, the README's samples; STRICT=1 fails where a toolchain is missing
-	@scripts/setup rust cc c++ clang go
+	@scripts/setup rust cc c++ clang go pkg-config
 	@scripts/test
 
-lint: ## Rust: format, clippy, doc warnings; Go: format, and that its copy of the header is the same
-	@scripts/setup rust lint go
+lint: ## Rust: format, clippy, doc warnings; C: the accepted ABI; Go: format, and that its copy of the header is the same
+	@scripts/setup rust lint cc go abigail pkg-config
 	@scripts/lint
+
+install: ## installs library, headers, pkg-config and CMake files: PREFIX=/usr/local DESTDIR= LIBDIR=lib
+	@scripts/setup rust cc
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" scripts/install
+
+dist: ## archives to give away, with third-party notices, in target/packages
+	@scripts/setup rust cc python3
+	@scripts/dist
+
+deb: ## Debian packages, in target/packages
+	@scripts/setup rust cc python3 dpkg-dev
+	@scripts/deb
 
 header: ## accepts a changed C header: include/aipool.h and the Go module's copy
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
 
 bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.md and docs/bench; a missed count fails, a missed time does not
-	@scripts/setup rust cc curl valgrind strace go python3 venv node
+	@scripts/setup rust cc pkg-config curl valgrind strace go python3 venv node
 	@scripts/stage
 	@benches/run
 	@benches/publish
 
 nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
-	@scripts/setup rust cc c++ clang go curl valgrind strace python3 venv node
+	@scripts/setup rust cc c++ clang go pkg-config curl valgrind strace python3 venv node
 	@scripts/nightly
 	@$(MAKE) --no-print-directory bench STRICT=1
 

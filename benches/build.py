@@ -81,7 +81,7 @@ def c(name):
 def go():
     (OUT / "go-peers").unlink(missing_ok=True)
     flags = f"-L{OUT} -Wl,-rpath,{OUT}"
-    make("go", "-C", BENCHES / "peers/go", "build", "-o", OUT / "go-peers", ".", CGO_LDFLAGS=flags)
+    make("go", "-C", BENCHES / "peers/go", "build", "-o", OUT / "go-peers", ".", CGO_LDFLAGS=flags, PKG_CONFIG_PATH=str(ROOT / "target/stage/lib/pkgconfig"))
 
 
 def python():

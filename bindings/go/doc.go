@@ -61,9 +61,11 @@
 //
 // # Linking
 //
-// The package needs cgo and links libaipool.so. Where it is not in the linker's path, say where:
+// The package needs cgo and links libaipool.so, which pkg-config finds. Where the library is installed in a place of its own, say
+// where, for the build and for the loader:
 //
-//	CGO_LDFLAGS="-L$LIBDIR -Wl,-rpath,$LIBDIR" go build
+//	PKG_CONFIG_PATH=$LIBDIR/pkgconfig CGO_LDFLAGS="-Wl,-rpath,$LIBDIR" go build
 //
-// The build tag aipool_static links libaipool.a instead; aipool_noflags leaves all linker flags to CGO_LDFLAGS.
+// The build tag aipool_static links libaipool.a instead and asks no pkg-config: CGO_LDFLAGS=-L$LIBDIR tells where it is. The tag
+// aipool_noflags leaves all to CGO_LDFLAGS: "-L$LIBDIR -laipool".
 package aipool

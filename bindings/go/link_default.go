@@ -2,5 +2,5 @@
 
 package aipool
 
-// #cgo LDFLAGS: -laipool
+// #cgo pkg-config: aipool
 import "C"
