@@ -225,6 +225,16 @@ pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
     std::thread::Builder::new().name(name.into()).spawn(body)
 }
 
+/// Runs `body` on a thread of the library's own while this one waits for it.
+pub fn on_a_thread<T: Send>(name: &str, body: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let masked = AllSignalsBlocked::enter();
+        let spawned = std::thread::Builder::new().name(name.into()).spawn_scoped(scope, body)?;
+        drop(masked);
+        spawned.join().map_err(|_| io::Error::other("the thread panicked"))
+    })
+}
+
 struct AllSignalsBlocked {
     #[cfg(unix)]
     before: libc::sigset_t,
