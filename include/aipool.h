@@ -2324,7 +2324,7 @@ AIP_API void aip_pool_options_init(struct aip_pool_options *options, size_t size
 /**
  * Makes a pool. `options` may be NULL: all defaults.
  * The handle in `*pool` is the caller's until aip_pool_free(). Any thread.
- * AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started. Since 0.1.
+ * AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started or no descriptor is left. Since 0.1.
  */
 AIP_API
 int32_t aip_pool_new(const struct aip_pool_options *options,
@@ -2774,7 +2774,7 @@ int32_t aip_queue_fd(struct aip_queue *queue,
 /**
  * From now on eight bytes are written to `fd`, a pipe, socket or eventfd of yours, each time the queue stops being empty: for hosts
  * that cannot watch a descriptor of ours. Take until AIP_WOULD_BLOCK after each. It is duplicated, so yours may be closed at any
- * time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_UNSUPPORTED on Windows. Since 0.1.
+ * time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
  */
 AIP_API
 int32_t aip_queue_set_notify_fd(struct aip_queue *queue,
