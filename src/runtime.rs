@@ -57,7 +57,9 @@ impl Runtime {
     /// Starts the guard thread, which builds and owns the runtime, so that every thread below it takes no signals.
     pub fn start(threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Result<Runtime> {
         let (built, ready) = mpsc::sync_channel(1);
-        let spawned = sys::spawn_thread("aipool-guard", move || match build(threads) {
+        let mut builder = builder(threads);
+        let mut build = move || try_threads(threads).and_then(|()| builder.build());
+        let spawned = sys::spawn_thread("aipool-guard", move || match build() {
             Ok(tokio) => {
                 let runtime = Runtime(Arc::new(Shared::new(tokio, threads, sigpipe, driving)));
                 let guard = runtime.clone();
@@ -264,13 +266,15 @@ impl Wake for Alarm {
     }
 }
 
-fn build(threads: usize) -> io::Result<tokio::runtime::Runtime> {
-    try_threads(threads)?;
+/// Made by who calls: tokio asks the environment here, and on no other thread then.
+fn builder(threads: usize) -> Builder {
     let mut builder = match threads {
         0 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.worker_threads(threads.max(1)).thread_name("aipool-driver").enable_io().enable_time().build()
+    builder.worker_threads(threads.max(1)).thread_name("aipool-driver").thread_stack_size(sys::STACK);
+    builder.enable_io().enable_time();
+    builder
 }
 
 /// Whether so many threads can be had at once: where tokio cannot start one of its own it panics, and waits for the others for ever.
@@ -278,7 +282,7 @@ fn try_threads(count: usize) -> io::Result<()> {
     let hold = Mutex::new(());
     thread::scope(|scope| {
         let _held = lock(&hold);
-        let start = || thread::Builder::new().name("aipool-trial".into()).spawn_scoped(scope, || drop(lock(&hold)));
+        let start = || sys::thread("aipool-trial").spawn_scoped(scope, || drop(lock(&hold)));
         (0..count).try_for_each(|_| start().map(drop))
     })
 }

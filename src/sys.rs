@@ -219,17 +219,25 @@ impl NoSigpipe {
     }
 }
 
+/// Bytes of stack of the library's own threads.
+pub const STACK: usize = 2 << 20;
+
 /// Starts a thread of the library's own: it takes no signal from its first instruction on, and so do its children.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let _masked = AllSignalsBlocked::enter();
-    std::thread::Builder::new().name(name.into()).spawn(body)
+    thread(name).spawn(body)
+}
+
+/// Its stack is said, or std would ask the environment for RUST_MIN_STACK.
+pub fn thread(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.into()).stack_size(STACK)
 }
 
 /// Runs `body` on a thread of the library's own while this one waits for it.
 pub fn on_a_thread<T: Send>(name: &str, body: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let masked = AllSignalsBlocked::enter();
-        let spawned = std::thread::Builder::new().name(name.into()).spawn_scoped(scope, body)?;
+        let spawned = thread(name).spawn_scoped(scope, body)?;
         drop(masked);
         spawned.join().map_err(|_| io::Error::other("the thread panicked"))
     })
