@@ -17,6 +17,7 @@
 #include "sandbox.h"
 #include "streaming.h"
 
+/* However many there are, each has so long. */
 enum { CHILD_SECONDS = 60 };
 
 static int forks = 200;
@@ -260,8 +261,10 @@ static void beside_hammers(void (*body)(void), int times)
     answered = failed = 0;
     for (int i = 0; i < HAMMERS; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, hammers[i], pool), 0);
-    for (int i = 0; i < times; i++)
+    for (int i = 0; i < times; i++) {
+        alarm(CHILD_SECONDS);
         body();
+    }
     unsigned long before = answered;
     while (answered < before + 10)
         sched_yield();
@@ -304,6 +307,7 @@ static void fork_in_the_first_request(void)
 static void children_start_afresh_in_their_parents_first_request(void)
 {
     for (int i = 0; i < forks / 5; i++) {
+        alarm(CHILD_SECONDS);
         pid_t child = fork();
         if (child == 0) {
             alarm(CHILD_SECONDS);
