@@ -58,8 +58,8 @@ impl Runtime {
     pub fn start(threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Result<Runtime> {
         let (built, ready) = mpsc::sync_channel(1);
         let mut builder = builder(threads);
-        let mut build = move || try_threads(threads).and_then(|()| builder.build());
-        let spawned = sys::spawn_thread("aipool-guard", move || match build() {
+        let mut start = move || try_threads(threads).and_then(|()| builder.build());
+        let spawned = sys::spawn_thread("aipool-guard", move || match start() {
             Ok(tokio) => {
                 let runtime = Runtime(Arc::new(Shared::new(tokio, threads, sigpipe, driving)));
                 let guard = runtime.clone();
