@@ -90,7 +90,7 @@ impl Runtime {
 
     fn drive<F: Future>(&self, future: Pin<&mut F>) -> Result<F::Output> {
         self.inside(|tokio| {
-            let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSigpipe::enter);
+            let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSignal::of_pipes);
             let _seat = Seat::take(&self.0.wheel);
             tokio.block_on(future)
         })

@@ -205,11 +205,24 @@ static void with_a_disk_that_is_read_only(void)
     CHECK_CONTAINS(error.message, "/mnt/keys");
 }
 
+/* The default action of SIGXFSZ would end this process. */
+static void with_a_limit_on_files(void)
+{
+    char file[] = "/tmp/aipool-keys-XXXXXX";
+    struct rlimit none = {0, 0};
+    close(mkstemp(file));
+    aip_session_options options = logging_to(file);
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+    CHECK_EQ(aip_response_status(ask(session_with(new_pool(), sandbox_https(), &options), "/echo")), 200);
+    unlink(file);
+}
+
 /* What is no file is refused where it is named, before anything goes to it. */
 static void a_log_of_keys_never_costs_the_connection(void)
 {
     aip_session_options options = logging_to("/dev/full");
     check_session_refused(&options, AIP_INVALID_ARGUMENT, "key_log_file: /dev/full is no regular file");
+    CHECK_EQ(in_child(with_a_limit_on_files), 0);
     in_namespace("a_full_disk", with_a_full_disk);
     in_namespace("a_disk_that_is_read_only", with_a_disk_that_is_read_only);
 }
