@@ -137,7 +137,6 @@ static void proxies_are_read_when_a_session_is_made(void)
     options.proxy_mode = AIP_PROXY_ENVIRONMENT;
     start_recording();
     aip_session *session = session_with(pool, key, &options);
-    ask(session, "/echo");
     CHECK(check_read_only(of_proxies) > 0);
     start_recording();
     for (int i = 0; i < 3; i++)
@@ -163,10 +162,43 @@ static void where_the_roots_are_is_read_with_them(void)
     CHECK(check_read_only(of_roots) > 0);
 }
 
+static void over_reqwest_no_more_is_read(void)
+{
+    aip_pool *pool = new_pool();
+    const char *key = sandbox_http();
+    aip_session_options options = session_options();
+    options.transport = AIP_TRANSPORT_REQWEST;
+    start_recording();
+    aip_session *session = session_with(pool, key, &options);
+    check_read_only(of_runtimes);
+    start_recording();
+    ask(session, "/echo");
+    CHECK_EQ(check_read_only(nothing), 0);
+}
+
+static void a_client_reads_its_providers_names(void)
+{
+    static const char *const of_openai[] = {"OPENAI_API_KEY",      "OPENAI_BASE_URL",   "OPENAI_API_BASE", "OPENAI_ORG_ID",
+                                            "OPENAI_ORGANIZATION", "OPENAI_PROJECT_ID", "OPENAI_MODEL",    NULL};
+    aip_pool *pool = new_pool();
+    aip_client_options options;
+    aip_client_options_init(&options, sizeof options);
+    options.kind = AIP_CLIENT_OPENAI;
+    start_recording();
+    new_client(pool, &options);
+    CHECK_EQ(check_read_only(nothing), 0);
+    options.flags = AIP_CLIENT_FROM_ENVIRONMENT;
+    start_recording();
+    new_client(pool, &options);
+    CHECK(check_read_only(of_openai) > 0);
+}
+
 static const test tests[] = {
     {"a_session_that_is_told_all_reads_nothing", a_session_that_is_told_all_reads_nothing},
     {"proxies_are_read_when_a_session_is_made", proxies_are_read_when_a_session_is_made},
     {"where_the_roots_are_is_read_with_them", where_the_roots_are_is_read_with_them},
+    {"over_reqwest_no_more_is_read", over_reqwest_no_more_is_read},
+    {"a_client_reads_its_providers_names", a_client_reads_its_providers_names},
 };
 
 int main(int argc, char **argv)
