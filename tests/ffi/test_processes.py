@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import multiprocessing
+import os
 import threading
 import unittest
 
@@ -106,6 +107,27 @@ class Processes(unittest.TestCase):
             self.in_children(in_the_global_pool, busy.pool)
         self.assertEqual(asyncio.run(use(aipool.get_global_pool())), ALL)
         asyncio.run(aipool.close_global_pool())
+
+    def test_a_lock_held_at_the_fork_holds_no_child_up(self):
+        async def ask():
+            async with session.get("/echo"):
+                return None
+
+        def refused():
+            try:
+                asyncio.run(ask())
+            except aipool.Error as error:
+                os._exit(0 if error.status == Status.INVALID_HANDLE else 1)
+
+        pool = ConnectionPool()
+        session = asyncio.run(pool.get_session(HTTP))
+        process = FORK.Process(target=refused, daemon=True)
+        with pool._lock:
+            process.start()
+        process.join(20)
+        self.assertEqual(process.exitcode, 0)
+        asyncio.run(pool.close())
+        del session, pool, ask, refused
 
     def test_a_fork_in_a_coroutine_leaves_its_loop_alone(self):
         async def talk():
