@@ -15,7 +15,8 @@
  *   _init function. drain_ms and timeout_ms arguments are literal: 0 waits not at all.
  * Threads: any function from any thread, many at once. The thread that waits drives the I/O. No signal is raised on it,
  *   its cancellation waits until the call returns, and library threads take no signals. Nothing but aip_cancel_fire() and
- *   aip_queue_wake() may be called in a signal handler; never longjmp out of a call.
+ *   aip_queue_wake() may be called in a signal handler; never longjmp out of a call. 128 KiB of stack are enough for any call,
+ *   and exit handlers and destructors of threads may make them. docs/process.md tells more.
  * Fork: the child starts afresh; handles from before are AIP_INVALID_HANDLE there, new pools work, inherited sockets stay
  *   open until exec or exit.
  * Every wait has a bound unless you switch it off. No panic leaves the library (AIP_PANIC).

@@ -1,11 +1,12 @@
 //! One pool's runtime: threads enter it to wait, and drive it meanwhile; tasks are spawned on it. Who drives is `wheel`'s matter.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
@@ -13,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cancel::{self, Cancel};
 use crate::error::{Delivery, Detail, Error, Result, Status};
+use crate::lock::lock;
 use crate::stats::Driving;
 use crate::sys;
 use crate::wheel::{Passenger, Seat, Wheel};
@@ -55,7 +57,9 @@ impl Runtime {
     /// Starts the guard thread, which builds and owns the runtime, so that every thread below it takes no signals.
     pub fn start(threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Result<Runtime> {
         let (built, ready) = mpsc::sync_channel(1);
-        let spawned = sys::spawn_thread("aipool-guard", move || match build(threads) {
+        let mut builder = builder(threads);
+        let mut start = move || try_threads(threads).and_then(|()| builder.build());
+        let spawned = sys::spawn_thread("aipool-guard", move || match start() {
             Ok(tokio) => {
                 let runtime = Runtime(Arc::new(Shared::new(tokio, threads, sigpipe, driving)));
                 let guard = runtime.clone();
@@ -64,19 +68,29 @@ impl Runtime {
             }
             Err(error) => drop(built.send(Err(error))),
         });
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             Error::new(Status::System, format!("pool: cannot start its runtime: {error}")).os_error(&error)
         };
         spawned.map_err(failed)?;
-        ready.recv().map_err(|_| failed(std::io::Error::other("the guard thread ended")))?.map_err(failed)
+        ready.recv().map_err(|_| failed(io::Error::other("the guard thread ended")))?.map_err(failed)
     }
 
     /// Runs `future` to its end on this thread, which drives the I/O meanwhile.
-    pub fn wait<F: Future>(&self, future: F) -> Result<F::Output> {
+    pub fn wait<F: Future<Output: Send> + Send>(&self, future: F) -> Result<F::Output> {
         // Moved once here, not at each step below.
         let future = std::pin::pin!(future);
+        if !locals_are_gone() {
+            return self.drive(future);
+        }
+        sys::on_a_thread("aipool-late", || self.drive(future)).map_err(|error| {
+            Error::new(Status::System, format!("thread: ends, and there is no other to wait in its place: {error}"))
+                .os_error(&error)
+        })?
+    }
+
+    fn drive<F: Future>(&self, future: Pin<&mut F>) -> Result<F::Output> {
         self.inside(|tokio| {
-            let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSigpipe::enter);
+            let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSignal::of_pipes);
             let _seat = Seat::take(&self.0.wheel);
             tokio.block_on(future)
         })
@@ -84,7 +98,10 @@ impl Runtime {
 
     /// As `wait`, for `limit` at most: `None` where that ran out. Also while the runtime ends: then the guard drives what is on
     /// board, and this thread only sleeps.
-    pub fn wait_at_most<F: Future>(&self, future: F, limit: Duration) -> Result<Option<F::Output>> {
+    pub fn wait_at_most<F>(&self, future: F, limit: Duration) -> Result<Option<F::Output>>
+    where
+        F: Future<Output: Send> + Send,
+    {
         let mut future = std::pin::pin!(future);
         let deadline = Instant::now() + limit;
         let waited = self.wait(async { tokio::time::timeout(limit, future.as_mut()).await.ok() });
@@ -208,32 +225,66 @@ impl Runtime {
     }
 }
 
+/// Whether this thread is in its last destructors, or its process in exit handlers: then tokio has no place on it.
+fn locals_are_gone() -> bool {
+    Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed())
+}
+
 /// Polls `future` whenever it is woken, for `limit` at most: drives nothing.
 pub fn sleep_at_most<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
     let (mut future, deadline) = (std::pin::pin!(future), Instant::now() + limit);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(alarm.clone());
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
         let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        thread::park_timeout(left);
+        alarm.sleep_at_most(left);
     }
 }
 
-fn build(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+/// Wakes a thread that may have lost its locals, which parking needs.
+#[derive(Default)]
+struct Alarm {
+    rung: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Alarm {
+    fn sleep_at_most(&self, limit: Duration) {
+        let slept = self.woken.wait_timeout_while(lock(&self.rung), limit, |rung| !*rung);
+        *slept.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.rung) = true;
+        self.woken.notify_one();
+    }
+}
+
+/// Made by who calls: tokio asks the environment here, and on no other thread then.
+fn builder(threads: usize) -> Builder {
     let mut builder = match threads {
         0 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.worker_threads(threads.max(1)).thread_name("aipool-driver").enable_io().enable_time().build()
+    builder.worker_threads(threads.max(1)).thread_name("aipool-driver").thread_stack_size(sys::STACK);
+    builder.enable_io().enable_time();
+    builder
+}
+
+/// Whether so many threads can be had at once: where tokio cannot start one of its own it panics, and waits for the others for ever.
+fn try_threads(count: usize) -> io::Result<()> {
+    let hold = Mutex::new(());
+    thread::scope(|scope| {
+        let _held = lock(&hold);
+        let start = || sys::thread("aipool-trial").spawn_scoped(scope, || drop(lock(&hold)));
+        (0..count).try_for_each(|_| start().map(drop))
+    })
 }
 
 /// An operation with its place on board, which it leaves at its end.

@@ -51,9 +51,7 @@ impl Signal {
         self.theirs = match descriptor {
             None => None,
             Some(descriptor) => {
-                let theirs = descriptor.try_clone_to_owned().map_err(|error| {
-                    Error::invalid("fd", format_args!("cannot be used ({error}); pass an open pipe, socket or eventfd"))
-                })?;
+                let theirs = descriptor.try_clone_to_owned().map_err(|error| not_usable(&error))?;
                 if self.shows {
                     sys::write_wake(theirs.as_fd());
                 }
@@ -62,6 +60,14 @@ impl Signal {
         };
         Ok(())
     }
+}
+
+#[cfg(unix)]
+fn not_usable(error: &std::io::Error) -> Error {
+    if sys::is_shortage(error) {
+        return no_descriptor(error);
+    }
+    Error::invalid("fd", format_args!("cannot be used ({error}); pass an open pipe, socket or eventfd"))
 }
 
 #[cfg(unix)]

@@ -151,55 +151,65 @@ impl Uncancellable {
     }
 }
 
-/// While this lives, a write to a closed socket raises no signal on the calling thread.
-///
-/// Rust's own socket writes pass `MSG_NOSIGNAL`, but vectored ones (`writev`) cannot; so SIGPIPE is blocked and, if one
-/// came, taken away before the mask is restored. Apple's sockets carry `SO_NOSIGPIPE` and need nothing.
-pub struct NoSigpipe {
+/// While this lives, one kind of write raises no signal on the calling thread: it is blocked and, if it came, taken away before
+/// the mask is restored. Apple has no way to take it: its sockets carry `SO_NOSIGPIPE`.
+pub struct NoSignal {
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    signal: libc::c_int,
     #[cfg(all(unix, not(target_vendor = "apple")))]
     before: Option<libc::sigset_t>,
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-impl NoSigpipe {
-    pub fn enter() -> Self {
-        let pipe = sigpipe_set();
+impl NoSignal {
+    /// For writes to closed sockets that cannot pass `MSG_NOSIGNAL`: vectored ones (`writev`), and those to pipes.
+    pub fn of_pipes() -> Self {
+        NoSignal::enter(libc::SIGPIPE)
+    }
+
+    /// For writes to files, which may be over the host's limit (RLIMIT_FSIZE).
+    pub fn of_files() -> Self {
+        NoSignal::enter(libc::SIGXFSZ)
+    }
+
+    fn enter(signal: libc::c_int) -> Self {
+        let only = set_of(signal);
         let mut before = empty_set();
         // SAFETY: both sets are initialised; the call touches this thread's mask only.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before) };
-        // SAFETY: as above. A host that blocks SIGPIPE itself may have one pending that is its own.
-        let hosts_own = unsafe { libc::sigismember(&raw const before, libc::SIGPIPE) } == 1 && sigpipe_pending();
-        NoSigpipe { before: (!hosts_own).then_some(before) }
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const only, &raw mut before) };
+        // SAFETY: as above. A host that blocks the signal itself may have one pending that is its own.
+        let hosts_own = unsafe { libc::sigismember(&raw const before, signal) } == 1 && is_pending(signal);
+        NoSignal { signal, before: (!hosts_own).then_some(before) }
     }
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-impl Drop for NoSigpipe {
+impl Drop for NoSignal {
     fn drop(&mut self) {
         let Some(before) = &self.before else { return };
-        let pipe = sigpipe_set();
+        let only = set_of(self.signal);
         let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: initialised sets and a zero timeout: takes a pending SIGPIPE or returns at once.
+        // SAFETY: initialised sets and a zero timeout: takes a pending signal or returns at once.
         unsafe {
-            while libc::sigtimedwait(&raw const pipe, ptr::null_mut(), &raw const at_once) == libc::SIGPIPE {}
+            while libc::sigtimedwait(&raw const only, ptr::null_mut(), &raw const at_once) == self.signal {}
             libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut());
         }
     }
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn sigpipe_set() -> libc::sigset_t {
+fn set_of(signal: libc::c_int) -> libc::sigset_t {
     let mut set = empty_set();
     // SAFETY: the set is initialised.
-    unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
+    unsafe { libc::sigaddset(&raw mut set, signal) };
     set
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn sigpipe_pending() -> bool {
+fn is_pending(signal: libc::c_int) -> bool {
     let mut pending = empty_set();
     // SAFETY: the set is initialised.
-    unsafe { libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
+    unsafe { libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, signal) == 1 }
 }
 
 #[cfg(unix)]
@@ -213,16 +223,38 @@ fn empty_set() -> libc::sigset_t {
 }
 
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
-impl NoSigpipe {
-    pub fn enter() -> Self {
-        NoSigpipe {}
+impl NoSignal {
+    pub fn of_pipes() -> Self {
+        NoSignal {}
+    }
+
+    pub fn of_files() -> Self {
+        NoSignal {}
     }
 }
+
+/// Bytes of stack of the library's own threads.
+pub const STACK: usize = 2 << 20;
 
 /// Starts a thread of the library's own: it takes no signal from its first instruction on, and so do its children.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let _masked = AllSignalsBlocked::enter();
-    std::thread::Builder::new().name(name.into()).spawn(body)
+    thread(name).spawn(body)
+}
+
+/// Its stack is said, or std would ask the environment for RUST_MIN_STACK.
+pub fn thread(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.into()).stack_size(STACK)
+}
+
+/// Runs `body` on a thread of the library's own while this one waits for it.
+pub fn on_a_thread<T: Send>(name: &str, body: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let masked = AllSignalsBlocked::enter();
+        let spawned = thread(name).spawn_scoped(scope, body)?;
+        drop(masked);
+        spawned.join().map_err(|_| io::Error::other("the thread panicked"))
+    })
 }
 
 struct AllSignalsBlocked {
@@ -386,7 +418,7 @@ impl Bell {
 #[cfg(unix)]
 pub fn write_wake(descriptor: std::os::fd::BorrowedFd<'_>) {
     use std::os::fd::AsRawFd;
-    let _quiet = NoSigpipe::enter();
+    let _quiet = NoSignal::of_pipes();
     let mut poll = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     let one = 1u64.to_ne_bytes();
     // SAFETY: one pollfd of ours; eight bytes of ours to an open descriptor.

@@ -15,7 +15,8 @@
  *   _init function. drain_ms and timeout_ms arguments are literal: 0 waits not at all.
  * Threads: any function from any thread, many at once. The thread that waits drives the I/O. No signal is raised on it,
  *   its cancellation waits until the call returns, and library threads take no signals. Nothing but aip_cancel_fire() and
- *   aip_queue_wake() may be called in a signal handler; never longjmp out of a call.
+ *   aip_queue_wake() may be called in a signal handler; never longjmp out of a call. 128 KiB of stack are enough for any call,
+ *   and exit handlers and destructors of threads may make them. docs/process.md tells more.
  * Fork: the child starts afresh; handles from before are AIP_INVALID_HANDLE there, new pools work, inherited sockets stay
  *   open until exec or exit.
  * Every wait has a bound unless you switch it off. No panic leaves the library (AIP_PANIC).
@@ -2334,7 +2335,7 @@ AIP_API void aip_pool_options_init(struct aip_pool_options *options, size_t size
 /**
  * Makes a pool. `options` may be NULL: all defaults.
  * The handle in `*pool` is the caller's until aip_pool_free(). Any thread.
- * AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started. Since 0.1.
+ * AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started or no descriptor is left. Since 0.1.
  */
 AIP_API
 int32_t aip_pool_new(const struct aip_pool_options *options,
@@ -2784,7 +2785,7 @@ int32_t aip_queue_fd(struct aip_queue *queue,
 /**
  * From now on eight bytes are written to `fd`, a pipe, socket or eventfd of yours, each time the queue stops being empty: for hosts
  * that cannot watch a descriptor of ours. Take until AIP_WOULD_BLOCK after each. It is duplicated, so yours may be closed at any
- * time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_UNSUPPORTED on Windows. Since 0.1.
+ * time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
  */
 AIP_API
 int32_t aip_queue_set_notify_fd(struct aip_queue *queue,

@@ -1097,6 +1097,7 @@ class ConnectionPool:
         self._own(_made(_lib.pool_new, byref(structure)))
 
     def _own(self, handle):
+        _pools.add(self)
         self._handle = handle
         self._channels = weakref.WeakValueDictionary()  # by id of their loops, which alone keep them
         self._sessions = weakref.WeakValueDictionary()
@@ -1208,6 +1209,7 @@ def _free_pool(handle, channels):
         channel.let_go()
 
 
+_pools = weakref.WeakSet()
 _global_pool = None
 _global_lock = threading.Lock()
 
@@ -1615,6 +1617,8 @@ def _after_fork():
     """The child's handles are void, and a lock may be held by a thread it does not have."""
     global _global_pool, _global_lock
     _global_pool, _global_lock = None, threading.Lock()
+    for pool in list(_pools):
+        pool._lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

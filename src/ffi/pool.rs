@@ -102,7 +102,7 @@ pub unsafe extern "C" fn aip_pool_options_init(options: *mut aip_pool_options, s
 
 /// Makes a pool. `options` may be NULL: all defaults.
 /// The handle in `*pool` is the caller's until aip_pool_free(). Any thread.
-/// AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started. Since 0.1.
+/// AIP_INVALID_ARGUMENT names a wrong field; AIP_UNSUPPORTED; AIP_SYSTEM when no thread can be started or no descriptor is left. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_pool_new(
     options: *const aip_pool_options,

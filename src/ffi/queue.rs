@@ -120,7 +120,7 @@ pub unsafe extern "C" fn aip_queue_fd(queue: *mut aip_queue, fd: *mut i32, error
 
 /// From now on eight bytes are written to `fd`, a pipe, socket or eventfd of yours, each time the queue stops being empty: for hosts
 /// that cannot watch a descriptor of ours. Take until AIP_WOULD_BLOCK after each. It is duplicated, so yours may be closed at any
-/// time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_UNSUPPORTED on Windows. Since 0.1.
+/// time; a full one is left alone. -1 ends it. Any thread. AIP_INVALID_ARGUMENT; AIP_SYSTEM; AIP_UNSUPPORTED on Windows. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_queue_set_notify_fd(queue: *mut aip_queue, fd: i32, error: *mut aip_error) -> i32 {
     guard(error, || notify(&*handle::get(queue)?, fd))

@@ -151,7 +151,7 @@ impl SessionHandle {
     /// Lets a stream's task begin, and waits for its head.
     pub(super) fn headed(
         &self,
-        begin: impl FnOnce(),
+        begin: impl FnOnce() + Send,
         told: oneshot::Receiver<std::result::Result<Response, Failure>>,
         interrupt: Option<&Hold>,
         pipe: Arc<Pipe>,

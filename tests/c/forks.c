@@ -11,11 +11,14 @@
 
 #include "belongings.h"
 #include "calls.h"
+#include "clients.h"
 #include "handles.h"
 #include "harness.h"
 #include "sandbox.h"
+#include "streaming.h"
 
-enum { HAMMERS = 3, CHILD_SECONDS = 20 };
+/* However many there are, each has so long. */
+enum { CHILD_SECONDS = 60 };
 
 static int forks = 200;
 static atomic_bool stop;
@@ -58,6 +61,93 @@ static void *hammer_new_pools(void *unused)
     return unused;
 }
 
+static void count_answer(int32_t status, int32_t wanted)
+{
+    atomic_fetch_add(status == wanted ? &answered : &failed, 1);
+}
+
+static void *hammer_streams(void *pool)
+{
+    aip_request words = chat("one two three", NULL);
+    aip_session *session = NULL;
+    aip_pool_get_session(pool, sandbox_http(), AIP_NUL_TERMINATED, NULL, &session, NULL);
+    while (!stop) {
+        aip_response *stream = NULL;
+        char text[4000];
+        size_t length;
+        int32_t status = aip_session_request(session, &words, &stream, NULL);
+        count_answer(status == AIP_OK ? read_all(stream, text, sizeof text, &length) : status, AIP_END);
+        aip_response_free(stream);
+    }
+    aip_session_free(session);
+    return NULL;
+}
+
+static void *hammer_a_queue(void *pool)
+{
+    enum { AT_ONCE = 8 };
+    aip_queue *queue = NULL;
+    aip_session *session = NULL;
+    aip_request request = get_of("/bytes/100");
+    aip_queue_new(pool, &queue, NULL);
+    aip_pool_get_session(pool, sandbox_http(), AIP_NUL_TERMINATED, NULL, &session, NULL);
+    while (!stop) {
+        for (uint64_t tag = 1; tag <= AT_ONCE; tag++)
+            aip_session_submit(session, &request, queue, tag, NULL);
+        for (int i = 0; i < AT_ONCE; i++) {
+            aip_completion completion = {.status = -1};
+            size_t count = 0;
+            int32_t status = aip_queue_next(queue, &completion, 1, PATIENCE_MS, &count, NULL);
+            count_answer(status == AIP_OK ? completion.status : status, AIP_OK);
+            aip_response_free(completion.response);
+        }
+    }
+    aip_session_free(session);
+    aip_queue_free(queue);
+    return NULL;
+}
+
+static listener provider;
+static char provider_url[80];
+
+static void *hammer_clients(void *pool)
+{
+    while (!stop) {
+        aip_client *client = NULL;
+        aip_response *response = NULL;
+        aip_client_options options;
+        aip_client_options_init(&options, sizeof options);
+        options.kind = AIP_CLIENT_OPENAI;
+        SET_TEXT(options, base_url, provider_url);
+        SET_TEXT(options, api_key, "sk-planted");
+        SET_TEXT(options, model, "sandbox-1");
+        aip_client_new(pool, &options, &client, NULL);
+        count_answer(aip_client_generate(client, "hi", 2, NULL, &response, NULL), AIP_OK);
+        aip_response_free(response);
+        aip_client_free(client);
+    }
+    return NULL;
+}
+
+/* The system's roots are read again all the time. */
+static void *hammer_roots(void *unused)
+{
+    while (!stop) {
+        aip_pool *pool = NULL;
+        aip_pool_new(NULL, &pool, NULL);
+        use(pool, sandbox_https(), NULL);
+        count_answer(aip_pool_reload_tls(pool, NULL), AIP_OK);
+        aip_pool_free(pool);
+    }
+    return unused;
+}
+
+static void *(*const hammers[])(void *) = {
+    hammer_new_pools, hammer_a_shared_pool, hammer_a_shared_pool, hammer_streams, hammer_a_queue, hammer_clients,
+    hammer_roots,
+};
+enum { HAMMERS = sizeof hammers / sizeof hammers[0] };
+
 /* What the parent holds while it forks. */
 static struct {
     aip_pool *pool;
@@ -82,6 +172,24 @@ static void check_inherited_are_refused(void)
     check_refused_everywhere(held.cancel);
 }
 
+/* Names, streams, queues and clients. */
+static void check_talks(void)
+{
+    char name[80], text[4000];
+    size_t length;
+    aip_request words = chat("one two three", NULL), echo = get_of("/echo");
+    snprintf(name, sizeof name, "http://localhost%s", strrchr(sandbox_http(), ':'));
+    CHECK_EQ(aip_response_status(ask(session_of(held.pool, name), "/echo")), 200);
+    CHECK_STATUS(read_all(ask_with(held.session, &words), text, sizeof text, &length), AIP_END);
+    aip_queue *queue = new_queue(held.pool);
+    submit(held.session, &echo, queue, 1);
+    CHECK_STATUS(next_of(queue, AIP_COMPLETION_DONE, 1).status, AIP_OK);
+    aip_client_options options = client_options(&provider);
+    aip_call call = call_of("hi", NULL);
+    answer_to(new_client(held.pool, &options), &call);
+    CHECK_EQ(aip_response_status(ask(session_of(held.pool, sandbox_https()), "/echo")), 200);
+}
+
 /* A child's life: nothing inherited works, everything new does. */
 static void live_as_child(void)
 {
@@ -91,7 +199,10 @@ static void live_as_child(void)
     hold_one_of_each();
     CHECK_EQ(aip_response_status(held.response), 200);
     CHECK_EQ(live_handles(), 4);
+    check_talks();
     aip_session_options trusted = trusting();
+    trusted.partition = "trusted";
+    trusted.partition_len = AIP_NUL_TERMINATED;
     CHECK_EQ(aip_response_status(ask(session_with(held.pool, sandbox_https(), &trusted), "/echo")), 200);
     free_belongings();
     CHECK_EQ(live_handles(), 0);
@@ -149,9 +260,11 @@ static void beside_hammers(void (*body)(void), int times)
     stop = false;
     answered = failed = 0;
     for (int i = 0; i < HAMMERS; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, i == 0 ? hammer_new_pools : hammer_a_shared_pool, pool), 0);
-    for (int i = 0; i < times; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, hammers[i], pool), 0);
+    for (int i = 0; i < times; i++) {
+        alarm(CHILD_SECONDS);
         body();
+    }
     unsigned long before = answered;
     while (answered < before + 10)
         sched_yield();
@@ -160,6 +273,49 @@ static void beside_hammers(void (*body)(void), int times)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK_EQ(failed, 0);
     CHECK_EQ(aip_response_status(ask(held.session, "/echo")), 200);
+}
+
+/* In a child, whose first request to https is under way while it forks: the roots are read once a process, just then. */
+static void *ask_for_the_first_time(void *pool)
+{
+    use(pool, sandbox_https(), NULL);
+    return NULL;
+}
+
+static void fork_in_the_first_request(void)
+{
+    enum { AT_ONCE = 2, GRANDCHILDREN = 3 };
+    pthread_t threads[AT_ONCE];
+    aip_pool *pool = new_pool();
+    answered = failed = 0;
+    for (int i = 0; i < AT_ONCE; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, ask_for_the_first_time, pool), 0);
+    for (int i = 0; i < GRANDCHILDREN; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(CHILD_SECONDS);
+            CHECK_EQ(aip_response_status(ask(session_of(new_pool(), sandbox_https()), "/echo")), 200);
+            _exit(0);
+        }
+        check_ended_well(child);
+    }
+    for (int i = 0; i < AT_ONCE; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(answered, AT_ONCE);
+}
+
+static void children_start_afresh_in_their_parents_first_request(void)
+{
+    for (int i = 0; i < forks / 5; i++) {
+        alarm(CHILD_SECONDS);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(CHILD_SECONDS);
+            fork_in_the_first_request();
+            _exit(0);
+        }
+        check_ended_well(child);
+    }
 }
 
 static void children_start_afresh(void)
@@ -191,8 +347,33 @@ static int list_descriptors(void)
     return found;
 }
 
+static char roots[] = "/tmp/aipool-roots-XXXXXX";
+
+static void append(FILE *to, const char *path)
+{
+    int byte;
+    FILE *from = fopen(path, "r");
+    while (from != NULL && (byte = getc(from)) != EOF)
+        putc(byte, to);
+    if (from != NULL)
+        fclose(from);
+}
+
+/* The system trusts the sandbox's CA too, beside all that it has: reading takes a while, in which there are forks. */
+static void trust_the_sandbox(void)
+{
+    FILE *file = fdopen(mkstemp(roots), "w");
+    if (file == NULL)
+        exit(2);
+    append(file, sandbox_ca_pem());
+    append(file, "/etc/ssl/certs/ca-certificates.crt");
+    fclose(file);
+    setenv("SSL_CERT_FILE", roots, 1);
+}
+
 static const test tests[] = {
     {"children_start_afresh", children_start_afresh},
+    {"children_start_afresh_in_their_parents_first_request", children_start_afresh_in_their_parents_first_request},
     {"grandchildren_start_afresh", grandchildren_start_afresh},
     {"other_programs_inherit_no_descriptors", other_programs_inherit_no_descriptors},
 };
@@ -203,5 +384,10 @@ int main(int argc, char **argv)
         return list_descriptors();
     if (argc > 1)
         forks = atoi(argv[1]);
-    return run_tests(TESTS_IN(tests), 1, argv);
+    trust_the_sandbox();
+    provider = fresh_listener();
+    snprintf(provider_url, sizeof provider_url, "%s/v1", provider.http);
+    int ended = run_tests(TESTS_IN(tests), 1, argv);
+    unlink(roots);
+    return ended;
 }

@@ -8,10 +8,14 @@
 
 #include "belongings.h"
 #include "calls.h"
+#include "clients.h"
 #include "harness.h"
 #include "sandbox.h"
 
 enum { PROMISED_KIB = 128, STEP_KIB = 4 };
+
+static listener provider;
+static char base_url[80];
 
 static int32_t request(aip_pool *pool, const char *key, const char *url)
 {
@@ -27,21 +31,67 @@ static int32_t request(aip_pool *pool, const char *key, const char *url)
     return status;
 }
 
-/* Plain, secure and compressed, each from cold, all on this thread: the first failure. */
+/* All deltas of a stream: the first failure. */
+static int32_t hear_all(aip_response *response)
+{
+    aip_delta delta;
+    int32_t status;
+    while ((status = aip_response_next_delta(response, 10000, &delta, &error)) == AIP_OK)
+        ;
+    return status == AIP_END ? AIP_OK : status;
+}
+
+/* One call of a client's, whole or streamed, and what it says. */
+static int32_t talk(aip_client *client, uint32_t flags)
+{
+    aip_call call;
+    aip_reply reply;
+    aip_response *response = NULL;
+    aip_call_init(&call, sizeof call);
+    SET_TEXT(call, prompt, "one two three");
+    call.flags = flags;
+    int32_t status = aip_client_call(client, &call, &response, &error);
+    if (status == AIP_OK)
+        status = flags == AIP_CALL_STREAM ? hear_all(response)
+                                          : aip_response_reply(response, &reply, sizeof reply, &error);
+    aip_response_free(response);
+    return status;
+}
+
+static int32_t clients(aip_pool *pool)
+{
+    aip_client *client = NULL;
+    aip_client_options options;
+    aip_client_options_init(&options, sizeof options);
+    options.kind = AIP_CLIENT_OPENAI;
+    SET_TEXT(options, base_url, base_url);
+    SET_TEXT(options, api_key, "sk-planted");
+    SET_TEXT(options, model, "sandbox-1");
+    int32_t status = aip_client_new(pool, &options, &client, &error);
+    if (status == AIP_OK)
+        status = talk(client, 0);
+    if (status == AIP_OK)
+        status = talk(client, AIP_CALL_STREAM);
+    aip_client_free(client);
+    return status;
+}
+
+/* Plain, secure and compressed, and a client's calls, each from cold, all on this thread: the first failure. */
 static void *requests(void *result)
 {
+    static const struct {
+        const char *(*key)(void);
+        const char *url;
+    } all[] = {
+        {sandbox_http, "/echo"},       {sandbox_https, "/echo"},       {sandbox_http, "/encoded/gzip"},
+        {sandbox_https, "/encoded/br"}, {sandbox_http, "/encoded/zstd"},
+    };
     aip_pool *pool = NULL;
     int32_t status = aip_pool_new(NULL, &pool, &error);
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && status == AIP_OK; i++)
+        status = request(pool, all[i].key(), all[i].url);
     if (status == AIP_OK)
-        status = request(pool, sandbox_http(), "/echo");
-    if (status == AIP_OK)
-        status = request(pool, sandbox_https(), "/echo");
-    if (status == AIP_OK)
-        status = request(pool, sandbox_http(), "/encoded/gzip");
-    if (status == AIP_OK)
-        status = request(pool, sandbox_https(), "/encoded/br");
-    if (status == AIP_OK)
-        status = request(pool, sandbox_http(), "/encoded/zstd");
+        status = clients(pool);
     aip_pool_free(pool);
     *(int32_t *)result = status;
     return NULL;
@@ -74,7 +124,7 @@ static int works_on_a_stack_of(size_t kib)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void requests_work_on_128_kib(void)
+static void requests_and_clients_work_on_128_kib(void)
 {
     run_on_a_stack_of(PROMISED_KIB);
 }
@@ -89,11 +139,13 @@ static void floor_is_below_the_promise(void)
 }
 
 static const test tests[] = {
-    {"requests_work_on_128_kib", requests_work_on_128_kib},
+    {"requests_and_clients_work_on_128_kib", requests_and_clients_work_on_128_kib},
     {"floor_is_below_the_promise", floor_is_below_the_promise},
 };
 
 int main(int argc, char **argv)
 {
+    provider = fresh_listener();
+    snprintf(base_url, sizeof base_url, "%s/v1", provider.http);
     return run_tests(TESTS_IN(tests), argc, argv);
 }

@@ -71,18 +71,18 @@ impl Rig {
     }
 
     /// Drives until `future` ends, which it does soon.
-    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+    pub fn wait<F: Future<Output: Send> + Send>(&self, future: F) -> F::Output {
         let ended = self.runtime.wait(async { tokio::time::timeout(PATIENCE, future).await }).unwrap();
         ended.unwrap_or_else(|_| panic!("waited in vain; {:?}", self.stats()))
     }
 
     /// Drives until `future` ends, however much it does.
-    pub fn work<F: Future>(&self, future: F) -> F::Output {
+    pub fn work<F: Future<Output: Send> + Send>(&self, future: F) -> F::Output {
         self.runtime.wait(future).unwrap()
     }
 
     /// Drives until `reached` is true.
-    pub fn until(&self, what: &str, reached: impl Fn() -> bool) {
+    pub fn until(&self, what: &str, reached: impl Fn() -> bool + Sync) {
         let begun = Instant::now();
         self.wait(async {
             while !reached() {

@@ -5,11 +5,12 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <thread>
 
 extern "C" int host_calls;
 int call_host_names();
 
-/// Destroyed after main, in reverse: session, then pool, then the check.
+/// Destroyed after main, in reverse: the last word over the session, then session, pool and the check.
 static struct last_look {
     ~last_look()
     {
@@ -23,6 +24,20 @@ static struct last_look {
 } last_look;
 static std::optional<aipool::pool> pool;
 static std::optional<aipool::session> session;
+static struct last_word {
+    ~last_word()
+    {
+        if (!session || session->get("/echo").value().status() != 200) std::_Exit(EXIT_FAILURE);
+    }
+} last_word;
+/// Of a thread: destroyed when those of the library are gone.
+static thread_local struct last_thread_word {
+    bool asks = false;
+    ~last_thread_word()
+    {
+        if (asks && !session->get("/echo")) std::_Exit(EXIT_FAILURE);
+    }
+} last_thread_word;
 
 int main()
 {
@@ -31,6 +46,10 @@ int main()
     pool = aipool::pool::open().value();
     session = pool->get_session(base).value();
     if (session->get("/echo").value().status() != 200) return EXIT_FAILURE;
+    std::thread([] {
+        last_thread_word.asks = true;
+        if (!session->get("/echo")) std::_Exit(EXIT_FAILURE);
+    }).join();
     if (host_calls != 0 || call_host_names() != 10 || host_calls != 4) return EXIT_FAILURE;
     return EXIT_SUCCESS;
 }

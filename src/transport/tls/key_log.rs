@@ -8,6 +8,7 @@ use rustls::KeyLog;
 
 use super::given::unusable;
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Lines in the NSS format, which Wireshark reads.
 #[derive(Debug)]
@@ -35,7 +36,8 @@ impl KeyLog for KeyLogFile {
         line.push(' ');
         hex(&mut line, secret);
         line.push('\n');
-        // One append is one line, whoever else writes. A full disk costs the log, not the connection.
+        // One append is one line, whoever else writes. A full disk costs the log, not the connection, and no limit the process.
+        let _quiet = sys::NoSignal::of_files();
         let _ = (&self.0).write_all(line.as_bytes());
     }
 }
