@@ -13,7 +13,7 @@ demo: ## C, C++ and Go against a sandbox: streams of four AI providers, one toke
 	@scripts/setup rust cc c++ go
 	@scripts/demo
 
-test: ## Rust, nginx and four more servers, C, C++, Go, the README's samples; STRICT=1 fails where a toolchain is missing
+test: ## Rust, nginx and four more servers, C, C++, Go, the documents' samples; STRICT=1 fails where a toolchain is missing
 	@scripts/setup rust cc c++ clang go
 	@scripts/test
 

@@ -208,3 +208,25 @@ fn every_class_of_incident_is_told() {
     let numbers: Vec<u32> = told.iter().filter_map(|(number, _)| number.parse().ok()).collect();
     assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
 }
+
+/// What a translation keeps: how deep each heading is, and the language of each block.
+fn shape(page: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut shape = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+            shape.push(line);
+        } else if line.starts_with('#') && !inside {
+            shape.push(line.split(' ').next().unwrap());
+        }
+    }
+    shape
+}
+
+#[test]
+fn both_guides_have_the_same_sections() {
+    let pages = pages();
+    let page = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
+    assert_eq!(shape(page("docs/guide.md")), shape(page("docs/guide.ru.md")));
+}
