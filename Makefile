@@ -1,5 +1,5 @@
 # The front door. Each target is a line or a script; make help lists them.
-.PHONY: help build demo test lint header bench nightly clean
+.PHONY: help build demo test lint docs header bench nightly clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,9 +21,14 @@ lint: ## Rust: format, clippy, doc warnings; Go: format, and that its copy of th
 	@scripts/setup rust lint go
 	@scripts/lint
 
-header: ## accepts a changed C header: include/aipool.h and the Go module's copy
+docs: ## the reference, into target/docs: man pages, HTML of C and C++, rustdoc, go doc; a warning fails
+	@scripts/setup rust go doxygen mandoc
+	@scripts/docs
+
+header: ## accepts a changed C header: include/aipool.h, the Go module's copy and the one for FFI
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
+	scripts/ffi-header
 
 bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.md and docs/bench; a missed count fails, a missed time does not
 	@scripts/setup rust cc curl valgrind strace go python3 venv node

@@ -163,6 +163,21 @@ fn exported_functions_parse_call_and_map() {
     }
 }
 
+#[test]
+fn exported_functions_say_threads_and_since() {
+    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/aipool.h")).unwrap();
+    let functions = header.split("/**\n").skip(1).filter(|part| part.contains("*/\nAIP_API"));
+    let mut told = 0;
+    for function in functions {
+        let (text, declaration) = function.split_once("*/").unwrap();
+        let name = declaration.split_once('(').unwrap().0;
+        assert!(text.contains("Since "), "{name}: since when?");
+        assert!(["hread", "As aip_", "as aip_"].iter().any(|word| text.contains(word)), "{name}: in which threads?");
+        told += 1;
+    }
+    assert!(told >= 70, "only {told} functions found");
+}
+
 /// The pages for people, by their path in the repository.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
