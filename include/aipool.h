@@ -3057,7 +3057,8 @@ int32_t aip_client_free(struct aip_client *client);
 /**
  * Reads the next part of an answer to a client's call: of a stream as it comes, of a whole answer what there is. Waits, and fails, as
  * aip_response_read(); further AIP_TRUNCATED where the answer ended before it was complete, and AIP_PROVIDER, AIP_RATE_LIMITED ...
- * where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. Since 0.1.
+ * where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. One thread at a time: AIP_BUSY.
+ * Since 0.1.
  */
 AIP_API
 int32_t aip_response_next_delta(struct aip_response *response,

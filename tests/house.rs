@@ -170,7 +170,8 @@ fn exported_functions_say_threads_and_since() {
     let mut told = 0;
     for function in functions {
         let (text, declaration) = function.split_once("*/").unwrap();
-        let name = declaration.split_once('(').unwrap().0;
+        let text = text.replace("\n * ", " ");
+        let name = declaration.split_once('(').unwrap().0.rsplit([' ', '*']).next().unwrap();
         assert!(text.contains("Since "), "{name}: since when?");
         assert!(["hread", "As aip_", "as aip_"].iter().any(|word| text.contains(word)), "{name}: in which threads?");
         told += 1;
