@@ -185,7 +185,8 @@ fn pages() -> Vec<(String, String)> {
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let name = |path: &PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
-    pages.chain([root.join("README.md")]).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root.join(page));
+    pages.chain(others).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
 }
 
 /// The tests that a page names as `path/to/file.ext::name` between backticks.
@@ -245,4 +246,37 @@ fn both_guides_have_the_same_sections() {
     let pages = pages();
     let page = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
     assert_eq!(shape(page("docs/guide.md")), shape(page("docs/guide.ru.md")));
+}
+
+/// A page without its code blocks.
+fn prose(page: &str) -> String {
+    page.split("```").step_by(2).collect()
+}
+
+/// A heading as a link names it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for (page, text) in pages() {
+        let links: Vec<String> =
+            prose(&text).split("](").skip(1).map(|link| link[..link.find(')').unwrap()].into()).collect();
+        for link in links.iter().filter(|link| !link.starts_with("http")) {
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            let file = if path.is_empty() { root.join(&page) } else { root.join(&page).with_file_name(path) };
+            assert!(file.exists(), "{page}: {link} leads nowhere");
+            let found = place.is_empty()
+                || prose(&fs::read_to_string(&file).unwrap())
+                    .lines()
+                    .any(|line| line.starts_with('#') && anchor(line) == place);
+            assert!(found, "{page}: {link}: no such heading");
+            followed += 1;
+        }
+    }
+    assert!(followed > 80, "only {followed} links found");
 }
