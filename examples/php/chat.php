@@ -1,6 +1,7 @@
 <?php
 // A chat that comes word by word, with an OpenAI-compatible server at AIPOOL_SANDBOX_HTTP: php -d ffi.enable=true chat.php
-// The calls block, each within its limits. AIPOOL_LIBRARY: the path of libaipool.so, where the system does not find it.
+// The calls block, each within its limits. PHP 8.0 or newer.
+// AIPOOL_LIBRARY: the path of libaipool.so, where the system does not find it.
 declare(strict_types=1);
 
 $header = file_get_contents(__DIR__ . '/../ffi/aipool.ffi.h');
@@ -46,7 +47,8 @@ function made(string $kind, string $name, mixed ...$inputs): Handle
 /** Bytes that a struct can point to: they have to live until the call that takes the struct returns. */
 function bytes(string $text): FFI\CData
 {
-    $copy = FFI::new('char[' . (strlen($text) + 1) . ']');
+    global $aip;
+    $copy = $aip->new('char[' . (strlen($text) + 1) . ']');
     FFI::memcpy($copy, $text, strlen($text));
     return $copy;
 }
@@ -54,9 +56,10 @@ function bytes(string $text): FFI\CData
 /** Sets these fields and their lengths; what is returned keeps their bytes. */
 function set(FFI\CData $struct, array $texts): array
 {
-    $kept = array_map(bytes(...), $texts);
+    global $aip;
+    $kept = array_map('bytes', $texts);
     foreach ($texts as $name => $text) {
-        $struct->$name = FFI::cast(FFI::typeof($struct->$name), FFI::addr($kept[$name]));
+        $struct->$name = $aip->cast(FFI::typeof($struct->$name), FFI::addr($kept[$name]));
         $struct->{"{$name}_len"} = strlen($text);
     }
     return $kept;
