@@ -1,5 +1,5 @@
 # The front door. Each target is a line or a script; make help lists them.
-.PHONY: help build demo test lint install dist deb header bench nightly clean
+.PHONY: help build demo test lint install dist deb docs header bench nightly clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -13,7 +13,7 @@ demo: ## C, C++ and Go against a sandbox: streams of four AI providers, one toke
 	@scripts/setup rust cc c++ go pkg-config
 	@scripts/demo
 
-test: ## Rust, nginx and four more servers, C, C++, Go, the README's samples; STRICT=1 fails where a toolchain is missing
+test: ## Rust, nginx and four more servers, C, C++, Go, the documents' samples; STRICT=1 fails where a toolchain is missing
 	@scripts/setup rust cc c++ clang go pkg-config
 	@scripts/test
 
@@ -33,9 +33,14 @@ deb: ## Debian packages, in target/packages
 	@scripts/setup rust cc python3 dpkg-dev
 	@scripts/deb
 
-header: ## accepts a changed C header: include/aipool.h and the Go module's copy
+docs: ## the reference, into target/docs: man pages, HTML of C and C++, rustdoc, go doc; a warning fails
+	@scripts/setup rust go doxygen mandoc
+	@scripts/docs
+
+header: ## accepts a changed C header: include/aipool.h, the Go module's copy and the one for FFI
 	AIPOOL_ACCEPT_HEADER=1 cargo build --lib
 	cp include/aipool.h bindings/go/aipool.h
+	scripts/ffi-header
 
 bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.md and docs/bench; a missed count fails, a missed time does not
 	@scripts/setup rust cc pkg-config curl valgrind strace go python3 venv node

@@ -163,13 +163,30 @@ fn exported_functions_parse_call_and_map() {
     }
 }
 
+#[test]
+fn exported_functions_say_threads_and_since() {
+    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/aipool.h")).unwrap();
+    let functions = header.split("/**\n").skip(1).filter(|part| part.contains("*/\nAIP_API"));
+    let mut told = 0;
+    for function in functions {
+        let (text, declaration) = function.split_once("*/").unwrap();
+        let text = text.replace("\n * ", " ");
+        let name = declaration.split_once('(').unwrap().0.rsplit([' ', '*']).next().unwrap();
+        assert!(text.contains("Since "), "{name}: since when?");
+        assert!(["hread", "As aip_", "as aip_"].iter().any(|word| text.contains(word)), "{name}: in which threads?");
+        told += 1;
+    }
+    assert!(told >= 70, "only {told} functions found");
+}
+
 /// The pages for people, by their path in the repository.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let name = |path: &PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
-    pages.chain([root.join("README.md")]).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root.join(page));
+    pages.chain(others).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
 }
 
 /// The tests that a page names as `path/to/file.ext::name` between backticks.
@@ -207,4 +224,59 @@ fn every_class_of_incident_is_told() {
     let told: Vec<_> = incidents.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(". ")).collect();
     let numbers: Vec<u32> = told.iter().filter_map(|(number, _)| number.parse().ok()).collect();
     assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
+}
+
+/// What a translation keeps: how deep each heading is, and the language of each block.
+fn shape(page: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut shape = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+            shape.push(line);
+        } else if line.starts_with('#') && !inside {
+            shape.push(line.split(' ').next().unwrap());
+        }
+    }
+    shape
+}
+
+#[test]
+fn both_guides_have_the_same_sections() {
+    let pages = pages();
+    let page = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
+    assert_eq!(shape(page("docs/guide.md")), shape(page("docs/guide.ru.md")));
+}
+
+/// A page without its code blocks.
+fn prose(page: &str) -> String {
+    page.split("```").step_by(2).collect()
+}
+
+/// A heading as a link names it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for (page, text) in pages() {
+        let links: Vec<String> =
+            prose(&text).split("](").skip(1).map(|link| link[..link.find(')').unwrap()].into()).collect();
+        for link in links.iter().filter(|link| !link.starts_with("http")) {
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            let file = if path.is_empty() { root.join(&page) } else { root.join(&page).with_file_name(path) };
+            assert!(file.exists(), "{page}: {link} leads nowhere");
+            let found = place.is_empty()
+                || prose(&fs::read_to_string(&file).unwrap())
+                    .lines()
+                    .any(|line| line.starts_with('#') && anchor(line) == place);
+            assert!(found, "{page}: {link}: no such heading");
+            followed += 1;
+        }
+    }
+    assert!(followed > 80, "only {followed} links found");
 }

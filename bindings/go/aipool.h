@@ -1813,73 +1813,121 @@ typedef struct aip_client_options {
      * The provider's base URL, which is the pool's key; NULL is the provider's own.
      */
     const char *base_url;
+    /**
+     * Bytes of `base_url`, or AIP_NUL_TERMINATED.
+     */
     size_t base_url_len;
     /**
      * Where tokens are had; NULL is the provider's own.
      */
     const char *auth_url;
+    /**
+     * Bytes of `auth_url`, or AIP_NUL_TERMINATED.
+     */
     size_t auth_url_len;
     /**
      * OpenAI's key; GigaChat's authorization key (base64 of id:secret); Yandex's API key; Naparnik's token.
      */
     const char *api_key;
+    /**
+     * Bytes of `api_key`, or AIP_NUL_TERMINATED.
+     */
     size_t api_key_len;
     /**
      * A token that is used as it is: of GigaChat, or Yandex's IAM.
      */
     const char *access_token;
+    /**
+     * Bytes of `access_token`, or AIP_NUL_TERMINATED.
+     */
     size_t access_token_len;
     /**
      * GigaChat: a user, in place of a key.
      */
     const char *user;
+    /**
+     * Bytes of `user`, or AIP_NUL_TERMINATED.
+     */
     size_t user_len;
     /**
      * The user's password.
      */
     const char *password;
+    /**
+     * Bytes of `password`, or AIP_NUL_TERMINATED.
+     */
     size_t password_len;
     /**
-     * GigaChat: id and secret, in place of their base64 in `api_key`.
+     * GigaChat: an id, with `client_secret` in place of their base64 in `api_key`.
      */
     const char *client_id;
+    /**
+     * Bytes of `client_id`, or AIP_NUL_TERMINATED.
+     */
     size_t client_id_len;
+    /**
+     * The secret of `client_id`.
+     */
     const char *client_secret;
+    /**
+     * Bytes of `client_secret`, or AIP_NUL_TERMINATED.
+     */
     size_t client_secret_len;
     /**
      * Yandex: an OAuth token, exchanged for IAM tokens.
      */
     const char *oauth_token;
+    /**
+     * Bytes of `oauth_token`, or AIP_NUL_TERMINATED.
+     */
     size_t oauth_token_len;
     /**
      * GigaChat: GIGACHAT_API_PERS (the default), GIGACHAT_API_B2B or GIGACHAT_API_CORP.
      */
     const char *scope;
+    /**
+     * Bytes of `scope`, or AIP_NUL_TERMINATED.
+     */
     size_t scope_len;
     /**
      * Yandex's folder; OpenAI's project.
      */
     const char *folder;
+    /**
+     * Bytes of `folder`, or AIP_NUL_TERMINATED.
+     */
     size_t folder_len;
     /**
      * OpenAI's organization.
      */
     const char *organization;
+    /**
+     * Bytes of `organization`, or AIP_NUL_TERMINATED.
+     */
     size_t organization_len;
     /**
      * The model where a call names none; NULL is the provider's usual one, where it has one.
      */
     const char *model;
+    /**
+     * Bytes of `model`, or AIP_NUL_TERMINATED.
+     */
     size_t model_len;
     /**
      * The same for embeddings.
      */
     const char *embedding_model;
+    /**
+     * Bytes of `embedding_model`, or AIP_NUL_TERMINATED.
+     */
     size_t embedding_model_len;
     /**
      * GigaChat's X-Session-ID: what it has computed of a prompt is found again.
      */
     const char *affinity;
+    /**
+     * Bytes of `affinity`, or AIP_NUL_TERMINATED.
+     */
     size_t affinity_len;
     /**
      * Connections, TLS (the Russian root goes into its `ca_file` or `ca_bytes`), limits and headers of all calls; NULL is the
@@ -1908,6 +1956,9 @@ typedef struct aip_client_options {
      * Yandex: where operations are asked about; NULL is the provider's own.
      */
     const char *operations_url;
+    /**
+     * Bytes of `operations_url`, or AIP_NUL_TERMINATED.
+     */
     size_t operations_url_len;
     /**
      * Yandex: milliseconds between two questions about an operation; 0 is 10000.
@@ -1939,31 +1990,49 @@ typedef struct aip_message {
      * What is said; a tool's result is mostly JSON.
      */
     const char *content;
+    /**
+     * Bytes of `content`, or AIP_NUL_TERMINATED.
+     */
     size_t content_len;
     /**
      * Of a tool's result: the tool's name.
      */
     const char *name;
+    /**
+     * Bytes of `name`, or AIP_NUL_TERMINATED.
+     */
     size_t name_len;
     /**
      * Of a tool's result: the id of the call it answers; NULL where the provider has no ids.
      */
     const char *call_id;
+    /**
+     * Bytes of `call_id`, or AIP_NUL_TERMINATED.
+     */
     size_t call_id_len;
     /**
      * Of an assistant's message: aip_reply.tool_calls of that answer.
      */
     const char *tool_calls;
+    /**
+     * Bytes of `tool_calls`, or AIP_NUL_TERMINATED.
+     */
     size_t tool_calls_len;
     /**
      * Of an assistant's message: aip_reply.state of that answer.
      */
     const char *state;
+    /**
+     * Bytes of `state`, or AIP_NUL_TERMINATED.
+     */
     size_t state_len;
     /**
      * The whole message as JSON in the provider's own words, in place of all that.
      */
     const char *raw;
+    /**
+     * Bytes of `raw`, or AIP_NUL_TERMINATED.
+     */
     size_t raw_len;
     /**
      * Zero.
@@ -2006,87 +2075,138 @@ typedef struct aip_call {
      * The system's word, before all `messages`.
      */
     const char *system;
+    /**
+     * Bytes of `system`, or AIP_NUL_TERMINATED.
+     */
     size_t system_len;
     /**
      * The talk so far.
      */
     const struct aip_message *messages;
+    /**
+     * How many `messages` there are.
+     */
     size_t message_count;
     /**
      * A user's message, after all `messages`.
      */
     const char *prompt;
+    /**
+     * Bytes of `prompt`, or AIP_NUL_TERMINATED.
+     */
     size_t prompt_len;
     /**
      * NULL is the client's.
      */
     const char *model;
+    /**
+     * Bytes of `model`, or AIP_NUL_TERMINATED.
+     */
     size_t model_len;
     /**
      * Tools, a JSON array: of `{"name","description","parameters"}`, or of OpenAI's `{"type":"function","function":{...}}`. What
      * else stands in one goes along.
      */
     const char *tools;
+    /**
+     * Bytes of `tools`, or AIP_NUL_TERMINATED.
+     */
     size_t tools_len;
     /**
      * "auto", "none", "required", or the name of the tool to call; NULL is the provider's default.
      */
     const char *tool_choice;
+    /**
+     * Bytes of `tool_choice`, or AIP_NUL_TERMINATED.
+     */
     size_t tool_choice_len;
     /**
      * A JSON Schema that the answer keeps to.
      */
     const char *json_schema;
+    /**
+     * Bytes of `json_schema`, or AIP_NUL_TERMINATED.
+     */
     size_t json_schema_len;
     /**
      * aip_reply.state of the answer before, where the provider keeps the talk (Naparnik).
      */
     const char *state;
+    /**
+     * Bytes of `state`, or AIP_NUL_TERMINATED.
+     */
     size_t state_len;
     /**
      * More members of the request's body, a JSON object in the provider's own words; they go over those made here.
      */
     const char *extra;
+    /**
+     * Bytes of `extra`, or AIP_NUL_TERMINATED.
+     */
     size_t extra_len;
     /**
      * Texts at which the answer stops.
      */
     const struct aip_text *stop;
+    /**
+     * How many `stop` there are.
+     */
     size_t stop_count;
     /**
      * AIP_CALL_EMBED, AIP_CALL_COUNT: the texts.
      */
     const struct aip_text *inputs;
+    /**
+     * How many `inputs` there are.
+     */
     size_t input_count;
     /**
      * AIP_CALL_RAW: NULL is GET without and POST with a body.
      */
     const char *method;
+    /**
+     * Bytes of `method`, or AIP_NUL_TERMINATED.
+     */
     size_t method_len;
     /**
      * AIP_CALL_RAW: relative to the client's base URL.
      */
     const char *url;
+    /**
+     * Bytes of `url`, or AIP_NUL_TERMINATED.
+     */
     size_t url_len;
     /**
      * AIP_CALL_RAW.
      */
     const uint8_t *body;
+    /**
+     * Bytes of `body`.
+     */
     size_t body_len;
     /**
      * AIP_CALL_RAW: NULL is application/json where there is a body.
      */
     const char *content_type;
+    /**
+     * Bytes of `content_type`, or AIP_NUL_TERMINATED.
+     */
     size_t content_type_len;
     /**
      * Headers, packed: name NUL value NUL name NUL value NUL. They go over the client's own, but for Authorization.
      */
     const char *headers;
+    /**
+     * Bytes of `headers`, or AIP_NUL_TERMINATED.
+     */
     size_t headers_len;
     /**
      * Sent as Idempotency-Key: then the call may be repeated where its connection broke.
      */
     const char *idempotency_key;
+    /**
+     * Bytes of `idempotency_key`, or AIP_NUL_TERMINATED.
+     */
     size_t idempotency_key_len;
     /**
      * Ends the call from another thread or a signal handler; NULL is none.
@@ -2202,41 +2322,65 @@ typedef struct aip_reply {
      * The answer's text; for AIP_CALL_MODELS a name a line.
      */
     const char *text;
+    /**
+     * Bytes of `text`.
+     */
     size_t text_len;
     /**
      * What the model thought aloud.
      */
     const char *reasoning;
+    /**
+     * Bytes of `reasoning`.
+     */
     size_t reasoning_len;
     /**
      * The provider's word for the end.
      */
     const char *finish;
+    /**
+     * Bytes of `finish`.
+     */
     size_t finish_len;
     /**
      * The model, with its version where the provider says one.
      */
     const char *model;
+    /**
+     * Bytes of `model`.
+     */
     size_t model_len;
     /**
      * The provider's name of the answer.
      */
     const char *id;
+    /**
+     * Bytes of `id`.
+     */
     size_t id_len;
     /**
      * What the next call has to bring along: in aip_message.state of this answer, or in aip_call.state.
      */
     const char *state;
+    /**
+     * Bytes of `state`.
+     */
     size_t state_len;
     /**
      * Of a failure: the provider's code.
      */
     const char *error_code;
+    /**
+     * Bytes of `error_code`.
+     */
     size_t error_code_len;
     /**
      * Of a failure: the provider's words, 4 kB at most. They may quote what was sent.
      */
     const char *error_text;
+    /**
+     * Bytes of `error_text`.
+     */
     size_t error_text_len;
     /**
      * Tokens; -1 where nobody said.
@@ -2893,7 +3037,7 @@ int32_t aip_client_get_session(struct aip_client *client,
 
 /**
  * Asks with one prompt, and waits for the answer: aip_client_call() with `prompt` as the last message. `call` may be NULL: the
- * provider's defaults. Read the answer with aip_response_reply(). Since 0.1.
+ * provider's defaults. Read the answer with aip_response_reply(). Otherwise as aip_client_call(). Since 0.1.
  */
 AIP_API
 int32_t aip_client_generate(struct aip_client *client,
@@ -2939,7 +3083,8 @@ int32_t aip_client_free(struct aip_client *client);
 /**
  * Reads the next part of an answer to a client's call: of a stream as it comes, of a whole answer what there is. Waits, and fails, as
  * aip_response_read(); further AIP_TRUNCATED where the answer ended before it was complete, and AIP_PROVIDER, AIP_RATE_LIMITED ...
- * where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. Since 0.1.
+ * where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. One thread at a time: AIP_BUSY.
+ * Since 0.1.
  */
 AIP_API
 int32_t aip_response_next_delta(struct aip_response *response,
@@ -2997,7 +3142,7 @@ int32_t aip_response_embedding(struct aip_response *response,
 #ifndef AIP_NO_SHORT_NAMES
 
 /**
- * aip_pool_new() under a short name. Since 0.1.
+ * aip_pool_new() under a short name. Any thread. Since 0.1.
  */
 AIP_API
 int32_t pool_new(const struct aip_pool_options *options,
@@ -3005,7 +3150,7 @@ int32_t pool_new(const struct aip_pool_options *options,
                  struct aip_error *error);
 
 /**
- * aip_pool_get_session() under a short name. Since 0.1.
+ * aip_pool_get_session() under a short name. Any thread. Since 0.1.
  */
 AIP_API
 int32_t pool_get_session(struct aip_pool *pool,
@@ -3016,7 +3161,7 @@ int32_t pool_get_session(struct aip_pool *pool,
                          struct aip_error *error);
 
 /**
- * aip_session_request() under a short name. Since 0.1.
+ * aip_session_request() under a short name. Any thread. Since 0.1.
  */
 AIP_API
 int32_t session_request(struct aip_session *session,
@@ -3025,7 +3170,7 @@ int32_t session_request(struct aip_session *session,
                         struct aip_error *error);
 
 /**
- * aip_pool_close_all() under a short name. Since 0.1.
+ * aip_pool_close_all() under a short name. Any thread. Since 0.1.
  */
 AIP_API int32_t pool_close_all(struct aip_pool *pool, uint32_t drain_ms, struct aip_error *error);
 

@@ -5,11 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	aipool "github.com/aipool/aipool/bindings/go"
 )
+
+// base is where an OpenAI-compatible service would be; here the sandbox of the tests answers.
+var base = os.Getenv("AIPOOL_SANDBOX_HTTP") + "/v1"
 
 func Example() {
 	pool, err := aipool.New(aipool.Options{MaxSize: 20, Timeout: 2 * time.Minute})
@@ -18,7 +25,7 @@ func Example() {
 	}
 	defer pool.Close()
 
-	response, err := pool.Do(context.Background(), "https://api.example.com/v1", &aipool.Request{
+	response, err := pool.Do(context.Background(), base, &aipool.Request{
 		Method:  "POST",
 		URL:     "/chat/completions",
 		Headers: aipool.Headers{{Name: "content-type", Value: "application/json"}},
@@ -27,7 +34,14 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(response.Status, string(response.Body))
+	var answer struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.Unmarshal(response.Body, &answer); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Status, answer.Choices[0].Message.Content)
+	// Output: 200 You said: Hello
 }
 
 func ExamplePool_With() {
@@ -38,14 +52,18 @@ func ExamplePool_With() {
 	defer pool.Close()
 
 	ctx := context.Background()
-	err = pool.With(ctx, "https://api.example.com/v1", func(session *aipool.Session) error {
+	err = pool.With(ctx, base, func(session *aipool.Session) error {
 		// However full the pool gets, it keeps this session until here is returned.
-		_, err := session.Do(ctx, &aipool.Request{URL: "/models"})
+		response, err := session.Do(ctx, &aipool.Request{URL: "/models"})
+		if err == nil {
+			fmt.Println(response.Status)
+		}
 		return err
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	// Output: 200
 }
 
 func ExamplePool_Session() {
@@ -55,7 +73,7 @@ func ExamplePool_Session() {
 	}
 	defer pool.Close()
 
-	session, err := pool.Session("https://api.example.com/v1", &aipool.SessionOptions{
+	session, err := pool.Session(base, &aipool.SessionOptions{
 		Headers: aipool.Headers{{Name: "authorization", Value: "Bearer TOKEN"}},
 	})
 	if err != nil {
@@ -66,11 +84,66 @@ func ExamplePool_Session() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(response.Headers.Get("content-type"), response.Info.Reused)
+	fmt.Println(response.Headers.Get("content-type"))
+	// Output: application/json
+}
+
+func ExampleSession_Stream() {
+	pool, err := aipool.Default()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	session, err := pool.Session(base, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	stream, err := session.Stream(context.Background(), &aipool.Request{
+		Method:    "POST",
+		URL:       "/chat/completions",
+		Headers:   aipool.Headers{{Name: "content-type", Value: "application/json"}},
+		Body:      []byte(`{"model": "m", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}`),
+		EndMarker: "[DONE]",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stream.Close()
+	last := ""
+	for event, err := range stream.Events() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = event.Data
+	}
+	fmt.Println(last)
+	// Output: [DONE]
+}
+
+func ExampleNewTransport() {
+	pool, err := aipool.Default()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+
+	client := &http.Client{Transport: aipool.NewTransport(pool, nil)}
+	response, err := client.Post(base+"/embeddings", "application/json", strings.NewReader(`{"model": "m", "input": ["one"]}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Status)
+	// Output: 200 OK
 }
 
 func ExampleClient_Generate() {
-	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, Model: "gpt-4o-mini"})
+	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, BaseURL: base, Model: "sandbox-small"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -87,12 +160,13 @@ func ExampleClient_Generate() {
 	case err != nil:
 		log.Fatal(err)
 	default:
-		fmt.Println(reply.Text, reply.Usage.Total)
+		fmt.Println(reply.Text)
 	}
+	// Output: You said: Name three rivers.
 }
 
 func ExampleClient_Stream() {
-	client, err := aipool.NewClient(aipool.ClientOllama, aipool.ClientOptions{Model: "llama3.2"})
+	client, err := aipool.NewClient(aipool.ClientOllama, aipool.ClientOptions{BaseURL: strings.TrimSuffix(base, "/v1"), Model: "sandbox-small"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -110,11 +184,12 @@ func ExampleClient_Stream() {
 			fmt.Print(delta.Text)
 		}
 	}
-	fmt.Println(stream.Reply().FinishReason)
+	fmt.Println("|", stream.Reply().FinishReason == aipool.FinishStop)
+	// Output: You said: Tell me a story.| true
 }
 
 func ExampleClient_Chat() {
-	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, Model: "gpt-4o-mini"})
+	client, err := aipool.NewClient(aipool.ClientOpenAI, aipool.ClientOptions{FromEnv: true, BaseURL: base, Model: "sandbox-small"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -134,13 +209,17 @@ func ExampleClient_Chat() {
 		}
 		if reply.FinishReason != aipool.FinishTool {
 			fmt.Println(reply.Text)
-			return
+			break
 		}
 		call.Messages = append(call.Messages, reply.Message())
 		for _, asked := range reply.ToolCalls {
+			fmt.Println("it calls", asked.Name)
 			call.Messages = append(call.Messages, aipool.ToolResult(asked, `{"degrees": -3}`))
 		}
 	}
+	// Output:
+	// it calls weather
+	// The tool said: {"degrees": -3}
 }
 
 func ExampleError() {
@@ -152,7 +231,7 @@ func ExampleError() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_, err = pool.Do(ctx, "https://api.example.com/v1", &aipool.Request{URL: "/models"})
+	_, err = pool.Do(ctx, "http://127.0.0.1:1", &aipool.Request{URL: "/models"})
 	var failure *aipool.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -160,8 +239,59 @@ func ExampleError() {
 	case errors.Is(err, aipool.ErrClosed):
 		fmt.Println("the pool was closed")
 	case errors.As(err, &failure) && failure.Delivery == aipool.NotSent:
-		fmt.Println("nothing was sent, so nothing was billed:", failure)
+		fmt.Println("nothing was sent, so nothing was billed:", failure.Status)
 	case err != nil:
 		log.Fatal(err)
 	}
+	// Output: nothing was sent, so nothing was billed: AIP_CONNECT
+}
+
+func ExamplePool_Metrics() {
+	pool, err := aipool.New(aipool.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Do(context.Background(), base, &aipool.Request{URL: "/models"}); err != nil {
+		log.Fatal(err)
+	}
+	text, err := pool.Metrics()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(line, "aipool_requests_total") {
+			fmt.Println(line)
+		}
+	}
+	// Output: aipool_requests_total 1
+}
+
+func ExampleEvents_Lines() {
+	pool, err := aipool.New(aipool.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	var events aipool.Events
+	if _, _, err := events.Lines(); err != nil { // what was before
+		log.Fatal(err)
+	}
+	if _, err := pool.Do(context.Background(), base, &aipool.Request{URL: "/models"}); err != nil {
+		log.Fatal(err)
+	}
+	lines, _, err := events.Lines()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, line := range lines {
+		var event struct {
+			Event string
+			Host  string
+		}
+		if err := json.Unmarshal([]byte(line), &event); err == nil && event.Event == "request" {
+			fmt.Println(event.Event, event.Host)
+		}
+	}
+	// Output: request 127.0.0.1
 }

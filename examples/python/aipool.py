@@ -360,6 +360,7 @@ _FUNCTIONS = {
     "+pool_close_all": (_HANDLE, c_uint32),
     "pool_free": (_HANDLE,),
     "+pool_get_stats": (_HANDLE, POINTER(_PoolStats), c_size_t),
+    "+pool_metrics": (_HANDLE, c_char_p, c_size_t, _COUNT),
     "session_options_init": (POINTER(_SessionOptions), c_size_t),
     "+session_submit": (_HANDLE, POINTER(_Request), _HANDLE, c_uint64),
     "session_id": (_HANDLE,),
@@ -1170,6 +1171,10 @@ class ConnectionPool:
         counters = _PoolStats()
         _call(_lib.pool_get_stats, self._handle, byref(counters), ctypes.sizeof(counters))
         return _dict_of(counters)
+
+    def metrics(self):
+        """The pool's numbers as Prometheus text."""
+        return _copied(_lib.pool_metrics, self._handle).decode()
 
     def _channel(self):
         if not self._free.alive:

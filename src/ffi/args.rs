@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Display};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ pub unsafe fn out<'a, T>(field: &str, place: *mut T) -> Result<Out<'a, T>> {
         return Err(Error::invalid(field, "is not aligned as its type wants it"));
     }
     // SAFETY: the caller's promise; nothing is read.
-    unsafe { place.cast::<std::mem::MaybeUninit<T>>().as_mut() }
+    unsafe { place.cast::<MaybeUninit<T>>().as_mut() }
         .map(Out)
         .ok_or_else(|| Error::invalid(field, "is NULL; pass the address of a variable"))
 }
@@ -159,9 +160,12 @@ pub unsafe fn out_null<'a, H>(field: &str, place: *mut *mut H) -> Result<&'a mut
 ///
 /// # Safety
 /// `repr(C)`, first field `size: usize`, and any bytes are a valid value.
-pub unsafe trait SizedStruct {}
+pub unsafe trait SizedStruct: Sized {
+    /// Its size in the first release of this ABI, which programs may still have.
+    const FIRST_SIZE: usize;
+}
 
-/// A copy of a sized struct: NULL is all defaults, a newer caller's tail must be zero.
+/// A copy of a sized struct: NULL is all defaults, an older caller's missing tail is too, a newer one's must be zero.
 ///
 /// # Safety
 /// Where `place` is not NULL, as many bytes as its `size` says are readable.
@@ -175,22 +179,26 @@ pub unsafe fn sized<T: SizedStruct>(field: &str, init: &str, place: *const T) ->
     let mine = size_of::<T>();
     // SAFETY: not NULL, aligned; `size` is the first field by the trait's promise.
     let theirs = unsafe { place.cast::<usize>().read() };
-    if theirs < mine || theirs > 4096 {
+    if theirs < T::FIRST_SIZE || theirs > 4096 {
         return Err(Error::invalid(
             format_args!("{field}.size"),
             format_args!("is {theirs}, not {mine}; call {init}() on the struct first"),
         ));
     }
     // SAFETY: the caller's promise: `theirs` bytes are readable.
-    let tail = unsafe { bytes(field, place.cast::<u8>().add(mine), theirs - mine) }?;
-    if tail.iter().any(|byte| *byte != 0) {
+    let whole = unsafe { bytes(field, place.cast::<u8>(), theirs) }?;
+    if whole.iter().skip(mine).any(|byte| *byte != 0) {
         return Err(Error::new(
             Status::Unsupported,
             format!("{field}: uses fields that this version does not know; load a newer libaipool or leave them 0"),
         ));
     }
-    // SAFETY: at least `mine` bytes are readable and any bytes are a valid T.
-    Ok(Some(unsafe { place.read() }))
+    let mut copy = MaybeUninit::<T>::zeroed();
+    // SAFETY: both have these bytes, and any bytes are a valid T.
+    Ok(Some(unsafe {
+        std::ptr::copy_nonoverlapping(whole.as_ptr(), copy.as_mut_ptr().cast(), theirs.min(mine));
+        copy.assume_init()
+    }))
 }
 
 /// Makes a struct all defaults: zeroes, and its size.
@@ -389,5 +397,52 @@ pub fn flags(field: &str, bits: u32, known: u32) -> Result<u32> {
             Status::Unsupported,
             format!("{field}: bits 0x{unknown:x} are unknown to this version; leave them 0"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options that have grown by `newer` since their first release.
+    #[repr(C)]
+    struct Grown {
+        size: usize,
+        first: u64,
+        newer: u64,
+    }
+
+    // SAFETY: repr(C), `size` first, integers only.
+    unsafe impl SizedStruct for Grown {
+        const FIRST_SIZE: usize = 16;
+    }
+
+    fn read(words: &[u64]) -> Result<(u64, u64)> {
+        // SAFETY: as many bytes are there as the first word says, or the call ends before it looks.
+        let grown = unsafe { sized("options", "init", words.as_ptr().cast::<Grown>()) };
+        grown.map(|grown| grown.map_or((0, 0), |grown| (grown.first, grown.newer)))
+    }
+
+    #[test]
+    fn a_program_of_the_first_release_leaves_newer_fields_at_their_defaults() {
+        assert_eq!(read(&[16, 7, 666]).unwrap(), (7, 0));
+        assert_eq!(read(&[24, 7, 8]).unwrap(), (7, 8));
+    }
+
+    #[test]
+    fn a_newer_program_may_use_only_what_is_known() {
+        assert_eq!(read(&[32, 7, 8, 0]).unwrap(), (7, 8));
+        assert_eq!(read(&[32, 7, 8, 1]).unwrap_err().status, Status::Unsupported);
+    }
+
+    #[test]
+    fn a_struct_without_its_size_is_refused() {
+        for size in [0, 8, 15, 4097, u64::MAX] {
+            let error = read(&[size, 7, 8]).unwrap_err();
+            assert!(
+                error.message.starts_with("options.size: is ") && error.message.contains("call init()"),
+                "{error:?}"
+            );
+        }
     }
 }

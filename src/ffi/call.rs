@@ -76,21 +76,27 @@ pub struct aip_message {
     pub reserved: u32,
     /// What is said; a tool's result is mostly JSON.
     pub content: *const c_char,
+    /// Bytes of `content`, or AIP_NUL_TERMINATED.
     pub content_len: usize,
     /// Of a tool's result: the tool's name.
     pub name: *const c_char,
+    /// Bytes of `name`, or AIP_NUL_TERMINATED.
     pub name_len: usize,
     /// Of a tool's result: the id of the call it answers; NULL where the provider has no ids.
     pub call_id: *const c_char,
+    /// Bytes of `call_id`, or AIP_NUL_TERMINATED.
     pub call_id_len: usize,
     /// Of an assistant's message: aip_reply.tool_calls of that answer.
     pub tool_calls: *const c_char,
+    /// Bytes of `tool_calls`, or AIP_NUL_TERMINATED.
     pub tool_calls_len: usize,
     /// Of an assistant's message: aip_reply.state of that answer.
     pub state: *const c_char,
+    /// Bytes of `state`, or AIP_NUL_TERMINATED.
     pub state_len: usize,
     /// The whole message as JSON in the provider's own words, in place of all that.
     pub raw: *const c_char,
+    /// Bytes of `raw`, or AIP_NUL_TERMINATED.
     pub raw_len: usize,
     /// Zero.
     pub reserved2: [u64; 3],
@@ -110,55 +116,72 @@ pub struct aip_call {
     pub flags: u32,
     /// The system's word, before all `messages`.
     pub system: *const c_char,
+    /// Bytes of `system`, or AIP_NUL_TERMINATED.
     pub system_len: usize,
     /// The talk so far.
     pub messages: *const aip_message,
+    /// How many `messages` there are.
     pub message_count: usize,
     /// A user's message, after all `messages`.
     pub prompt: *const c_char,
+    /// Bytes of `prompt`, or AIP_NUL_TERMINATED.
     pub prompt_len: usize,
     /// NULL is the client's.
     pub model: *const c_char,
+    /// Bytes of `model`, or AIP_NUL_TERMINATED.
     pub model_len: usize,
     /// Tools, a JSON array: of `{"name","description","parameters"}`, or of OpenAI's `{"type":"function","function":{...}}`. What
     /// else stands in one goes along.
     pub tools: *const c_char,
+    /// Bytes of `tools`, or AIP_NUL_TERMINATED.
     pub tools_len: usize,
     /// "auto", "none", "required", or the name of the tool to call; NULL is the provider's default.
     pub tool_choice: *const c_char,
+    /// Bytes of `tool_choice`, or AIP_NUL_TERMINATED.
     pub tool_choice_len: usize,
     /// A JSON Schema that the answer keeps to.
     pub json_schema: *const c_char,
+    /// Bytes of `json_schema`, or AIP_NUL_TERMINATED.
     pub json_schema_len: usize,
     /// aip_reply.state of the answer before, where the provider keeps the talk (Naparnik).
     pub state: *const c_char,
+    /// Bytes of `state`, or AIP_NUL_TERMINATED.
     pub state_len: usize,
     /// More members of the request's body, a JSON object in the provider's own words; they go over those made here.
     pub extra: *const c_char,
+    /// Bytes of `extra`, or AIP_NUL_TERMINATED.
     pub extra_len: usize,
     /// Texts at which the answer stops.
     pub stop: *const aip_text,
+    /// How many `stop` there are.
     pub stop_count: usize,
     /// AIP_CALL_EMBED, AIP_CALL_COUNT: the texts.
     pub inputs: *const aip_text,
+    /// How many `inputs` there are.
     pub input_count: usize,
     /// AIP_CALL_RAW: NULL is GET without and POST with a body.
     pub method: *const c_char,
+    /// Bytes of `method`, or AIP_NUL_TERMINATED.
     pub method_len: usize,
     /// AIP_CALL_RAW: relative to the client's base URL.
     pub url: *const c_char,
+    /// Bytes of `url`, or AIP_NUL_TERMINATED.
     pub url_len: usize,
     /// AIP_CALL_RAW.
     pub body: *const u8,
+    /// Bytes of `body`.
     pub body_len: usize,
     /// AIP_CALL_RAW: NULL is application/json where there is a body.
     pub content_type: *const c_char,
+    /// Bytes of `content_type`, or AIP_NUL_TERMINATED.
     pub content_type_len: usize,
     /// Headers, packed: name NUL value NUL name NUL value NUL. They go over the client's own, but for Authorization.
     pub headers: *const c_char,
+    /// Bytes of `headers`, or AIP_NUL_TERMINATED.
     pub headers_len: usize,
     /// Sent as Idempotency-Key: then the call may be repeated where its connection broke.
     pub idempotency_key: *const c_char,
+    /// Bytes of `idempotency_key`, or AIP_NUL_TERMINATED.
     pub idempotency_key_len: usize,
     /// Ends the call from another thread or a signal handler; NULL is none.
     pub cancel: *mut aip_cancel,
@@ -196,7 +219,9 @@ pub struct aip_call {
 const _: () = assert!(size_of::<aip_call>() == 400);
 
 // SAFETY: repr(C), `size` first, pointers and numbers only.
-unsafe impl SizedStruct for aip_call {}
+unsafe impl SizedStruct for aip_call {
+    const FIRST_SIZE: usize = 400;
+}
 
 /// Sets all defaults. `size` is sizeof(aip_call).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.

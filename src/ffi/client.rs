@@ -76,7 +76,7 @@ pub unsafe extern "C" fn aip_client_get_session(
 }
 
 /// Asks with one prompt, and waits for the answer: aip_client_call() with `prompt` as the last message. `call` may be NULL: the
-/// provider's defaults. Read the answer with aip_response_reply(). Since 0.1.
+/// provider's defaults. Read the answer with aip_response_reply(). Otherwise as aip_client_call(). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_client_generate(
     client: *mut aip_client,

@@ -48,47 +48,63 @@ pub struct aip_client_options {
     pub flags: u32,
     /// The provider's base URL, which is the pool's key; NULL is the provider's own.
     pub base_url: *const c_char,
+    /// Bytes of `base_url`, or AIP_NUL_TERMINATED.
     pub base_url_len: usize,
     /// Where tokens are had; NULL is the provider's own.
     pub auth_url: *const c_char,
+    /// Bytes of `auth_url`, or AIP_NUL_TERMINATED.
     pub auth_url_len: usize,
     /// OpenAI's key; GigaChat's authorization key (base64 of id:secret); Yandex's API key; Naparnik's token.
     pub api_key: *const c_char,
+    /// Bytes of `api_key`, or AIP_NUL_TERMINATED.
     pub api_key_len: usize,
     /// A token that is used as it is: of GigaChat, or Yandex's IAM.
     pub access_token: *const c_char,
+    /// Bytes of `access_token`, or AIP_NUL_TERMINATED.
     pub access_token_len: usize,
     /// GigaChat: a user, in place of a key.
     pub user: *const c_char,
+    /// Bytes of `user`, or AIP_NUL_TERMINATED.
     pub user_len: usize,
     /// The user's password.
     pub password: *const c_char,
+    /// Bytes of `password`, or AIP_NUL_TERMINATED.
     pub password_len: usize,
-    /// GigaChat: id and secret, in place of their base64 in `api_key`.
+    /// GigaChat: an id, with `client_secret` in place of their base64 in `api_key`.
     pub client_id: *const c_char,
+    /// Bytes of `client_id`, or AIP_NUL_TERMINATED.
     pub client_id_len: usize,
+    /// The secret of `client_id`.
     pub client_secret: *const c_char,
+    /// Bytes of `client_secret`, or AIP_NUL_TERMINATED.
     pub client_secret_len: usize,
     /// Yandex: an OAuth token, exchanged for IAM tokens.
     pub oauth_token: *const c_char,
+    /// Bytes of `oauth_token`, or AIP_NUL_TERMINATED.
     pub oauth_token_len: usize,
     /// GigaChat: GIGACHAT_API_PERS (the default), GIGACHAT_API_B2B or GIGACHAT_API_CORP.
     pub scope: *const c_char,
+    /// Bytes of `scope`, or AIP_NUL_TERMINATED.
     pub scope_len: usize,
     /// Yandex's folder; OpenAI's project.
     pub folder: *const c_char,
+    /// Bytes of `folder`, or AIP_NUL_TERMINATED.
     pub folder_len: usize,
     /// OpenAI's organization.
     pub organization: *const c_char,
+    /// Bytes of `organization`, or AIP_NUL_TERMINATED.
     pub organization_len: usize,
     /// The model where a call names none; NULL is the provider's usual one, where it has one.
     pub model: *const c_char,
+    /// Bytes of `model`, or AIP_NUL_TERMINATED.
     pub model_len: usize,
     /// The same for embeddings.
     pub embedding_model: *const c_char,
+    /// Bytes of `embedding_model`, or AIP_NUL_TERMINATED.
     pub embedding_model_len: usize,
     /// GigaChat's X-Session-ID: what it has computed of a prompt is found again.
     pub affinity: *const c_char,
+    /// Bytes of `affinity`, or AIP_NUL_TERMINATED.
     pub affinity_len: usize,
     /// Connections, TLS (the Russian root goes into its `ca_file` or `ca_bytes`), limits and headers of all calls; NULL is the
     /// defaults. Its limits go over the provider's usual ones, and a call's over both.
@@ -105,6 +121,7 @@ pub struct aip_client_options {
     pub pacing: i64,
     /// Yandex: where operations are asked about; NULL is the provider's own.
     pub operations_url: *const c_char,
+    /// Bytes of `operations_url`, or AIP_NUL_TERMINATED.
     pub operations_url_len: usize,
     /// Yandex: milliseconds between two questions about an operation; 0 is 10000.
     pub poll_interval_ms: i64,
@@ -117,7 +134,9 @@ pub struct aip_client_options {
 const _: () = assert!(size_of::<aip_client_options>() == 328);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
-unsafe impl SizedStruct for aip_client_options {}
+unsafe impl SizedStruct for aip_client_options {
+    const FIRST_SIZE: usize = 328;
+}
 
 /// Sets all defaults. `size` is sizeof(aip_client_options).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.

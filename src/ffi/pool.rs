@@ -90,7 +90,9 @@ pub struct aip_pool_options {
 const _: () = assert!(size_of::<aip_pool_options>() == 152);
 
 // SAFETY: repr(C), `size` first, integers only.
-unsafe impl SizedStruct for aip_pool_options {}
+unsafe impl SizedStruct for aip_pool_options {
+    const FIRST_SIZE: usize = 152;
+}
 
 /// Sets all defaults. `size` is sizeof(aip_pool_options).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.

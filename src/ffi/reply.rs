@@ -78,27 +78,35 @@ const _: () = assert!(size_of::<aip_delta>() == 72);
 pub struct aip_reply {
     /// The answer's text; for AIP_CALL_MODELS a name a line.
     pub text: *const c_char,
+    /// Bytes of `text`.
     pub text_len: usize,
     /// What the model thought aloud.
     pub reasoning: *const c_char,
+    /// Bytes of `reasoning`.
     pub reasoning_len: usize,
     /// The provider's word for the end.
     pub finish: *const c_char,
+    /// Bytes of `finish`.
     pub finish_len: usize,
     /// The model, with its version where the provider says one.
     pub model: *const c_char,
+    /// Bytes of `model`.
     pub model_len: usize,
     /// The provider's name of the answer.
     pub id: *const c_char,
+    /// Bytes of `id`.
     pub id_len: usize,
     /// What the next call has to bring along: in aip_message.state of this answer, or in aip_call.state.
     pub state: *const c_char,
+    /// Bytes of `state`.
     pub state_len: usize,
     /// Of a failure: the provider's code.
     pub error_code: *const c_char,
+    /// Bytes of `error_code`.
     pub error_code_len: usize,
     /// Of a failure: the provider's words, 4 kB at most. They may quote what was sent.
     pub error_text: *const c_char,
+    /// Bytes of `error_text`.
     pub error_text_len: usize,
     /// Tokens; -1 where nobody said.
     pub prompt_tokens: i64,
@@ -152,7 +160,8 @@ pub const AIP_REPLY_ERROR_TEXT: u32 = 8;
 
 /// Reads the next part of an answer to a client's call: of a stream as it comes, of a whole answer what there is. Waits, and fails, as
 /// aip_response_read(); further AIP_TRUNCATED where the answer ended before it was complete, and AIP_PROVIDER, AIP_RATE_LIMITED ...
-/// where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. Since 0.1.
+/// where the provider broke it off, with its words in aip_response_reply(). AIP_END after AIP_DELTA_DONE. One thread at a time: AIP_BUSY.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aip_response_next_delta(
     response: *mut aip_response,

@@ -135,7 +135,9 @@ pub struct aip_request {
 const _: () = assert!(size_of::<aip_request>() == 248);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
-unsafe impl SizedStruct for aip_request {}
+unsafe impl SizedStruct for aip_request {
+    const FIRST_SIZE: usize = 248;
+}
 
 const KNOWN_FLAGS: u32 = AIP_REQUEST_INTERRUPTIBLE | AIP_REQUEST_MAY_REPEAT | AIP_REQUEST_STREAM;
 

@@ -166,7 +166,9 @@ pub struct aip_session_options {
 const _: () = assert!(size_of::<aip_session_options>() == 408);
 
 // SAFETY: repr(C), `size` first, pointers and integers only.
-unsafe impl SizedStruct for aip_session_options {}
+unsafe impl SizedStruct for aip_session_options {
+    const FIRST_SIZE: usize = 408;
+}
 
 /// Sets all defaults. `size` is sizeof(aip_session_options).
 /// The caller owns the struct. Any thread. No errors: NULL is ignored. Since 0.1.

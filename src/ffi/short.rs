@@ -9,7 +9,7 @@ use super::session::{aip_session, aip_session_request};
 use super::session_options::aip_session_options;
 use super::status::aip_error;
 
-/// aip_pool_new() under a short name. Since 0.1.
+/// aip_pool_new() under a short name. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_new(
     options: *const aip_pool_options,
@@ -20,7 +20,7 @@ pub unsafe extern "C" fn pool_new(
     unsafe { aip_pool_new(options, pool, error) }
 }
 
-/// aip_pool_get_session() under a short name. Since 0.1.
+/// aip_pool_get_session() under a short name. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_get_session(
     pool: *mut aip_pool,
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn pool_get_session(
     unsafe { aip_pool_get_session(pool, key, key_len, options, session, error) }
 }
 
-/// aip_session_request() under a short name. Since 0.1.
+/// aip_session_request() under a short name. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn session_request(
     session: *mut aip_session,
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn session_request(
     unsafe { aip_session_request(session, request, response, error) }
 }
 
-/// aip_pool_close_all() under a short name. Since 0.1.
+/// aip_pool_close_all() under a short name. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_close_all(pool: *mut aip_pool, drain_ms: u32, error: *mut aip_error) -> i32 {
     // SAFETY: passed on as it came.

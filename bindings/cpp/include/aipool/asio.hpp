@@ -217,7 +217,9 @@ public:
         return asio_queue(std::move(pump).value());
     }
 
+    /// What was moved from has no queue any more. Since 0.1.
     asio_queue(asio_queue&&) noexcept = default;
+    /// Closes the queue that stood here, as the destructor does. Since 0.1.
     asio_queue& operator=(asio_queue&& other) noexcept
     {
         if (this != &other) {

@@ -43,6 +43,7 @@ struct error {
 /// What result::value() throws: the whole error, copied. Since 0.1.
 class exception : public std::system_error {
 public:
+    /// An exception over an error of yours. Since 0.1.
     explicit exception(aipool::error failure)
         : std::system_error(failure.code(), failure.message),
           error_(std::make_shared<const aipool::error>(std::move(failure)))

@@ -62,6 +62,7 @@ public:
 
         /// The part, lent until the next step. Since 0.1.
         reference operator*() const noexcept { return now_; }
+        /// As `*`. Since 0.1.
         pointer operator->() const noexcept { return &now_; }
 
         /// Reads the next part, as stream::next_event() or next_delta(). Since 0.1.
@@ -74,12 +75,15 @@ public:
         /// What stood here before the step, copied. Since 0.1.
         class before {
         public:
+            /// Copies a part. Since 0.1.
             explicit before(const item& from) : copy_(from) {}
+            /// The copy. Since 0.1.
             const copy& operator*() const noexcept { return copy_; }
 
         private:
             copy copy_;
         };
+        /// Reads the next part, and gives a copy of the one before. Since 0.1.
         before operator++(int)
         {
             before was(now_);
@@ -89,6 +93,7 @@ public:
 
         /// Whether both are at an end, or at the same range. Since 0.1.
         friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.from_ == b.from_; }
+        /// The opposite. Since 0.1.
         friend bool operator!=(const iterator& a, const iterator& b) noexcept { return a.from_ != b.from_; }
 
     private:

@@ -20,10 +20,12 @@ inline namespace v0 {
 
 /// The type of aipool::unlimited. Since 0.1.
 struct unlimited_t {
+    /// As a time limit: none. Since 0.1.
     constexpr operator std::optional<std::chrono::milliseconds>() const noexcept
     {
         return std::chrono::milliseconds::max();
     }
+    /// As a number: none is too high. Since 0.1.
     constexpr operator std::optional<std::uint64_t>() const noexcept
     {
         return std::numeric_limits<std::uint64_t>::max();

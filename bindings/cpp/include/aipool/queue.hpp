@@ -52,7 +52,9 @@ public:
         return its;
     }
 
+    /// What was moved from has no queue any more. Since 0.1.
     queue(queue&&) noexcept = default;
+    /// Closes the queue that stood here, as the destructor does. Since 0.1.
     queue& operator=(queue&& other) noexcept
     {
         if (this != &other) {

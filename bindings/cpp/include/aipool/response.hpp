@@ -72,6 +72,7 @@ public:
         aip_response_body(handle_.get(), &data, &size, nullptr);
         return {reinterpret_cast<const char*>(data), size};
     }
+    /// The body, copied from a temporary response. Since 0.1.
     std::string body() const&& { return std::string(body()); }
 
     /// The first value of a header, by name in any case: borrowed, or copied from a temporary response. Since 0.1.
@@ -83,6 +84,7 @@ public:
         if (value == nullptr) return std::nullopt;
         return std::string_view(value, size);
     }
+    /// As above, copied from a temporary response. Since 0.1.
     std::optional<std::string> header(std::string_view name) const&&
     {
         const auto value = header(name);

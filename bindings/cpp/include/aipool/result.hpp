@@ -47,28 +47,34 @@ template <>
 template <class T>
 class [[nodiscard]] result {
 public:
+    /// With a value. Since 0.1.
     result(T value) : value_(std::move(value)) {}
+    /// With an error. Since 0.1.
     result(aipool::error failure) : error_(std::move(failure)) {}
 
     /// Whether there is a value. Since 0.1.
     bool has_value() const noexcept { return value_.has_value(); }
+    /// As has_value(). Since 0.1.
     explicit operator bool() const noexcept { return has_value(); }
 
     /// The error; its status is ok where there is a value. Since 0.1.
     const aipool::error& error() const& noexcept { return error_; }
+    /// The error, moved out. Since 0.1.
     aipool::error error() && { return std::move(error_); }
 
-    /// The value; of a temporary result it is moved out. Since 0.1.
+    /// The value, which stays. Since 0.1.
     template <bool Throws = impl::throws>
     T& value() &
     {
         return *checked<Throws>(*this);
     }
+    /// The value, which stays. Since 0.1.
     template <bool Throws = impl::throws>
     const T& value() const&
     {
         return *checked<Throws>(*this);
     }
+    /// The value, moved out. Since 0.1.
     template <bool Throws = impl::throws>
     T value() &&
     {
@@ -81,6 +87,7 @@ public:
     {
         return &*checked<Throws>(*this);
     }
+    /// As value(). Since 0.1.
     template <bool Throws = impl::throws>
     const T* operator->() const&
     {
@@ -106,14 +113,17 @@ template <>
 class [[nodiscard]] result<void> {
 public:
     result() = default;
+    /// With an error. Since 0.1.
     result(aipool::error failure) : error_(std::move(failure)) {}
 
     /// Whether it was done. Since 0.1.
     bool has_value() const noexcept { return error_.status == status::ok; }
+    /// As has_value(). Since 0.1.
     explicit operator bool() const noexcept { return has_value(); }
 
     /// The error; its status is ok where it was done. Since 0.1.
     const aipool::error& error() const& noexcept { return error_; }
+    /// The error, moved out. Since 0.1.
     aipool::error error() && { return std::move(error_); }
 
     /// Nothing, or what result<T>::value() does with an error. Since 0.1.

@@ -174,5 +174,10 @@ inline std::error_code make_error_code(status value) noexcept
 }  // namespace v0
 }  // namespace aipool
 
+namespace std {
+
+/// aipool::status turns into a std::error_code by itself. Since 0.1.
 template <>
-struct std::is_error_code_enum<aipool::status> : std::true_type {};
+struct is_error_code_enum<aipool::status> : true_type {};
+
+}  // namespace std
