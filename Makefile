@@ -1,5 +1,5 @@
 # The front door. Each target is a line or a script; make help lists them.
-.PHONY: help build demo test lint header bench nightly clean
+.PHONY: help build demo test soak lint header bench nightly clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,6 +17,11 @@ test: ## Rust, nginx and four more servers, C, C++, Go, the README's samples; ST
 	@scripts/setup rust cc c++ clang go
 	@scripts/test
 
+soak: ## ten minutes of bad weather, 500 requests in flight from C, Go and Python: each ends once, memory stays flat
+	@scripts/setup rust cc go python3
+	@scripts/stage
+	@scripts/soak
+
 lint: ## Rust: format, clippy, doc warnings; Go: format, and that its copy of the header is the same
 	@scripts/setup rust lint go
 	@scripts/lint
@@ -31,7 +36,7 @@ bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.
 	@benches/run
 	@benches/publish
 
-nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
+nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks, the soak; the bench
 	@scripts/setup rust cc c++ clang go curl valgrind strace python3 venv node
 	@scripts/nightly
 	@$(MAKE) --no-print-directory bench STRICT=1
