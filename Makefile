@@ -1,5 +1,5 @@
 # The front door. Each target is a line or a script; make help lists them.
-.PHONY: help build demo test lint install dist deb docs header bench nightly clean
+.PHONY: help build demo test soak lint install dist deb docs header bench nightly clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -16,6 +16,11 @@ demo: ## C, C++ and Go against a sandbox: streams of four AI providers, one toke
 test: ## Rust, nginx and four more servers, C, C++, Go, the documents' samples; STRICT=1 fails where a toolchain is missing
 	@scripts/setup rust cc c++ clang go pkg-config
 	@scripts/test
+
+soak: ## ten minutes of bad weather, 500 requests in flight from C, Go and Python: each ends once, memory stays flat
+	@scripts/setup rust cc go pkg-config python3
+	@scripts/stage
+	@scripts/soak
 
 lint: ## Rust: format, clippy, doc warnings; C: the accepted ABI; Go: format, and that its copy of the header is the same
 	@scripts/setup rust lint cc go abigail pkg-config
@@ -48,7 +53,7 @@ bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.
 	@benches/run
 	@benches/publish
 
-nightly: ## the tests, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
+nightly: ## the tests, soak, fuzzing, valgrind, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
 	@scripts/setup rust cc c++ clang go pkg-config curl valgrind strace python3 venv node
 	@scripts/nightly
 	@$(MAKE) --no-print-directory bench STRICT=1

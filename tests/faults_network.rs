@@ -106,6 +106,8 @@ fn a_peer_that_is_dead_without_a_word_is_left_for_a_fresh_connection() {
     assert_eq!(verdict(&failure), wanted, "{failure:?}");
     let next = session.request(bounded(post("/echo", "x"))).unwrap();
     assert_eq!((next.status.as_u16(), next.report.reused, chaos.counts.accepted.get()), (200, false, 2));
+    drop((session, pool));
+    chaos.counts.open.wait_until(|open| open == 0);
 }
 
 #[test]

@@ -1007,6 +1007,8 @@ class Session:
                 raise
             if body is not None:
                 call.pushing = asyncio.ensure_future(_push(body, request.upload, call))
+                # One that is cancelled before its first step frees nothing itself.
+                weakref.finalize(call.pushing, _lib.upload_free, request.upload)
             return await call.answer
 
     @property

@@ -7,6 +7,7 @@ import gc
 import os
 import pathlib
 import re
+import select
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,21 @@ class Requests(WithPool):
         session = await self.pool.get_session(HTTPS, pins=b"\0" * 32, partition="nobody")
         error = await self.fails(aipool.TLSError, session.get("/v1/models"))
         self.assertEqual((error.detail, error.delivery), (Detail.WRONG_PIN, Delivery.NOT_SENT))
+
+    async def test_a_request_that_ends_before_its_upload_begins_leaves_nothing(self):
+        async def pieces():
+            yield b"never asked for"
+
+        sending = self.session.post("http://127.0.0.1:1/", data=pieces())
+        # To where it waits, and its end is taken before the loop's next turn, in which the pushing would begin.
+        sending.send(None)
+        channel = self.pool._channel()
+        while not channel._drain():
+            select.select([channel._fd], [], [], 10)
+        with self.assertRaises(aipool.ConnectionError):
+            sending.send(None)
+        await asyncio.sleep(0)
+        self.assertEqual(handles()["uploads"], 0)
 
     async def test_an_async_iterable_is_uploaded(self):
         async def pieces():
