@@ -219,7 +219,19 @@ fn stream(reader: &Reader, format: Format, seed: u8, body: &[u8]) -> Outcome {
     let bytes: Vec<&[u8]> = body.chunks(1).collect();
     assert_eq!(told(reader, format, &bytes), outcome, "byte by byte");
     assert_eq!(told(reader, format, &cut(body, &mut Random(u64::from(seed) << 20 | 1))), outcome, "in pieces");
+    if reader.letter == b'y' {
+        repeats_itself(reader, &outcome, body);
+    }
     outcome
+}
+
+/// Of a provider that repeats all of its text in each line the last line has the answer.
+fn repeats_itself(reader: &Reader, outcome: &Outcome, body: &[u8]) {
+    let Some(last) = body.split(|byte| *byte == b'\n').rfind(|line| !line.trim_ascii().is_empty()) else { return };
+    let last = whole(reader, last);
+    if outcome.failed.is_none() && last.failed.is_none() && !last.reply.text.is_empty() {
+        assert_eq!(outcome.reply.text, last.reply.text);
+    }
 }
 
 /// As `Answer::next_delta` reads it.
