@@ -53,8 +53,8 @@ bench: ## the tables against libcurl, reqwest, Go, Python and Node, into README.
 	@benches/run
 	@benches/publish
 
-nightly: ## the tests, soak, fuzzing, valgrind, a million cancels, ten million random calls (also under sanitizers), a thousand forks; the bench
-	@scripts/setup rust cc c++ clang go pkg-config curl valgrind strace python3 venv node
+nightly: ## the tests, soak, fuzzing, races, valgrind, a million cancels, ten million random calls (also under sanitizers); the bench
+	@scripts/setup rust rust-src cc c++ clang go pkg-config curl valgrind strace python3 venv node
 	@scripts/nightly
 	@$(MAKE) --no-print-directory bench STRICT=1
 

@@ -1,10 +1,9 @@
 //! Numbered slots that are reused but never freed: an id names a slot and its generation, so a stale id finds nothing.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::lock::lock;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering};
 
 const INDEX_BITS: u32 = 20;
 const GENERATION_BITS: u32 = 25;

@@ -1,13 +1,13 @@
 //! Handles: tokens that look like pointers and never are. A token is kind, fork depth, generation and slot, below 2^53.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::table::Table;
 use crate::error::{Error, Result, Status};
-use crate::lock::lock;
-use crate::slots::{ID_BITS, Slots};
+use crate::slots::ID_BITS;
 use crate::{stats, sys};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -31,48 +31,28 @@ pub trait Tabled: Kind {
 }
 
 #[derive(Default)]
-struct Entry {
-    object: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
-    kind: AtomicU64,
-    /// For whoever may not lock: a signal handler.
-    note: AtomicU64,
-}
-
-#[derive(Default)]
-struct Table {
-    slots: Slots<Entry>,
+struct Handles {
+    table: Table,
     live: [AtomicU64; 8],
 }
 
 /// A new handle to `object`.
 pub fn insert<H: Tabled>(object: impl Into<Arc<H::Object>>) -> Result<*mut H> {
     let object = object.into();
-    let table = sys::process_state::<Table>();
-    let fill = |slot: &Entry| {
-        *lock(&slot.object) = Some(object);
-        slot.kind.store(H::KIND, Ordering::Relaxed);
-    };
-    let id = table.slots.insert(fill).ok_or_else(full)?;
-    stats::add_one(&table.live[H::KIND as usize]);
+    let handles = sys::process_state::<Handles>();
+    let id = handles.table.insert(H::KIND, object).ok_or_else(full)?;
+    stats::add_one(&handles.live[H::KIND as usize]);
     Ok(encode(id))
 }
 
 /// Whether one more handle can be made: asked before something is sent that would need one.
 pub fn room() -> Result<()> {
-    let table = sys::process_state::<Table>();
-    if table.slots.has_room() { Ok(()) } else { Err(full()) }
+    if sys::process_state::<Handles>().table.has_room() { Ok(()) } else { Err(full()) }
 }
 
 /// The object behind a handle.
 pub fn get<H: Tabled>(handle: *const H) -> Result<Arc<H::Object>> {
-    let find = || {
-        let id = decode(handle)?;
-        let slot = sys::existing_process_state::<Table>()?.slots.find(id)?;
-        let object = lock(&slot.value.object);
-        // Looked at again under the lock: a free in between has emptied or refilled the slot.
-        let object = if slot.is_live(id) { object.clone()? } else { return None };
-        object.downcast().ok()
-    };
+    let find = || sys::existing_process_state::<Handles>()?.table.get(decode(handle)?)?.downcast().ok();
     find().ok_or_else(invalid::<H>)
 }
 
@@ -83,14 +63,11 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
     }
     // The kind is checked first: a token of one kind must not free an object of another.
     let held = get(handle)?;
-    let table = sys::process_state::<Table>();
-    let mut object = None;
-    let freed = decode(handle).is_some_and(|id| table.slots.remove(id, |slot| object = lock(&slot.object).take()));
-    if !freed {
+    let handles = sys::process_state::<Handles>();
+    if !decode(handle).is_some_and(|id| handles.table.remove(id)) {
         return Err(invalid::<H>());
     }
-    table.live[H::KIND as usize].fetch_sub(1, Ordering::Relaxed);
-    drop(object);
+    handles.live[H::KIND as usize].fetch_sub(1, Ordering::Relaxed);
     H::freed(&held);
     Ok(())
 }
@@ -99,30 +76,26 @@ pub fn free<H: Tabled>(handle: *mut H) -> Result<()> {
 pub fn note_of<H: Tabled>(handle: *const H) -> impl Fn(u64) + Send + 'static {
     let id = decode(handle);
     move |note| {
-        let entry = id.and_then(|id| sys::existing_process_state::<Table>()?.slots.find(id));
-        if let Some(entry) = entry {
-            entry.value.note.store(note, Ordering::SeqCst);
+        if let (Some(id), Some(handles)) = (id, sys::existing_process_state::<Handles>()) {
+            handles.table.set_note(id, note);
         }
     }
 }
 
 /// The note of a live handle. Neither locks nor allocates: a signal handler asks.
 pub fn note<H: Tabled>(handle: *const H) -> Option<u64> {
-    let id = decode(handle)?;
-    let entry = sys::existing_process_state::<Table>()?.slots.find(id)?;
-    let note = entry.value.note.load(Ordering::SeqCst);
-    entry.is_live(id).then_some(note)
+    sys::existing_process_state::<Handles>()?.table.note(decode(handle)?)
 }
 
 /// How many handles of a kind are live.
 pub fn live<H: Tabled>() -> u64 {
-    sys::existing_process_state::<Table>().map_or(0, |table| stats::read(&table.live[H::KIND as usize]))
+    sys::existing_process_state::<Handles>().map_or(0, |handles| stats::read(&handles.live[H::KIND as usize]))
 }
 
 /// The kind and the age of each live handle but the cancels, which have a table of their own.
 pub fn for_each_live(mut visit: impl FnMut(u64, Duration)) {
-    if let Some(table) = sys::existing_process_state::<Table>() {
-        table.slots.for_each_live(|entry, age| visit(entry.kind.load(Ordering::Relaxed), age));
+    if let Some(handles) = sys::existing_process_state::<Handles>() {
+        handles.table.for_each_live(&mut visit);
     }
 }
 

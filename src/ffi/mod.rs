@@ -25,4 +25,5 @@ pub mod session;
 pub mod session_options;
 pub mod short;
 pub mod status;
+pub mod table;
 pub mod upload;

@@ -375,6 +375,21 @@ typedef union {
     unsigned char room[4096];
 } client_room;
 
+/* Some of what tells askers apart. */
+static void random_credentials(aip_client_options *options)
+{
+    options->access_token = text("t", &options->access_token_len);
+    options->user = text("u", &options->user_len);
+    options->password = text("p", &options->password_len);
+    options->client_id = text("i", &options->client_id_len);
+    options->client_secret = text("s", &options->client_secret_len);
+    options->oauth_token = text("o", &options->oauth_token_len);
+    options->scope = text("GIGACHAT_API_CORP", &options->scope_len);
+    options->organization = text("org", &options->organization_len);
+    options->poll_interval_ms = limit();
+    options->api_version = (uint32_t)below(4);
+}
+
 static aip_client_options *random_client_options(client_room *room, session_room *session)
 {
     static const char *keys[] = {"sk-1", "sk-2", "sk 3", "sk-\n"};
@@ -382,16 +397,19 @@ static aip_client_options *random_client_options(client_room *room, session_room
     aip_client_options *options = &room->options;
     aip_client_options_init(options, sizeof *options);
     options->size = size_of_struct(sizeof *options);
-    options->kind = one_in(8) ? (uint32_t)any() : 1 + (uint32_t)below(3);
+    options->kind = one_in(8) ? (uint32_t)any() : 1 + (uint32_t)below(7);
     options->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
     /* Never cut short, nor left out: it would be somebody's. */
     options->base_url = one_in(4) ? refused : sandbox_v1;
-    options->base_url_len = AIP_NUL_TERMINATED;
+    options->auth_url = options->operations_url = one_in(2) ? refused : sandbox_v1;
+    options->base_url_len = options->auth_url_len = options->operations_url_len = AIP_NUL_TERMINATED;
     options->api_key = text(keys[below(4)], &options->api_key_len);
     options->model = text("m", &options->model_len);
     options->embedding_model = text("m", &options->embedding_model_len);
     options->folder = text("f", &options->folder_len);
     options->affinity = text("a", &options->affinity_len);
+    if (one_in(4))
+        random_credentials(options);
     options->session = one_in(4) ? random_session_options(session) : NULL;
     set_limits(&options->max_concurrency, &options->pacing);
     options->reserved = one_in(20);
@@ -415,7 +433,7 @@ static aip_call *random_call(call_room *room)
     aip_call_init(call, sizeof *call);
     call->size = size_of_struct(sizeof *call);
     call->operation = one_in(16) ? (uint32_t)any() : one_in(2) ? AIP_CALL_CHAT : (uint32_t)below(5);
-    call->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(4);
+    call->flags = one_in(10) ? (uint32_t)any() : (uint32_t)below(8);
     for (size_t i = 0; i < 2; i++) {
         aip_message *message = &room->messages[i];
         message->role = one_in(16) ? (uint32_t)any() : (uint32_t)below(4);
@@ -500,7 +518,11 @@ static void call_reply(void)
     size_t needed;
     aip_delta delta;
     aip_response *response = handle(RESPONSE);
-    switch (below(4)) {
+    switch (below(5)) {
+    case 3:
+        aip_response_delta_copy(response, (uint32_t)below(4), place(room), below(sizeof room), place(&needed),
+                                place(&error));
+        break;
     case 0:
         aip_response_next_delta(response, (uint32_t)below(2), place(&delta), place(&error));
         break;

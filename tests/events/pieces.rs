@@ -77,7 +77,7 @@ impl Random {
     }
 }
 
-fn cut<'a>(mut body: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
+pub fn cut<'a>(mut body: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     while !body.is_empty() {
         let (piece, rest) = body.split_at(random.below(12).min(body.len()));

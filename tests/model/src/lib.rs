@@ -1,4 +1,4 @@
-//! The queue, its descriptor and the guard, as they are in `src`, over primitives whose every order can be tried.
+//! The queue, its descriptor, the guard and the handle table, as they are in `src`, over primitives whose every order can be tried.
 //!
 //! shuttle runs a scenario's threads one at a time and chooses at each lock, atomic, wait and wake who goes on. A thread that is never
 //! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
@@ -14,8 +14,12 @@ pub mod lock;
 pub mod queue;
 #[path = "../../../src/signal.rs"]
 pub mod signal;
+#[path = "../../../src/slots.rs"]
+pub mod slots;
 #[path = "../../../src/stats.rs"]
 pub mod stats;
+#[path = "../../../src/ffi/table.rs"]
+pub mod table;
 #[path = "../../../src/wheel.rs"]
 pub mod wheel;
 

@@ -2,6 +2,8 @@
 
 pub use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 pub use shuttle::sync::{Mutex, MutexGuard};
+/// What it makes here lets nobody else go on meanwhile.
+pub use std::sync::OnceLock;
 
 pub use crate::notify::Notify;
 
