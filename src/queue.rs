@@ -279,8 +279,8 @@ impl Queue {
                 }
                 // A fired flag stays fired: the next wake needs another.
                 let Ok(fresh) = Cancel::for_one_wait() else { return };
+                place(fresh.cancel().id());
                 flag = fresh;
-                place(flag.cancel().id());
                 queue.wake();
             }
         });

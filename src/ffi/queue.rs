@@ -132,8 +132,7 @@ pub unsafe extern "C" fn aip_queue_set_notify_fd(queue: *mut aip_queue, fd: i32,
 pub unsafe extern "C" fn aip_queue_wake(queue: *mut aip_queue) -> i32 {
     // No guard: it builds messages. Nothing here allocates, locks or panics.
     let _uncancellable = Uncancellable::enter();
-    let fired = handle::note(queue).is_some_and(|flag| Cancel::from_id(flag).fire());
-    if fired { Status::Ok as i32 } else { Status::InvalidHandle as i32 }
+    if wake(queue) { Status::Ok as i32 } else { Status::InvalidHandle as i32 }
 }
 
 /// Takes no more requests; those accepted go on to their ends, and then aip_queue_next() says AIP_END. Closing twice is AIP_OK.
@@ -154,6 +153,22 @@ pub unsafe extern "C" fn aip_queue_free(queue: *mut aip_queue) -> i32 {
 }
 
 /// A caller's array on its way to being filled.
+/// Fires the queue's flag; false where the handle is not live. Neither locks nor allocates.
+fn wake(queue: *const aip_queue) -> bool {
+    let mut flag = handle::note(queue);
+    while let Some(now) = flag {
+        if Cancel::from_id(now).fire() {
+            return true;
+        }
+        // Another took its place; or its pool is gone, and nobody waits.
+        flag = match handle::note(queue) {
+            next if next == flag => return true,
+            next => next,
+        };
+    }
+    false
+}
+
 struct Batch {
     places: *mut aip_completion,
     cap: usize,

@@ -179,6 +179,24 @@ static void a_wake_brings_a_consumer_back_with_nothing(void)
     CHECK_STATUS(aip_queue_wake(woken), AIP_INVALID_HANDLE);
 }
 
+/* Each wake uses a flag up, which is replaced meanwhile; and a freed pool takes all flags with it. */
+static void a_wake_of_a_live_queue_is_never_refused(void)
+{
+    aip_pool *pool = new_pool();
+    aip_queue *queue = new_queue(pool);
+    aip_completion none;
+    size_t count;
+    for (int i = 0; i < 50000; i++)
+        CHECK_STATUS(aip_queue_wake(queue), AIP_OK);
+    CHECK_STATUS(aip_pool_free(pool), AIP_OK);
+    while (aip_queue_next(queue, &none, 1, PATIENCE_MS, &count, &error) == AIP_OK)
+        CHECK_EQ(count, 0);
+    for (int i = 0; i < 50000; i++)
+        CHECK_STATUS(aip_queue_wake(queue), AIP_OK);
+    CHECK_STATUS(aip_queue_free(queue), AIP_OK);
+    CHECK_STATUS(aip_queue_wake(queue), AIP_INVALID_HANDLE);
+}
+
 static void a_cancelled_request_says_so(void)
 {
     aip_pool *pool = new_pool();
@@ -592,6 +610,7 @@ static const test tests[] = {
     {"the_descriptor_is_readable_while_there_is_something", the_descriptor_is_readable_while_there_is_something},
     {"a_descriptor_of_the_hosts_is_written_to", a_descriptor_of_the_hosts_is_written_to},
     {"a_wake_brings_a_consumer_back_with_nothing", a_wake_brings_a_consumer_back_with_nothing},
+    {"a_wake_of_a_live_queue_is_never_refused", a_wake_of_a_live_queue_is_never_refused},
     {"a_cancelled_request_says_so", a_cancelled_request_says_so},
     {"a_closed_queue_ends_after_its_last_request", a_closed_queue_ends_after_its_last_request},
     {"requests_outlive_their_pool_and_session", requests_outlive_their_pool_and_session},
