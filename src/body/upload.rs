@@ -92,8 +92,10 @@ impl Upload {
         let (passed, _) = self.pipe.progress();
         let missing = self.length.map_or(0, |length| length - passed);
         if missing > 0 {
-            let message = format_args!("is {missing} bytes short of its length; write them first");
-            return Err(Error::invalid("upload", message));
+            return Err(Error::invalid(
+                "upload",
+                format_args!("is {missing} bytes short of its length; write them first"),
+            ));
         }
         if self.pipe.finish(Ok(())) { Ok(()) } else { Err(Error::invalid("upload", "was finished already")) }
     }

@@ -82,11 +82,10 @@ fn pair(chain: &Content<'_>, key: &Content<'_>) -> Result<Arc<CertifiedKey>> {
     match pair.keys_match() {
         // Some kinds of keys cannot be compared: the server will say.
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(Arc::new(pair)),
-        Err(_) => {
-            let mend =
-                format_args!("is not the key of the first certificate in {}; give the two that fit", chain.field);
-            Err(Error::invalid(key.field, mend))
-        }
+        Err(_) => Err(Error::invalid(
+            key.field,
+            format_args!("is not the key of the first certificate in {}; give the two that fit", chain.field),
+        )),
     }
 }
 
