@@ -151,21 +151,20 @@ impl SessionHandle {
     /// Lets a stream's task begin, and waits for its head.
     pub(super) fn headed(
         &self,
-        begin: impl FnOnce() + Send,
+        begin: impl FnOnce() + Send + 'static,
         told: oneshot::Receiver<std::result::Result<Response, Failure>>,
         interrupt: Option<&Hold>,
         pipe: Arc<Pipe>,
         plan: Plan,
     ) -> std::result::Result<Arc<Answer>, Answered> {
-        let headed = if let Some(interrupt) = interrupt {
+        // Begun by who drives: nobody else need be woken for it, and where nobody can wait nothing is sent.
+        let head = async {
             begin();
-            self.runtime.wait_interruptibly(told, interrupt.cancel())
-        } else {
-            // Begun by who drives: nobody else need be woken for it.
-            self.runtime.wait(async {
-                begin();
-                told.await
-            })
+            told.await
+        };
+        let headed = match interrupt {
+            Some(interrupt) => self.runtime.wait_interruptibly(head, interrupt.cancel()),
+            None => self.runtime.wait(head),
         };
         let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
         match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {

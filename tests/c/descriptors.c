@@ -240,6 +240,25 @@ static void without_descriptors_what_is_open_goes_on(void)
     new_pool();
 }
 
+/* Nobody could wait for its head, so it is not sent: a generation nobody hears of would be billed. */
+static void without_descriptors_an_interruptible_stream_is_not_sent(void)
+{
+    listener listener = fresh_listener();
+    aip_pool *pool = new_pool();
+    aip_session *warm = session_of(pool, listener.http);
+    aip_request interruptible = get_of("/echo"), held = stream_of("/hold/unheard");
+    interruptible.flags = AIP_REQUEST_INTERRUPTIBLE;
+    held.flags |= AIP_REQUEST_INTERRUPTIBLE;
+    ask_with(warm, &interruptible);
+    take_all_descriptors();
+    int32_t status = try_with(warm, &held);
+    give_descriptors_back();
+    check_none_left(status);
+    CHECK_EQ(stats_of(pool).in_flight, 0);
+    ask(warm, "/echo");
+    CHECK_EQ(counter(&listener, "requests"), 2);
+}
+
 static uint64_t cpu_ns(void)
 {
     struct timespec used;
@@ -278,6 +297,7 @@ static const test tests[] = {
     {"every_kind_closes_on_exec", every_kind_closes_on_exec},
     {"no_descriptor_below_3_is_needed", no_descriptor_below_3_is_needed},
     {"without_descriptors_what_is_open_goes_on", without_descriptors_what_is_open_goes_on},
+    {"without_descriptors_an_interruptible_stream_is_not_sent", without_descriptors_an_interruptible_stream_is_not_sent},
     {"without_descriptors_nobody_spins", without_descriptors_nobody_spins},
 };
 
