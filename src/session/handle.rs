@@ -21,7 +21,7 @@ use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
-use crate::request::{Exchange, Failure, Path, Request, Stream};
+use crate::request::{Exchange, Failure, Path, Request, Stream, UploadEnds};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
 use crate::stats::read;
@@ -190,9 +190,6 @@ impl SessionHandle {
             OutgoingBody::Whole(_) => None,
         };
         let operation = queue.accept(tag, plan.clone(), stream.clone(), self.runtime.clone())?;
-        if let Some(upload) = upload {
-            upload.tell(operation.upload_side());
-        }
         let launch = match stream {
             Some(pipe) => {
                 pipe.tell(operation.body_side());
@@ -201,7 +198,12 @@ impl SessionHandle {
             None => Launch::Whole(operation.clone()),
         };
         let begin = self.launch(request, launch, None, Some(queue.clone()));
-        begin.inspect_err(|_| operation.never_began())?();
+        let begin = begin.inspect_err(|_| operation.never_began())?;
+        // Its own from here on: another request's is left with who told of it before.
+        if let Some(upload) = upload {
+            upload.tell(operation.upload_side());
+        }
+        begin();
         Ok(())
     }
 
@@ -242,10 +244,10 @@ impl SessionHandle {
         if persistence.redirects > 0 {
             route.prepare_for_redirects()?;
         }
-        if let OutgoingBody::Upload(upload) = &request.body {
-            upload.give_to_a_request(self.runtime.clone())?;
-        }
+        let headers = with_defaults(request.headers, &self.defaults.headers)?;
         Ok(Exchange {
+            // The last that can fail: what is refused for another reason leaves the upload to the next request.
+            upload: UploadEnds::claimed(&request.body, &self.runtime)?,
             // reqwest keeps two of the limits itself, and knows no others.
             limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
             persistence,
@@ -255,7 +257,7 @@ impl SessionHandle {
             address,
             outgoing: Outgoing {
                 method: request.method,
-                headers: with_defaults(request.headers, &self.defaults.headers)?,
+                headers,
                 body: request.body,
                 may_repeat: request.may_repeat,
             },

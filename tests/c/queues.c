@@ -330,7 +330,11 @@ static void an_upload_tells_when_there_is_room(void)
     aip_queue *queue = new_queue(pool);
     aip_upload *upload = new_upload(AIP_UNLIMITED);
     aip_request request = upload_to("/echo", upload);
-    submit(session_of(pool, sandbox_http()), &request, queue, 4);
+    aip_session *session = session_of(pool, sandbox_http());
+    submit(session, &request, queue, 4);
+    /* It stays the first one's, and so does the word of room. */
+    CHECK_STATUS(aip_session_submit(session, &request, queue, 5, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "upload: belongs to another request");
     static uint8_t data[2000000];
     size_t at = 0, taken;
     while (at < sizeof data) {
