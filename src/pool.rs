@@ -22,15 +22,12 @@ use crate::request::{Failure, Request};
 use crate::response::{Answer, Response};
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
-use crate::session::{Answered, Lease, Registry, Session, SessionHandle};
+use crate::session::{Answered, Lease, Registry, Session, SessionHandle, over_fresh_sessions};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
 use crate::transport::reqwest::Transport;
 use crate::{metrics, sys};
-
-/// How often `request` tries again on a fresh session when the one it got was just closed.
-const FRESH_SESSIONS: usize = 3;
 
 /// A pool of sessions.
 pub struct ConnectionPool {
@@ -143,25 +140,13 @@ impl ConnectionPool {
 
     /// Gets and sends, again on a fresh session when this one was closed meanwhile.
     pub fn request(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Response, Failure> {
-        for _ in 1..FRESH_SESSIONS {
-            match self.get_session(key, None)?.request(request.clone()) {
-                Err(failure) if is_stale(&failure.error) => {}
-                outcome => return outcome,
-            }
-        }
-        self.get_session(key, None)?.request(request)
+        over_fresh_sessions(|| self.get_session(key, None)?.request(request.clone()), |failure| &failure.error)
     }
 
     /// The same, for what the request asks for: a stream's head, perhaps.
     pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Arc<Answer>, Answered> {
         let session = || self.get_session(key, None).map_err(|error| (error, None));
-        for _ in 1..FRESH_SESSIONS {
-            match session()?.answer(request.clone()) {
-                Err((error, _)) if is_stale(&error) => {}
-                outcome => return outcome,
-            }
-        }
-        session()?.answer(request)
+        over_fresh_sessions(|| session()?.answer(request.clone()), |(error, _)| error)
     }
 
     /// Names it, as its sessions and queues do.
@@ -473,8 +458,4 @@ impl Drop for PoolHandle {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn is_stale(error: &Error) -> bool {
-    error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
 }

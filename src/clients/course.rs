@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version};
 use tokio::sync::OwnedMutexGuard;
 
-use super::client::{FRESH_SESSIONS, How, Inner, is_stale};
+use super::client::{How, Inner};
 use super::ear::Ear;
 use super::line;
 use super::service::{Step, Steps, Written};
@@ -22,7 +22,7 @@ use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::lock::lock;
 use crate::request::{Failure, Request, Sink, Stream};
 use crate::response::{Report, Response};
-use crate::session::{Course, Outcome, SessionHandle, Within};
+use crate::session::{Course, FRESH_SESSIONS, Outcome, SessionHandle, Within};
 
 /// What waits between a response and its reader; the reader's own pipe holds far more.
 const BETWEEN: usize = 64 << 10;
@@ -149,7 +149,7 @@ impl Walk {
         for fresh in 1.. {
             let request = self.request(written.clone(), false).await?;
             match Box::pin(self.call.session.send_within(request, &self.within)).await {
-                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
+                Err(failure) if fresh < FRESH_SESSIONS && failure.error.is_stale() => self.renew_session()?,
                 came => return came,
             }
         }
@@ -167,7 +167,7 @@ impl Walk {
             let mut request = self.request(written.clone(), true).await?;
             self.bound_gathered(&mut request);
             match Box::pin(self.stream(request, ear)).await {
-                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
+                Err(failure) if fresh < FRESH_SESSIONS && failure.error.is_stale() => self.renew_session()?,
                 came => return came,
             }
         }

@@ -145,8 +145,9 @@ impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(&mut self, cut: Pin<&mut impl Future<Output = Error>>) -> Result<Response, Failure> {
         let _upload = std::mem::take(&mut self.upload);
-        let Exchange { path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started, .. } =
-            self;
+        let Exchange {
+            path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started, ..
+        } = self;
         let way = Way::begin(path, *started);
         let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
         let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };

@@ -255,12 +255,7 @@ impl SessionHandle {
             provider: request.provider,
             path,
             address,
-            outgoing: Outgoing {
-                method: request.method,
-                headers,
-                body: request.body,
-                may_repeat: request.may_repeat,
-            },
+            outgoing: Outgoing { method: request.method, headers, body: request.body, may_repeat: request.may_repeat },
             cancel: request.cancel,
             interrupt: None,
             started,

@@ -13,7 +13,7 @@ use aipool::queue::Completion;
 use serde_json::json;
 
 use crate::rig::*;
-use crate::support::{Listener, PATIENCE, at_once, joined};
+use crate::support::{Listener, PATIENCE, at_once, joined, release, unique, until, wait_held};
 
 /// `client:secret` in base64.
 const KEY: &str = "Y2xpZW50OnNlY3JldA==";
@@ -142,6 +142,25 @@ fn a_refused_token_is_renewed_once_and_a_fresh_ones_refusal_is_final() {
     let (error, _) = refused(&client, says("раз"), &how());
     assert_eq!((error.status, error.http_status), (Status::Auth, 401));
     assert_eq!(listener.counter("gigachat.token_calls"), 3);
+}
+
+#[test]
+fn a_token_is_renewed_for_a_call_that_a_closing_pool_lets_finish() {
+    let listener = Listener::open();
+    let (pool, name) = (pool(), unique("closing"));
+    let client = Arc::new(client_over(&pool, Kind::GigaChat, &given(&listener)));
+    answered(&client, says("раз"), &how());
+    listener.arm(CHAT, &format!("hold={name},status=401"), 1);
+    let calling = client.clone();
+    let call = std::thread::spawn(move || answered(&calling, says("раз"), &how()));
+    wait_held(&name, 1);
+    let closing = pool.clone();
+    let closed = std::thread::spawn(move || closing.close_all(20_000));
+    until("the sessions are closed", || pool.stats().sessions == 0);
+    release(&name);
+    assert_eq!(call.join().unwrap().finish, Finish::Stop);
+    closed.join().unwrap().unwrap();
+    assert_eq!(listener.counter("gigachat.token_calls"), 2);
 }
 
 #[test]
