@@ -16,7 +16,7 @@ use crate::body::events::Format;
 use crate::body::reader::Plan;
 use crate::body::reply::Dialect;
 use crate::cancel::Cancel;
-use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
+use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides};
 use crate::error::{Error, Result, Status};
 use crate::lock::lock;
 use crate::pool::ConnectionPool;
