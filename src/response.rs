@@ -123,6 +123,13 @@ struct Coming {
     runtime: Runtime,
 }
 
+impl Drop for Coming {
+    /// Whoever had the answer has gone, perhaps without a handle to free.
+    fn drop(&mut self) {
+        self.pipe.abandon();
+    }
+}
+
 /// What a reading call came to.
 #[derive(Debug)]
 pub enum Read<T> {
