@@ -1,4 +1,4 @@
-//! The queue, its descriptor and the guard, as they are in `src`, over primitives whose every order can be tried.
+//! The queue, its descriptor, cancel flags and the guard, as they are in `src`, over primitives whose every order can be tried.
 //!
 //! shuttle runs a scenario's threads one at a time and chooses at each lock, atomic, wait and wake who goes on. A thread that is never
 //! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
@@ -8,12 +8,16 @@
 pub mod cut;
 #[path = "../../../src/error.rs"]
 pub mod error;
+#[path = "../../../src/flags.rs"]
+pub mod flags;
 #[path = "../../../src/lock.rs"]
 pub mod lock;
 #[path = "../../../src/queue.rs"]
 pub mod queue;
 #[path = "../../../src/signal.rs"]
 pub mod signal;
+#[path = "../../../src/slots.rs"]
+pub mod slots;
 #[path = "../../../src/stats.rs"]
 pub mod stats;
 #[path = "../../../src/wheel.rs"]

@@ -62,3 +62,7 @@ impl Light {
 }
 
 pub fn write_wake(_: BorrowedFd<'_>) {}
+
+pub fn is_shortage(_: &io::Error) -> bool {
+    false
+}
