@@ -219,11 +219,17 @@ impl Inner {
     /// Made with the first call, and anew where it was closed or the pool is another.
     fn its_own(&self) -> Result<SessionHandle> {
         let pool = self.pool()?.id();
-        let mut own = lock(&self.own);
-        if let Some(session) = own.as_ref().filter(|session| !session.is_closed() && session.pool == pool) {
-            return Ok(session.another());
+        let open = |own: &Option<SessionHandle>| {
+            own.as_ref().filter(|session| !session.is_closed() && session.pool == pool).map(SessionHandle::another)
+        };
+        if let Some(session) = open(&lock(&self.own)) {
+            return Ok(session);
         }
-        Ok(own.insert(self.unpooled()?).another())
+        // Files may be read for it, so not under the lock. Somebody may be quicker meanwhile: theirs is the one.
+        let fresh = self.unpooled()?;
+        let mut own = lock(&self.own);
+        let session = open(&own);
+        Ok(session.unwrap_or_else(|| own.insert(fresh).another()))
     }
 
     /// The request of a written call.
