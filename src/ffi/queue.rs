@@ -74,7 +74,7 @@ pub unsafe extern "C" fn aip_queue_new(pool: *mut aip_pool, queue: *mut *mut aip
         let out = unsafe { args::out_null("queue", queue)? };
         let made = handle::get(pool)?.queue();
         let handle = handle::insert::<aip_queue>(made.clone())?;
-        made.keep_a_flag(handle::note_of(handle))?;
+        made.keep_a_flag(handle::note_of(handle)).inspect_err(|_| drop(handle::free(handle)))?;
         *out = handle;
         Ok(())
     })
