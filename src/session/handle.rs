@@ -15,7 +15,7 @@ use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
-use crate::config::{Limits, MOST_HEADERS, Persistence, RequestDefaults};
+use crate::config::{LONGEST_LIMIT, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
@@ -213,7 +213,7 @@ impl SessionHandle {
 
     /// Opens connections to the base URL until `wanted` are there for requests that come together; how many stand then.
     pub fn warm(&self, wanted: usize, timeout: Duration) -> Result<usize> {
-        let _begun = InFlight::begin(&self.session)?;
+        let begun = InFlight::begin(&self.session)?;
         let limits = self.pool_limits.with(self.defaults.limits);
         let route = lock(&self.session.route).clone().ok_or_else(|| Error::closed(Detail::SessionClosed))?;
         let (_, path) = route.path(&self.session.base, "", &limits, || {})?;
@@ -222,7 +222,13 @@ impl SessionHandle {
             return Err(Error::new(Status::Unsupported, message));
         };
         let started = Instant::now();
-        let warmed = self.runtime.wait(async { warm(&group, wanted, &limits, timeout).await });
+        let warmed = self.runtime.wait(async {
+            tokio::select! {
+                biased;
+                why = begun.0.cut_off() => Err(why),
+                warmed = warm(&group, wanted, &limits, timeout.min(LONGEST_LIMIT)) => warmed,
+            }
+        });
         warmed.and_then(|warmed| warmed).map_err(|error| Error { elapsed: started.elapsed(), ..error })
     }
 

@@ -158,6 +158,20 @@ fn a_freed_pool_closes_all_it_had() {
 }
 
 #[test]
+fn a_closing_pool_cuts_off_who_warms_its_connections() {
+    let connector = std::sync::Arc::new(Memory(World::new(Plan { gated: true, ..HTTP1 })));
+    let maker = Box::new(move |_: &ConnectionConfig| Ok(connector.clone() as std::sync::Arc<_>));
+    let pool = PoolHandle::owner(ConnectionPool::with_connector(PoolConfig::default(), maker).unwrap());
+    let session = crate::support::session(&pool, "http://origin.test");
+    let warming = session.clone();
+    let warmed = std::thread::spawn(move || warming.warm(1, PATIENCE));
+    crate::support::until("it warms", || session.stats().in_flight == 1);
+    assert_eq!(pool.close_all(0).unwrap_err().detail, Detail::DrainLimit);
+    let error = warmed.join().unwrap().unwrap_err();
+    assert_eq!((error.status, error.detail), (Status::Closed, Detail::DrainLimit), "{error}");
+}
+
+#[test]
 fn files_that_are_slow_to_read_hold_up_nobody_who_wants_another_session() {
     let connector = std::sync::Arc::new(Memory(World::new(HTTP1)));
     let (reads, reading) = std::sync::mpsc::channel();
