@@ -123,9 +123,14 @@ impl OutText<'_> {
 
     /// NULL and 0 where there is none.
     pub fn set(self, text: Option<&[u8]>) {
-        self.0.set(text.map_or(std::ptr::null(), |text| text.as_ptr().cast()));
+        self.0.set(text.map_or(std::ptr::null(), start));
         self.1.set(text.map_or(0, <[u8]>::len));
     }
+}
+
+/// Where a text begins that is there: also an empty one's address is good to read, for hosts that copy from it.
+pub fn start(text: &[u8]) -> *const c_char {
+    if text.is_empty() { c"".as_ptr() } else { text.as_ptr().cast() }
 }
 
 /// A place for one output handle: NULL until it is set.

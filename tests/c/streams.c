@@ -50,6 +50,10 @@ static void a_chat_comes_by_its_events(void)
         do
             CHECK_STATUS(aip_response_next_event(response, PATIENCE_MS, &event, &error), AIP_OK);
         while (event.data_len != 6);
+        /* Empty, and good to copy from. */
+        CHECK_EQ(event.name_len + event.id_len, 0);
+        CHECK_TEXT(event.name, "");
+        CHECK_TEXT(event.id, "");
         size_t needed;
         char copy[8];
         CHECK_STATUS(aip_response_event_copy(response, AIP_PART_DATA, copy, sizeof copy, &needed, &error), AIP_OK);
