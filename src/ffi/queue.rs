@@ -3,7 +3,6 @@
 #![allow(non_camel_case_types)]
 
 use std::ptr::null_mut;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::args;
@@ -28,7 +27,7 @@ impl Kind for aip_queue {
 }
 
 impl Tabled for aip_queue {
-    type Object = Arc<Queue>;
+    type Object = Queue;
 
     fn freed(queue: &Self::Object) {
         queue.free();
