@@ -249,7 +249,14 @@ impl Inner {
             let bad = |_| Error::invalid("idempotency_key", "has a character that no header holds");
             headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
         }
-        let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing, once };
+        let turn = Turn {
+            client: self.clone(),
+            signature: self.signature()?,
+            dialect: dialect.clone(),
+            framing,
+            once,
+            unsigned: false.into(),
+        };
         Ok(Request {
             stream,
             plan: self.plan(dialect, framing)?,

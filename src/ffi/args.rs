@@ -48,7 +48,9 @@ pub unsafe fn bytes<'a>(field: impl Display, data: *const u8, len: usize) -> Res
     match (data.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Error::invalid(field, "is NULL but its length is not 0")),
-        (false, len) if len > isize::MAX as usize => Err(Error::invalid(field, "has an impossible length")),
+        (false, len) if len > isize::MAX as usize => {
+            Err(Error::invalid(field, "has an impossible length; give its bytes"))
+        }
         // SAFETY: not NULL, and the caller's promise.
         (false, len) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
     }

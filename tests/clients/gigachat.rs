@@ -1,6 +1,7 @@
 //! GigaChat.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message, Raw, Role, Tool};
@@ -8,6 +9,7 @@ use aipool::clients::config::Ways;
 use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
 use aipool::clients::{Client, How};
+use aipool::config::LimitOverrides;
 use aipool::error::{Delivery, Detail, Status};
 use aipool::queue::Completion;
 use serde_json::json;
@@ -161,6 +163,22 @@ fn a_token_is_renewed_for_a_call_that_a_closing_pool_lets_finish() {
     assert_eq!(call.join().unwrap().finish, Finish::Stop);
     closed.join().unwrap().unwrap();
     assert_eq!(listener.counter("gigachat.token_calls"), 2);
+}
+
+#[test]
+fn who_waits_too_long_is_told_for_what_and_how_long() {
+    let listener = Listener::open();
+    let client = at(&listener);
+    listener.arm("/gigachat/oauth", "stall-head", 1);
+    let limits = LimitOverrides { queue: Some(Some(Duration::from_millis(200))), ..LimitOverrides::default() };
+    let (error, _) = refused(&client, says("раз"), &How { limits, ..how() });
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::QueueLimit));
+    assert!(error.message.contains("200 ms ran out") && error.message.contains("token"), "{error}");
+    let client = at(&Listener::open());
+    let silent = asked(&client, streams("раз"), &faulty("stall=0")).map_err(|(error, _)| error).unwrap();
+    let error = silent.next_delta(Duration::from_millis(50), |_| ()).unwrap_err();
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::WaitLimit));
+    assert!(error.message.contains("50 ms without anything"), "{error}");
 }
 
 #[test]
