@@ -7,7 +7,7 @@ use super::gigachat::GigaChat;
 use super::naparnik::{self, Naparnik};
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
-use super::yandex::{self, Yandex, YandexOpenAi};
+use super::yandex::{self, Yandex};
 
 /// A provider, or a kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +35,8 @@ impl Kind {
             Kind::OpenAi | Kind::NaparnikCompat => &OpenAi,
             Kind::Ollama => &Ollama,
             Kind::GigaChat => &GigaChat,
-            Kind::Yandex => &Yandex,
-            Kind::YandexOpenAi => &YandexOpenAi,
+            Kind::Yandex => &Yandex::Own,
+            Kind::YandexOpenAi => &Yandex::OpenAi,
             Kind::Naparnik => &Naparnik,
         }
     }
