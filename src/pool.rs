@@ -140,12 +140,12 @@ impl ConnectionPool {
     }
 
     /// Gets and sends, again on a fresh session when this one was closed meanwhile.
-    pub fn request(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Response, Failure> {
+    pub fn request(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Response, Failure> {
         over_fresh_sessions(|| self.get_session(key, None)?.request(request.clone()), |failure| &failure.error)
     }
 
     /// The same, for what the request asks for: a stream's head, perhaps.
-    pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn answer(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Arc<Answer>, Answered> {
         let session = || self.get_session(key, None).map_err(|error| (error, None));
         over_fresh_sessions(|| session()?.answer(request.clone()), |(error, _)| error)
     }

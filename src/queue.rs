@@ -281,13 +281,11 @@ impl Queue {
                     _ = queue.cut_off() => return,
                 }
                 // A fired flag stays fired: the next wake needs another. Where a million are live, wakes wait until one is not.
-                match Cancel::for_one_wait() {
-                    Ok(fresh) => flag = fresh,
-                    Err(_) => {
-                        sleep(UNTIL_A_FLAG).await;
-                        continue;
-                    }
-                }
+                let Ok(fresh) = Cancel::for_one_wait() else {
+                    sleep(UNTIL_A_FLAG).await;
+                    continue;
+                };
+                flag = fresh;
                 place(flag.cancel().id());
                 queue.wake();
             }

@@ -304,9 +304,9 @@ impl Moving<'_> {
             }
         }
         if to.is_satisfied() {
-            self.from.satisfied()
+            self.from.satisfied();
         } else {
-            self.from.abandon()
+            self.from.abandon();
         }
         None
     }

@@ -90,7 +90,7 @@ pub unsafe fn text<'a>(field: impl Display + Copy, data: *const c_char, len: usi
 }
 
 /// A place for one output.
-pub struct Out<'a, T>(&'a mut std::mem::MaybeUninit<T>);
+pub struct Out<'a, T>(&'a mut MaybeUninit<T>);
 
 impl<T> Out<'_, T> {
     pub fn set(self, value: T) {
