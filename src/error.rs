@@ -171,6 +171,13 @@ impl Error {
         Error { detail, retryable: true, ..Error::new(Status::Closed, message) }
     }
 
+    /// Whether nothing was sent, for the session was closed just then: a fresh one may do.
+    pub fn is_stale(&self) -> bool {
+        self.status == Status::Closed
+            && self.delivery == Delivery::NotSent
+            && matches!(self.detail, Detail::Evicted | Detail::SessionClosed)
+    }
+
     #[must_use]
     pub fn detail(self, detail: Detail) -> Self {
         Error { detail, ..self }

@@ -3,7 +3,7 @@
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `clients` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
 //! `runtime`, `wheel`, `cancel`, `cut`, `signal`, `workers` |
-//! `config`, `error` | `stats`, `events`, `metrics`, `slots`, `lock`, `sync`, `sys`.
+//! `config`, `error` | `stats`, `events`, `metrics`, `flags`, `slots`, `lock`, `sync`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
 pub mod address;
@@ -17,6 +17,7 @@ pub mod cut;
 pub mod error;
 pub mod events;
 pub mod ffi;
+pub mod flags;
 pub mod lock;
 pub mod metrics;
 pub mod pool;

@@ -22,15 +22,12 @@ use crate::request::{Failure, Request};
 use crate::response::{Answer, Response};
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
-use crate::session::{Answered, Lease, Registry, Session, SessionHandle};
+use crate::session::{Answered, Lease, Registry, Session, SessionHandle, over_fresh_sessions};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
 use crate::transport::reqwest::Transport;
 use crate::{metrics, sys};
-
-/// How often `request` tries again on a fresh session when the one it got was just closed.
-const FRESH_SESSIONS: usize = 3;
 
 /// A pool of sessions.
 pub struct ConnectionPool {
@@ -132,8 +129,9 @@ impl ConnectionPool {
             return Err(Error::closed(Detail::PoolClosed));
         }
         let key = SessionKey { base: BaseUrl::parse(key)?, partition: String::new() };
-        let session = self.new_session(&key, config.as_ref().map(|config| &config.connection))?;
-        self.handle_to(session, None, config)
+        let connection = Arc::new(config.as_ref().map(|config| config.connection.clone()).unwrap_or_default());
+        let route = self.route(&key, &connection)?;
+        self.handle_to(self.new_session(&key, connection, route), None, config)
     }
 
     /// As `get_session`, and the session is not evicted while the handle lives.
@@ -142,26 +140,14 @@ impl ConnectionPool {
     }
 
     /// Gets and sends, again on a fresh session when this one was closed meanwhile.
-    pub fn request(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Response, Failure> {
-        for _ in 1..FRESH_SESSIONS {
-            match self.get_session(key, None)?.request(request.clone()) {
-                Err(failure) if is_stale(&failure.error) => {}
-                outcome => return outcome,
-            }
-        }
-        self.get_session(key, None)?.request(request)
+    pub fn request(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Response, Failure> {
+        over_fresh_sessions(|| self.get_session(key, None)?.request(request.clone()), |failure| &failure.error)
     }
 
     /// The same, for what the request asks for: a stream's head, perhaps.
-    pub fn answer(self: &Arc<Self>, key: &str, request: Request) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn answer(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Arc<Answer>, Answered> {
         let session = || self.get_session(key, None).map_err(|error| (error, None));
-        for _ in 1..FRESH_SESSIONS {
-            match session()?.answer(request.clone()) {
-                Err((error, _)) if is_stale(&error) => {}
-                outcome => return outcome,
-            }
-        }
-        session()?.answer(request)
+        over_fresh_sessions(|| session()?.answer(request.clone()), |(error, _)| error)
     }
 
     /// Names it, as its sessions and queues do.
@@ -241,13 +227,7 @@ impl ConnectionPool {
         let wanted = config.as_ref().map(|config| &config.connection);
         let key =
             SessionKey { base, partition: config.as_ref().map_or_else(String::new, |config| config.partition.clone()) };
-        let (session, lease) = {
-            let mut table = lock(&self.table);
-            let session = self.session(&mut table, key, wanted)?;
-            // Leased under the lock: nobody can evict it in between.
-            let lease = leased.then(|| self.lease(&session));
-            (session, lease)
-        };
+        let (session, lease) = self.session(key, wanted, leased)?;
         self.handle_to(session, lease, config)
     }
 
@@ -296,41 +276,71 @@ impl ConnectionPool {
     }
 
     /// The open session of this key, made and entered if need be.
-    fn session(&self, table: &mut Table, key: SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
+    fn session(
+        self: &Arc<Self>,
+        key: SessionKey,
+        wanted: Option<&ConnectionConfig>,
+        leased: bool,
+    ) -> Result<(Arc<Session>, Option<Lease>)> {
+        // Leased under the lock: nobody can evict it in between.
+        let with_lease = |session: Arc<Session>| {
+            let lease = leased.then(|| self.lease(&session));
+            (session, lease)
+        };
+        let had = match self.find(&mut lock(&self.table), &key, wanted)? {
+            Some(open) if !open.is_closed() => return Ok(with_lease(open)),
+            closed => closed.map(|session| session.connection.clone()),
+        };
+        // Who names no options gets those it had: a proxy or a pin is not lost on the way.
+        let connection = wanted.cloned().map(Arc::new).or(had).unwrap_or_default();
+        // Files may be read for it: those who want other sessions do not wait for that.
+        let route = self.route(&key, &connection)?;
+        let mut table = lock(&self.table);
+        // Somebody may have been quicker.
+        if let Some(open) = self.find(&mut table, &key, wanted)?.filter(|session| !session.is_closed()) {
+            return Ok(with_lease(open));
+        }
+        let session = self.new_session(&key, connection, route);
+        let both = with_lease(session.clone());
+        if self.config.max_size != MaxSize::Off {
+            table.push(key, session.clone());
+        }
+        // The newcomer is in use by whoever asked: it is not the one to go.
+        let evicted = self.shrink(&mut table, Some(&session));
+        drop(table);
+        self.close_evicted(&evicted);
+        Ok(both)
+    }
+
+    /// The session of this key, which may have closed. Asked again under the lock under which another is entered.
+    fn find(
+        &self,
+        table: &mut Table,
+        key: &SessionKey,
+        wanted: Option<&ConnectionConfig>,
+    ) -> Result<Option<Arc<Session>>> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::closed(Detail::PoolClosed));
         }
-        if self.config.max_size == MaxSize::Off {
-            return self.new_session(&key, wanted);
-        }
         let found = match self.config.eviction {
-            Eviction::Lru => table.get_mut(&key),
-            Eviction::Fifo => table.peek_mut(&key),
+            Eviction::Lru => table.get(key),
+            Eviction::Fifo => table.peek(key),
         };
-        if let Some(session) = found {
-            if session.is_closed() {
-                // Who names no options gets those it had: a proxy or a pin is not lost on the way.
-                let had = session.connection.clone();
-                *session = self.new_session(&key, wanted.or(Some(&had)))?;
-            } else if let Some(wanted) = wanted {
-                session.connection.must_equal(wanted)?;
-            }
-            return Ok(session.clone());
+        if let (Some(session), Some(wanted)) = (found.filter(|session| !session.is_closed()), wanted) {
+            session.connection.must_equal(wanted)?;
         }
-        let session = self.new_session(&key, wanted)?;
-        table.push(key, session.clone());
-        // The newcomer is in use by whoever asked: it is not the one to go.
-        self.shrink(table, Some(&session));
-        Ok(session)
+        Ok(found.cloned())
     }
 
-    fn new_session(&self, key: &SessionKey, wanted: Option<&ConnectionConfig>) -> Result<Arc<Session>> {
-        let connection = Arc::new(wanted.cloned().unwrap_or_default());
-        let route = match connection.transport {
-            TransportKind::Engine => Route::engine(self.connections.clone(), self.connections.identity(&connection)?),
-            TransportKind::Reqwest => Route::Reqwest(self.transport(key, &connection)?),
-        };
-        Ok(Session::new(key.base.clone(), connection, route, self.counters.clone(), self.registry.clone()))
+    fn route(&self, key: &SessionKey, connection: &Arc<ConnectionConfig>) -> Result<Route> {
+        Ok(match connection.transport {
+            TransportKind::Engine => Route::engine(self.connections.clone(), self.connections.identity(connection)?),
+            TransportKind::Reqwest => Route::Reqwest(self.transport(key, connection)?),
+        })
+    }
+
+    fn new_session(&self, key: &SessionKey, connection: Arc<ConnectionConfig>, route: Route) -> Arc<Session> {
+        Session::new(key.base.clone(), connection, route, self.counters.clone(), self.registry.clone())
     }
 
     /// reqwest's connections of the key's origin and identity, shared with other sessions that have both in common.
@@ -340,7 +350,12 @@ impl ConnectionPool {
             BaseUrl::Opaque(text) => text.clone(),
         };
         let transport_key = (origin, key.partition.clone(), connection.clone());
+        if let Some(transport) = lock(&self.transports).get(&transport_key).and_then(Weak::upgrade) {
+            return Ok(transport);
+        }
+        let fresh = Arc::new(Transport::new(ConnectionConfig::clone(connection))?);
         let mut transports = lock(&self.transports);
+        // Somebody may have been quicker.
         if let Some(transport) = transports.get(&transport_key).and_then(Weak::upgrade) {
             return Ok(transport);
         }
@@ -348,22 +363,23 @@ impl ConnectionPool {
         if transports.len() == transports.capacity() {
             transports.retain(|_, transport| transport.strong_count() > 0);
         }
-        let transport = Arc::new(Transport::new(ConnectionConfig::clone(connection))?);
-        transports.insert(transport_key, Arc::downgrade(&transport));
-        Ok(transport)
+        transports.insert(transport_key, Arc::downgrade(&fresh));
+        Ok(fresh)
     }
 
     fn lease(self: &Arc<Self>, session: &Arc<Session>) -> Lease {
         let pool = Arc::downgrade(self);
         Lease::new(session.clone(), move || {
             if let Some(pool) = pool.upgrade() {
-                pool.shrink(&mut lock(&pool.table), None);
+                let evicted = pool.shrink(&mut lock(&pool.table), None);
+                pool.close_evicted(&evicted);
             }
         })
     }
 
-    /// Evicts until the pool fits, passing over leased sessions and `kept`.
-    fn shrink(&self, table: &mut Table, kept: Option<&Arc<Session>>) {
+    /// Takes sessions out until the pool fits, passing over leased ones and `kept`. They are closed without the lock.
+    fn shrink(&self, table: &mut Table, kept: Option<&Arc<Session>>) -> Vec<Arc<Session>> {
+        let mut evicted = Vec::new();
         while table.len() > self.limit() {
             let free =
                 |session: &Arc<Session>| !session.is_leased() && !kept.is_some_and(|kept| Arc::ptr_eq(kept, session));
@@ -371,10 +387,14 @@ impl ConnectionPool {
             let goes = table.iter().rev().find(|(_, session)| session.is_closed());
             let goes =
                 goes.or_else(|| table.iter().rev().find(|(_, session)| free(session))).map(|(key, _)| key.clone());
-            let Some(session) = goes.and_then(|key| table.pop(&key)) else { return };
-            if session.is_closed() {
-                continue;
-            }
+            let Some(session) = goes.and_then(|key| table.pop(&key)) else { break };
+            evicted.push(session);
+        }
+        evicted
+    }
+
+    fn close_evicted(&self, evicted: &[Arc<Session>]) {
+        for session in evicted.iter().filter(|session| !session.is_closed()) {
             session.close(Detail::Evicted);
             add_one(&self.counters.evictions);
         }
@@ -473,8 +493,4 @@ impl Drop for PoolHandle {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn is_stale(error: &Error) -> bool {
-    error.status == Status::Closed && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
 }

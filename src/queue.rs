@@ -14,7 +14,10 @@ use crate::request::{Failure, Sink};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
 use crate::signal::Signal;
-use crate::sync::{Mutex, MutexGuard, Notify};
+use crate::sync::{Mutex, MutexGuard, Notify, sleep};
+
+/// Where no flag is to be had, it is asked for again so soon.
+const UNTIL_A_FLAG: Duration = Duration::from_millis(10);
 
 /// Where completions of one pool's requests gather.
 pub struct Queue {
@@ -277,8 +280,11 @@ impl Queue {
                     () = flag.cancel().fired() => {}
                     _ = queue.cut_off() => return,
                 }
-                // A fired flag stays fired: the next wake needs another.
-                let Ok(fresh) = Cancel::for_one_wait() else { return };
+                // A fired flag stays fired: the next wake needs another. Where a million are live, wakes wait until one is not.
+                let Ok(fresh) = Cancel::for_one_wait() else {
+                    sleep(UNTIL_A_FLAG).await;
+                    continue;
+                };
                 place(fresh.cancel().id());
                 flag = fresh;
                 queue.wake();

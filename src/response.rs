@@ -123,6 +123,13 @@ struct Coming {
     runtime: Runtime,
 }
 
+impl Drop for Coming {
+    /// Whoever had the answer has gone, perhaps without a handle to free.
+    fn drop(&mut self) {
+        self.pipe.abandon();
+    }
+}
+
 /// What a reading call came to.
 #[derive(Debug)]
 pub enum Read<T> {
@@ -238,7 +245,8 @@ impl Answer {
                 Ok(Read::End) => {
                     decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short))
                 }
-                // The caller's patience is no failure of the answer.
+                // The caller's patience is no failure of the answer; some of it went on what told nothing.
+                Err(error) if error.detail == Detail::WaitLimit => return Err(waited_in_vain(limit)),
                 Err(error) if is_the_callers(&error) => return Err(error),
                 Err(error) => Err(error),
             };
@@ -356,9 +364,9 @@ fn one_at_a_time<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
     }
 }
 
-/// The caller's patience, or its mistake: no failure of the answer.
+/// The caller's mistake: no failure of the answer.
 fn is_the_callers(error: &Error) -> bool {
-    error.detail == Detail::WaitLimit || matches!(error.status, Status::Busy | Status::InvalidArgument)
+    matches!(error.status, Status::Busy | Status::InvalidArgument)
 }
 
 fn waited_in_vain(limit: Duration) -> Error {

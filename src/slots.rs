@@ -48,17 +48,18 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Default> Slots<T> {
-    /// Fills a free slot with `fill` and makes it live: its id, or `None` when every slot is taken.
-    pub fn insert(&self, fill: impl FnOnce(&T)) -> Option<u64> {
+    /// Fills a free slot with `fill` and makes it live: its id, which `fill` is given, or `None` when every slot is taken.
+    pub fn insert(&self, fill: impl FnOnce(&T, u64)) -> Option<u64> {
         let index = self.free_index()?;
         let chunk = self.chunks[index as usize / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
         let slot = &chunk[index as usize % CHUNK];
-        fill(&slot.value);
-        slot.born.store(self.age_ms(), Ordering::Relaxed);
         let generation = slot.state.load(Ordering::Acquire) >> STATE_BITS;
+        let id = generation << INDEX_BITS | u64::from(index);
+        fill(&slot.value, id);
+        slot.born.store(self.age_ms(), Ordering::Relaxed);
         slot.state.store(generation << STATE_BITS | LIVE, Ordering::Release);
         self.live.fetch_add(1, Ordering::Relaxed);
-        Some(generation << INDEX_BITS | u64::from(index))
+        Some(id)
     }
 }
 
@@ -164,7 +165,8 @@ impl<T> Slot<T> {
     }
 }
 
-fn generation_of(id: u64) -> u64 {
+/// Which use of its slot an id names.
+pub fn generation_of(id: u64) -> u64 {
     id >> INDEX_BITS
 }
 
@@ -179,11 +181,11 @@ mod tests {
     #[test]
     fn a_removed_id_is_stale_and_its_slot_serves_again() {
         let slots = Slots::<AtomicU64>::default();
-        let first = slots.insert(|value| value.store(7, Ordering::Relaxed)).unwrap();
+        let first = slots.insert(|value, _| value.store(7, Ordering::Relaxed)).unwrap();
         assert_eq!(slots.find(first).unwrap().value.load(Ordering::Relaxed), 7);
         assert!(slots.remove(first, |_| ()));
         assert!(slots.find(first).is_none() && !slots.remove(first, |_| ()) && !slots.mark(first));
-        let second = slots.insert(|_| ()).unwrap();
+        let second = slots.insert(|_, _| ()).unwrap();
         assert_eq!(index_of(first), index_of(second));
         assert_ne!(first, second);
         assert_eq!(slots.live(), 1);
@@ -192,21 +194,21 @@ mod tests {
     #[test]
     fn a_mark_belongs_to_one_generation() {
         let slots = Slots::<AtomicU64>::default();
-        let id = slots.insert(|_| ()).unwrap();
+        let id = slots.insert(|_, _| ()).unwrap();
         assert!(slots.mark(id) && slots.find(id).unwrap().is_marked(id));
         slots.remove(id, |_| ());
-        let next = slots.insert(|_| ()).unwrap();
+        let next = slots.insert(|_, _| ()).unwrap();
         assert!(!slots.find(next).unwrap().is_marked(next));
     }
 
     #[test]
     fn a_slot_retires_when_its_generations_are_used_up() {
         let slots = Slots::<AtomicU64>::default();
-        let id = slots.insert(|_| ()).unwrap();
+        let id = slots.insert(|_, _| ()).unwrap();
         let last = (1u64 << GENERATION_BITS) - 1;
         slots.slot(id).unwrap().state.store(last << STATE_BITS | LIVE, Ordering::Relaxed);
         assert!(slots.remove(last << INDEX_BITS | u64::from(index_of(id)), |_| ()));
-        assert_ne!(index_of(slots.insert(|_| ()).unwrap()), index_of(id));
+        assert_ne!(index_of(slots.insert(|_, _| ()).unwrap()), index_of(id));
     }
 
     #[test]

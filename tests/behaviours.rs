@@ -594,9 +594,9 @@ fn closed_session_is_recreated(over: Over) {
 fn pool_request_recreates(over: Over) {
     let (pool, listener) = (pool(over), Listener::open());
     session(&pool, &listener.http);
-    assert_eq!(pool.request(&listener.http, get("/echo")).unwrap().status, 200);
+    assert_eq!(pool.request(&listener.http, &get("/echo")).unwrap().status, 200);
     session(&pool, &listener.http).close();
-    let again = pool.request(&listener.http, get("/echo")).unwrap();
+    let again = pool.request(&listener.http, &get("/echo")).unwrap();
     assert_eq!((again.status.as_u16(), pool.stats().sessions_created, listener.count("requests")), (200, 2, 2));
     // The new session keeps the options of the closed one: connections over reqwest have no numbers.
     assert_eq!(again.report.connection == 0, over.reqwest());
@@ -762,7 +762,7 @@ fn a_cancel_that_is_fired_and_freed_at_once_still_ends_its_request() {
         assert_eq!(call.join().unwrap().unwrap_err().error.status, Status::Cancelled);
         let mut late = get("/echo");
         late.cancel = Some(cancel);
-        let error = pool.request(&sandbox().http, late).unwrap_err().error;
+        let error = pool.request(&sandbox().http, &late).unwrap_err().error;
         assert_eq!((error.status, error.delivery), (Status::InvalidHandle, Delivery::NotSent));
     }
 }

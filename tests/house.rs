@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["transport", "body"],
     &["runtime", "wheel", "cancel", "cut", "signal", "workers"],
     &["config", "error"],
-    &["stats", "events", "metrics", "slots", "lock", "sync", "sys"],
+    &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "sys"],
 ];
 
 /// Every source file by its path below src, comments and tests cut away.

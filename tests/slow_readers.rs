@@ -17,7 +17,7 @@ use aipool::request::Request;
 use aipool::response::{Answer, Read};
 use bytes::Bytes;
 use support::expect::{bounded, millis};
-use support::get;
+use support::{faulty, get, sandbox, session, until};
 
 const UNREAD: usize = 3 << 20;
 const MOST_GROWTH: usize = 150 << 20;
@@ -173,4 +173,13 @@ fn pause(streams: usize, frame: usize) {
     for answer in &paused {
         answer.give_up();
     }
+}
+
+#[test]
+fn an_answer_that_is_dropped_gives_its_stream_up() {
+    let pool = PoolHandle::owner(ConnectionPool::new(PoolConfig::default()).unwrap());
+    let session = session(&pool, &sandbox().http);
+    let stalls = Request { stream: true, ..faulty("/bytes/1000", "stall=10") };
+    drop(session.answer(stalls).map_err(|(error, _)| error).unwrap());
+    until("it is given up", || session.stats().in_flight == 0);
 }

@@ -16,21 +16,19 @@ use crate::body::events::Format;
 use crate::body::reader::Plan;
 use crate::body::reply::Dialect;
 use crate::cancel::Cancel;
-use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides, SessionConfig};
-use crate::error::{Delivery, Detail, Error, Result, Status};
+use crate::config::{ClientCertificate, EVENT_BYTES, LimitOverrides, PersistenceOverrides};
+use crate::error::{Error, Result, Status};
 use crate::lock::lock;
 use crate::pool::ConnectionPool;
 use crate::queue::Queue;
 use crate::request::Request;
 use crate::request::account::{Account, fingerprint};
 use crate::response::Answer;
-use crate::session::{Answered, SessionHandle, Terms};
+use crate::session::{Answered, SessionHandle, Terms, over_fresh_sessions};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.
 pub const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// How often a call is begun again on a fresh session when the one it got was just closed.
-pub const FRESH_SESSIONS: usize = 3;
 
 /// A client.
 pub struct Client(Arc<Inner>);
@@ -113,34 +111,26 @@ impl Client {
 
     /// Asks, and waits for the whole answer, or for a stream's head.
     pub fn call(&self, ask: &Ask, how: &How) -> std::result::Result<Arc<Answer>, Answered> {
-        let mut fresh = 1;
-        loop {
+        let begin = || {
             let (session, prepared) = self.0.prepare(ask, how).map_err(|error| (error, None))?;
-            let outcome = match prepared {
+            match prepared {
                 Prepared::One(request) => session.answer(*request),
                 Prepared::Several(terms, course) => session.answer_course(&terms, *course),
-            };
-            match outcome {
-                Err((error, _)) if fresh < FRESH_SESSIONS && is_stale(&error) => fresh += 1,
-                outcome => return outcome,
             }
-        }
+        };
+        over_fresh_sessions(begin, |(error, _)| error)
     }
 
     /// Asks; `queue` tells what becomes of it.
     pub fn submit(&self, ask: &Ask, how: &How, queue: &Arc<Queue>, tag: u64) -> Result<()> {
-        let mut fresh = 1;
-        loop {
+        let begin = || {
             let (session, prepared) = self.0.prepare(ask, how)?;
-            let outcome = match prepared {
+            match prepared {
                 Prepared::One(request) => session.submit(*request, queue, tag),
                 Prepared::Several(terms, course) => session.submit_course(&terms, *course, queue, tag),
-            };
-            match outcome {
-                Err(error) if fresh < FRESH_SESSIONS && is_stale(&error) => fresh += 1,
-                outcome => return outcome,
             }
-        }
+        };
+        over_fresh_sessions(begin, |error| error)
     }
 }
 
@@ -229,11 +219,17 @@ impl Inner {
     /// Made with the first call, and anew where it was closed or the pool is another.
     fn its_own(&self) -> Result<SessionHandle> {
         let pool = self.pool()?.id();
-        let mut own = lock(&self.own);
-        if let Some(session) = own.as_ref().filter(|session| !session.is_closed() && session.pool == pool) {
-            return Ok(session.another());
+        let open = |own: &Option<SessionHandle>| {
+            own.as_ref().filter(|session| !session.is_closed() && session.pool == pool).map(SessionHandle::another)
+        };
+        if let Some(session) = open(&lock(&self.own)) {
+            return Ok(session);
         }
-        Ok(own.insert(self.unpooled()?).another())
+        // Files may be read for it, so not under the lock. Somebody may be quicker meanwhile: theirs is the one.
+        let fresh = self.unpooled()?;
+        let mut own = lock(&self.own);
+        let session = open(&own);
+        Ok(session.unwrap_or_else(|| own.insert(fresh).another()))
     }
 
     /// The request of a written call.
@@ -253,7 +249,14 @@ impl Inner {
             let bad = |_| Error::invalid("idempotency_key", "has a character that no header holds");
             headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
         }
-        let turn = Turn { client: self.clone(), signature: self.signature()?, dialect: dialect.clone(), framing, once };
+        let turn = Turn {
+            client: self.clone(),
+            signature: self.signature()?,
+            dialect: dialect.clone(),
+            framing,
+            once,
+            unsigned: false.into(),
+        };
         Ok(Request {
             stream,
             plan: self.plan(dialect, framing)?,
@@ -274,26 +277,17 @@ impl Inner {
             Signs::Nothing => Signature::None,
             Signs::Fixed(header) => Signature::Fixed(header.clone()),
             Signs::Token(tokens) => {
-                let url = self.service.auth_url(&self.config);
-                let session = Arc::new(self.pool()?.acquire(url, Some(self.token_session()))?);
-                Signature::Token { tokens: tokens.clone(), client: self.clone(), session }
+                Signature::Token { tokens: tokens.clone(), client: self.clone(), session: self.token_session()? }
             }
         })
     }
 
-    /// Tokens are had without the client's certificate, and without its headers.
-    fn token_session(&self) -> SessionConfig {
+    /// The session over which tokens are had: without the client's certificate, and without its headers.
+    pub fn token_session(&self) -> Result<Arc<SessionHandle>> {
         let mut config = self.config.session.clone();
         config.connection.tls.client = ClientCertificate::default();
         config.defaults.headers.clear();
         config.partition.push_str("/token");
-        config
+        self.pool()?.acquire(self.service.auth_url(&self.config), Some(config)).map(Arc::new)
     }
-}
-
-/// Whether nothing was sent, for the session was closed just then.
-pub fn is_stale(error: &Error) -> bool {
-    error.status == Status::Closed
-        && error.delivery == Delivery::NotSent
-        && matches!(error.detail, Detail::Evicted | Detail::SessionClosed)
 }

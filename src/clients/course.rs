@@ -10,19 +10,19 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version};
 use tokio::sync::OwnedMutexGuard;
 
-use super::client::{FRESH_SESSIONS, How, Inner, is_stale};
+use super::client::{How, Inner};
 use super::ear::Ear;
 use super::line;
 use super::service::{Step, Steps, Written};
 use crate::body::Budget;
-use crate::body::pipe::{Pipe, Pulled};
+use crate::body::pipe::Pipe;
 use crate::body::reply::Reply;
 use crate::config::{LimitOverrides, TimeLimit};
 use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::lock::lock;
 use crate::request::{Failure, Request, Sink, Stream};
 use crate::response::{Report, Response};
-use crate::session::{Course, Outcome, SessionHandle, Within};
+use crate::session::{Course, FRESH_SESSIONS, Outcome, SessionHandle, Within};
 
 /// What waits between a response and its reader; the reader's own pipe holds far more.
 const BETWEEN: usize = 64 << 10;
@@ -146,28 +146,26 @@ impl Walk {
     }
 
     async fn ask(&mut self, written: Written) -> Came {
-        for fresh in 1.. {
-            let request = self.request(written.clone(), false).await?;
-            match Box::pin(self.call.session.send_within(request, &self.within)).await {
-                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
-                came => return came,
-            }
-        }
-        Err(Error::closed(Detail::SessionClosed).into())
+        self.send(written, false).await
     }
 
     /// As the caller asked for it: on the way while it comes, or whole. Also what comes whole is read as a stream where it is
     /// one, for only so its silence is noticed.
     async fn tell(&mut self, written: Written) -> Came {
-        if written.framing.is_none() && self.within.stream.is_none() {
-            return self.ask(written).await;
-        }
+        let streams = written.framing.is_some() || self.within.stream.is_some();
+        self.send(written, streams).await
+    }
+
+    async fn send(&mut self, written: Written, streams: bool) -> Came {
         for fresh in 1.. {
-            let ear = Ear::new(&written);
-            let mut request = self.request(written.clone(), true).await?;
-            self.bound_gathered(&mut request);
-            match Box::pin(self.stream(request, ear)).await {
-                Err(failure) if fresh < FRESH_SESSIONS && is_stale(&failure.error) => self.renew_session()?,
+            let request = self.request(written.clone(), streams).await?;
+            let came = if streams {
+                Box::pin(self.stream(request, Ear::new(&written))).await
+            } else {
+                Box::pin(self.call.session.send_within(request, &self.within)).await
+            };
+            match came {
+                Err(failure) if fresh < FRESH_SESSIONS && failure.error.is_stale() => self.renew_session()?,
                 came => return came,
             }
         }
@@ -189,15 +187,13 @@ impl Walk {
             // Another request under the same key would be taken for this one.
             how.idempotency_key = format!("{}-{}", how.idempotency_key, self.sent);
         }
-        Ok(self.call.client.request(written, stream, &how)?)
-    }
-
-    /// A stream has no bound of its own; what is kept of it has.
-    fn bound_gathered(&self, request: &mut Request) {
-        if self.within.stream.is_none() {
+        let mut request = self.call.client.request(written, stream, &how)?;
+        // A stream has no bound of its own; what is kept of it has.
+        if stream && self.within.stream.is_none() {
             let most = request.limits.body.flatten().unwrap_or(MOST_GATHERED);
             request.limits = LimitOverrides { body: Some(Some(most)), ..request.limits };
         }
+        Ok(request)
     }
 
     /// Sends a request whose answer comes in events, and moves these on.
@@ -288,35 +284,31 @@ enum To {
 impl Moving<'_> {
     /// Moves it to its end; whether that is a good one is what its sender says.
     async fn all(&mut self) {
-        loop {
-            if !self.has_something().await {
-                return;
-            }
-            let pulled = self.from.pull(|bytes| (bytes.len(), Bytes::copy_from_slice(bytes)));
-            match pulled {
-                Ok(Pulled::Got(bytes)) => self.passes(&bytes),
-                Ok(Pulled::Nothing) => {}
-                Ok(Pulled::End) | Err(_) => return,
-            }
+        while let Some(bytes) = self.next().await {
+            self.passes(&bytes);
         }
     }
 
-    /// Waits for room and for bytes. False where the caller has left, and the sender knows it.
-    async fn has_something(&mut self) -> bool {
+    /// Waits for room and for bytes. `None` at the end, and where the caller has left: its sender knows it then.
+    async fn next(&mut self) -> Option<Bytes> {
         let To::Caller(to) = &self.to else {
-            poll_fn(|cx| self.from.poll_filled(cx)).await;
-            return true;
+            return poll_fn(|cx| self.from.poll_pull(BETWEEN, cx)).await.ok().flatten();
         };
-        let stays = poll_fn(|cx| to.poll_room(cx)).await
-            && poll_fn(|cx| match to.poll_abandoned(cx) {
-                Poll::Ready(()) => Poll::Ready(false),
-                Poll::Pending => self.from.poll_filled(cx).map(|()| true),
-            })
-            .await;
-        if !stays {
-            if to.is_satisfied() { self.from.satisfied() } else { self.from.abandon() }
+        if poll_fn(|cx| to.poll_room(cx)).await {
+            let pulled = poll_fn(|cx| match to.poll_abandoned(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => self.from.poll_pull(BETWEEN, cx).map(Some),
+            });
+            if let Some(pulled) = pulled.await {
+                return pulled.ok().flatten();
+            }
         }
-        stays
+        if to.is_satisfied() {
+            self.from.satisfied();
+        } else {
+            self.from.abandon();
+        }
+        None
     }
 
     fn passes(&mut self, bytes: &[u8]) {

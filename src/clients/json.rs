@@ -67,7 +67,7 @@ pub fn from_text(text: &str) -> Value {
 /// Calls of tools in OpenAI's form, or flat: what `Reply` gives comes back this way.
 pub fn calls(field: impl Display, value: &Value) -> Result<Vec<Call>> {
     let bad = |at: usize, what: &str| Error::invalid(format_args!("{field}[{at}]"), what);
-    let list = value.as_array().ok_or_else(|| Error::invalid(&field, "is no JSON array"))?;
+    let list = value.as_array().ok_or_else(|| Error::invalid(&field, "is no JSON array; write [call, ...]"))?;
     let one = |(at, call): (usize, &Value)| {
         let function = member(call, "function").unwrap_or(call);
         let name = text(function, "name");
@@ -88,15 +88,15 @@ pub fn calls_text(calls: &[Call]) -> String {
 
 /// Tools in OpenAI's form, or flat.
 pub fn tools(value: &Value) -> Result<Vec<Tool>> {
-    let list = value.as_array().ok_or_else(|| Error::invalid("tools", "is no JSON array"))?;
+    let list = value.as_array().ok_or_else(|| Error::invalid("tools", "is no JSON array; write [tool, ...]"))?;
     let one = |(at, tool): (usize, &Value)| {
         let Some(Value::Object(function)) = member(tool, "function").or(Some(tool)) else {
-            return Err(Error::invalid(format_args!("tools[{at}]"), "is no JSON object"));
+            return Err(Error::invalid(format_args!("tools[{at}]"), "is no JSON object; write {\"name\": ...}"));
         };
         let mut more = function.clone();
         let name = more.shift_remove("name").as_ref().and_then(Value::as_str).unwrap_or("").to_owned();
         if name.is_empty() {
-            return Err(Error::invalid(format_args!("tools[{at}]"), "has no name"));
+            return Err(Error::invalid(format_args!("tools[{at}]"), "has no name; give it as function.name"));
         }
         more.shift_remove("type");
         let description = more.shift_remove("description").as_ref().and_then(Value::as_str).unwrap_or("").to_owned();

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::config::{Patience, Usual};
 use super::gigachat::GigaChat;
-use super::naparnik::Naparnik;
+use super::naparnik::{self, Naparnik};
 use super::openai::{Ollama, OpenAi};
 use super::service::Service;
-use super::yandex::{self, Yandex, YandexOpenAi};
+use super::yandex::{self, Yandex};
 
 /// A provider, or a kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +35,8 @@ impl Kind {
             Kind::OpenAi | Kind::NaparnikCompat => &OpenAi,
             Kind::Ollama => &Ollama,
             Kind::GigaChat => &GigaChat,
-            Kind::Yandex => &Yandex,
-            Kind::YandexOpenAi => &YandexOpenAi,
+            Kind::Yandex => &Yandex::Own,
+            Kind::YandexOpenAi => &Yandex::OpenAi,
             Kind::Naparnik => &Naparnik,
         }
     }
@@ -55,12 +55,12 @@ impl Kind {
             // The address of tokens follows from the credential.
             Kind::Yandex => usual(yandex::BASE, "", "yandexgpt", "text-search-doc"),
             Kind::YandexOpenAi => usual(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
-            Kind::Naparnik => usual("https://code.1c.ai", "", "", ""),
+            Kind::Naparnik => usual(naparnik::BASE_URL, "", "", ""),
             Kind::NaparnikCompat => usual("https://naparnik.platform.1c.ru/api/v1", "", "naparnik-pro", ""),
         }
     }
 
-    /// Names accounts, and is said in messages.
+    /// Names the lines of calls that go one at a time, and is said in messages.
     pub fn name(self) -> &'static str {
         match self {
             Kind::OpenAi => "openai",

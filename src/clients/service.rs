@@ -143,7 +143,12 @@ impl Wire {
         let mut headers = HeaderMap::new();
         if !raw.content_type.is_empty() {
             let value = raw.content_type.parse();
-            headers.insert(CONTENT_TYPE, value.map_err(|_| Error::invalid("content_type", "is no header value"))?);
+            headers.insert(
+                CONTENT_TYPE,
+                value.map_err(|_| {
+                    Error::invalid("content_type", "has a character that no header holds; write type/subtype")
+                })?,
+            );
         }
         Ok(Wire { method: raw.method.clone(), url: raw.url.clone(), headers, body: raw.body.clone() })
     }

@@ -14,7 +14,7 @@ use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
 use crate::request::Request;
 use crate::request::retry_after::Advice;
 use crate::response::Response;
-use crate::session::SessionHandle;
+use crate::session::{FRESH_SESSIONS, SessionHandle};
 
 /// How one call signs.
 pub enum Signature {
@@ -39,7 +39,7 @@ impl Signature {
                 let fetch = |flight: Flight| {
                     let (client, session) = (client.clone(), session.clone());
                     let runtime = session.runtime.clone();
-                    runtime.spawn(async move { flight.lands(fetched(&client, &session).await) });
+                    runtime.spawn(async move { flight.lands(fetched(&client, session).await) });
                 };
                 tokens.get(fetch).await.map(Some)
             }
@@ -59,9 +59,8 @@ impl Signature {
     }
 }
 
-async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
-    let wire = client.service.token_request(&client.config)?;
-    let Wire { method, url, mut headers, body } = wire;
+async fn fetched(client: &Inner, mut session: Arc<SessionHandle>) -> Result<Granted> {
+    let Wire { method, url, mut headers, body } = client.service.token_request(&client.config)?;
     headers.entry(USER_AGENT).or_insert(WHO);
     let limits = client.config.limits(LimitOverrides::default(), false);
     let request = Request {
@@ -70,7 +69,16 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
         may_repeat: true,
         ..Request::new(method, url, headers, body, limits)
     };
-    let response = session.send(request).await.map_err(|failure| in_token(&failure.error))?;
+    let mut sent = session.send(request.clone()).await;
+    for _ in 1..FRESH_SESSIONS {
+        match &sent {
+            // Closed while its call waited, which may go on: so it needs another.
+            Err(failure) if failure.error.is_stale() => session = client.token_session()?,
+            _ => break,
+        }
+        sent = session.send(request.clone()).await;
+    }
+    let response = sent.map_err(|failure| in_token(&failure.error))?;
     if response.status != StatusCode::OK {
         return Err(refused(client.service, &response));
     }
@@ -81,7 +89,8 @@ async fn fetched(client: &Inner, session: &SessionHandle) -> Result<Granted> {
 fn in_token(error: &Error) -> Error {
     let message = format!("auth_url: {}", error.message);
     // Which limit is in the message: by its detail it would count as the provider's own slowness.
-    Error { message, delivery: Delivery::NotSent, detail: Detail::None, ..error.clone() }
+    let detail = if error.is_stale() { error.detail } else { Detail::None };
+    Error { message, delivery: Delivery::NotSent, detail, ..error.clone() }
 }
 
 /// The provider's words are left out, as they may quote what was sent; its code is not.

@@ -1,6 +1,7 @@
 //! One call's dealings with its provider: leave to go, a signature, and what an answer means.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -26,13 +27,18 @@ pub struct Turn {
     pub framing: Option<Format>,
     /// Not sent again where the server may have begun it.
     pub once: bool,
+    /// It has leave to go, and waits for its signature.
+    pub unsigned: AtomicBool,
 }
 
 impl Provider for Turn {
     fn admit<'a>(&'a self, headers: &'a mut HeaderMap, patience: TimeLimit) -> Admission<'a> {
         Box::pin(async move {
             let mut permit = self.client.account.admit(patience).await?;
-            if let Some((value, number)) = self.signature.sign().await? {
+            self.unsigned.store(true, Ordering::Relaxed);
+            let signed = self.signature.sign().await;
+            self.unsigned.store(false, Ordering::Relaxed);
+            if let Some((value, number)) = signed? {
                 headers.insert(AUTHORIZATION, value);
                 permit.token = number;
             }
@@ -41,6 +47,9 @@ impl Provider for Turn {
     }
 
     fn occupied(&self) -> String {
+        if self.unsigned.load(Ordering::Relaxed) {
+            return "its token has not come (auth_url)".to_owned();
+        }
         self.client.account.occupied()
     }
 

@@ -48,7 +48,9 @@ pub unsafe fn bytes<'a>(field: impl Display, data: *const u8, len: usize) -> Res
     match (data.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Error::invalid(field, "is NULL but its length is not 0")),
-        (false, len) if len > isize::MAX as usize => Err(Error::invalid(field, "has an impossible length")),
+        (false, len) if len > isize::MAX as usize => {
+            Err(Error::invalid(field, "has an impossible length; give its bytes"))
+        }
         // SAFETY: not NULL, and the caller's promise.
         (false, len) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
     }
@@ -123,9 +125,14 @@ impl OutText<'_> {
 
     /// NULL and 0 where there is none.
     pub fn set(self, text: Option<&[u8]>) {
-        self.0.set(text.map_or(std::ptr::null(), |text| text.as_ptr().cast()));
+        self.0.set(text.map_or(std::ptr::null(), start));
         self.1.set(text.map_or(0, <[u8]>::len));
     }
+}
+
+/// Where a text begins that is there: also an empty one's address is good to read, for hosts that copy from it.
+pub fn start(text: &[u8]) -> *const c_char {
+    if text.is_empty() { c"".as_ptr() } else { text.as_ptr().cast() }
 }
 
 /// A place for one output handle: NULL until it is set.

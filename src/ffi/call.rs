@@ -508,7 +508,7 @@ fn positive(field: &str, number: i64) -> Result<Option<u64>> {
 fn value(field: impl Display, text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        Error::invalid(field, format_args!("is no JSON at {place}; check it"))
+        Error::invalid(field, format_args!("is no JSON at {place}; mend it there"))
     })
 }
 

@@ -13,6 +13,7 @@ use crate::{stats, sys};
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("aipool needs a 64-bit platform: its handles are 53-bit tokens in pointer-sized values");
 
+const KINDS: u64 = 8;
 const FORK_BITS: u32 = 4;
 const KIND_SHIFT: u32 = ID_BITS + FORK_BITS;
 
@@ -33,11 +34,12 @@ pub trait Tabled: Kind {
 #[derive(Default)]
 struct Handles {
     table: Table,
-    live: [AtomicU64; 8],
+    live: [AtomicU64; KINDS as usize],
 }
 
 /// A new handle to `object`.
 pub fn insert<H: Tabled>(object: impl Into<Arc<H::Object>>) -> Result<*mut H> {
+    const { assert!(H::KIND < KINDS, "a place in `live` for each kind") }
     let object = object.into();
     let handles = sys::process_state::<Handles>();
     let id = handles.table.insert(H::KIND, object).ok_or_else(full)?;

@@ -209,7 +209,7 @@ pub unsafe extern "C" fn aip_pool_request(
         // SAFETY: the header's contract.
         let (key, request) = unsafe { (args::text("key", key, key_len)?, request::parse(request)?) };
         handle::room()?;
-        response::set(out, pool.answer(key, request))
+        response::set(out, pool.answer(key, &request))
     })
 }
 

@@ -3,7 +3,6 @@
 #![allow(non_camel_case_types)]
 
 use std::ptr::null_mut;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::args;
@@ -28,7 +27,7 @@ impl Kind for aip_queue {
 }
 
 impl Tabled for aip_queue {
-    type Object = Arc<Queue>;
+    type Object = Queue;
 
     fn freed(queue: &Self::Object) {
         queue.free();
@@ -74,7 +73,7 @@ pub unsafe extern "C" fn aip_queue_new(pool: *mut aip_pool, queue: *mut *mut aip
         let out = unsafe { args::out_null("queue", queue)? };
         let made = handle::get(pool)?.queue();
         let handle = handle::insert::<aip_queue>(made.clone())?;
-        made.keep_a_flag(handle::note_of(handle))?;
+        made.keep_a_flag(handle::note_of(handle)).inspect_err(|_| drop(handle::free(handle)))?;
         *out = handle;
         Ok(())
     })

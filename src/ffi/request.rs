@@ -201,7 +201,7 @@ unsafe fn body(request: &aip_request) -> Result<OutgoingBody> {
     if !body.is_empty() {
         return Err(Error::invalid("upload", "stands beside a body; give one of the two"));
     }
-    Ok(OutgoingBody::Upload(handle::get(request.upload)?.as_ref().clone()))
+    Ok(OutgoingBody::Upload(handle::get(request.upload)?))
 }
 
 /// # Safety

@@ -409,11 +409,11 @@ pub fn got<T>(out: Out<'_, T>, read: Read<T>) -> Status {
 fn shown(event: Event<'_>) -> aip_stream_event {
     let retry = event.retry.map_or(0, |_| AIP_EVENT_RETRY);
     aip_stream_event {
-        data: event.data.as_ptr().cast(),
+        data: args::start(event.data.as_ref()),
         data_len: event.data.len(),
-        name: event.name.as_ptr().cast(),
+        name: args::start(event.name.as_ref()),
         name_len: event.name.len(),
-        id: event.id.as_ptr().cast(),
+        id: args::start(event.id.as_ref()),
         id_len: event.id.len(),
         retry_ms: event.retry.unwrap_or(0),
         flags: retry | if event.incomplete { AIP_EVENT_INCOMPLETE } else { 0 },

@@ -317,7 +317,9 @@ unsafe fn network(options: &aip_session_options) -> Result<NetworkOptions> {
     };
     let from = match local_address {
         "" => None,
-        text => Some(text.parse().map_err(|_| Error::invalid("local_address", "is no IP address"))?),
+        text => Some(text.parse().map_err(|_| {
+            Error::invalid("local_address", "is no IP address; write one of this machine's, without a port")
+        })?),
     };
     Ok(NetworkOptions {
         proxy,

@@ -26,7 +26,7 @@ pub struct Table(Slots<Entry>);
 impl Table {
     /// The number of a new entry; `None` where all are taken.
     pub fn insert(&self, kind: u64, object: Object) -> Option<u64> {
-        self.0.insert(|entry| {
+        self.0.insert(|entry, _| {
             *lock(&entry.object) = Some(object);
             entry.kind.store(kind, Ordering::Relaxed);
         })

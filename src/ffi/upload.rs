@@ -22,7 +22,7 @@ impl Kind for aip_upload {
 }
 
 impl Tabled for aip_upload {
-    type Object = std::sync::Arc<Upload>;
+    type Object = Upload;
 
     fn freed(upload: &Self::Object) {
         upload.give_up();
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn aip_upload_new(length: i64, upload: *mut *mut aip_uploa
     guard(error, || {
         // SAFETY: the header's contract.
         let out = unsafe { args::out_handle("upload", upload)? };
-        out.set(std::sync::Arc::new(Upload::new(known(length)?)))
+        out.set(Upload::new(known(length)?))
     })
 }
 

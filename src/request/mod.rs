@@ -38,8 +38,9 @@ use crate::body::upload::Upload;
 use crate::cancel::Cancel;
 use crate::config::{LimitOverrides, Limits, Persistence, PersistenceOverrides};
 use crate::connections::Group;
-use crate::error::{Detail, Error, Phase, Status};
+use crate::error::{self, Detail, Error, Phase, Status};
 use crate::response::{Report, Response};
+use crate::runtime::Runtime;
 use crate::transport::reqwest::{Attempt, Transport};
 use crate::transport::{Outgoing, OutgoingBody};
 
@@ -112,6 +113,8 @@ pub struct Exchange {
     /// Fired when the waiting thread was interrupted.
     pub interrupt: Option<Cancel>,
     pub started: Instant,
+    /// Its end, also of one that never runs, is its upload's.
+    pub upload: UploadEnds,
 }
 
 /// Over which connections a request goes.
@@ -141,12 +144,13 @@ pub trait Sink: Send + Sync {
 impl Exchange {
     /// Runs to the whole response, or until a limit, a cancel or `cut` ends it.
     pub async fn run(&mut self, cut: Pin<&mut impl Future<Output = Error>>) -> Result<Response, Failure> {
-        let Exchange { path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started } =
-            self;
+        let _upload = std::mem::take(&mut self.upload);
+        let Exchange {
+            path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started, ..
+        } = self;
         let way = Way::begin(path, *started);
         let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
         let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
-        let _upload = UploadEnds::of(&outgoing.body);
         // Pinned where it is made: each further move would be room for one more.
         let work = pin!(way.whole_response(address, outgoing, limits, tries));
         let outcome = supervised(&way, limits, *started, ends, work).await;
@@ -158,14 +162,14 @@ impl Exchange {
     /// Runs to the end of a body that goes into a pipe, which hears of the end too: how it came. Boxed, for what is wanted until
     /// the head alone is gone then.
     pub async fn stream(
-        self: Box<Self>,
+        mut self: Box<Self>,
         cut: Pin<&mut impl Future<Output = Error>>,
         stream: &Stream,
     ) -> Result<Report, Failure> {
         let (limits, started) = (self.limits, self.started);
         let way = Way::begin(&self.path, started);
         let ends = Ends { cancel: self.cancel, interrupt: self.interrupt, cut };
-        let _upload = UploadEnds::of(&self.outgoing.body);
+        let _upload = std::mem::take(&mut self.upload);
         let provider = self.provider.clone();
         let work = pin!(way.stream_response(self, &limits, stream));
         let outcome = supervised(&way, &limits, started, ends, work).await;
@@ -194,14 +198,15 @@ fn tell_of_time<T>(provider: Option<&dyn Provider>, outcome: &Result<T, Failure>
 }
 
 /// With a request its upload is over: who still writes is told.
-struct UploadEnds(Option<Arc<Upload>>);
+#[derive(Default)]
+pub struct UploadEnds(Option<Arc<Upload>>);
 
 impl UploadEnds {
-    fn of(body: &OutgoingBody) -> UploadEnds {
-        match body {
-            OutgoingBody::Whole(_) => UploadEnds(None),
-            OutgoingBody::Upload(upload) => UploadEnds(Some(upload.clone())),
-        }
+    /// The upload in `body` is this request's from here on; fails where it is another's already.
+    pub fn claimed(body: &OutgoingBody, runtime: &Runtime) -> error::Result<UploadEnds> {
+        let OutgoingBody::Upload(upload) = body else { return Ok(UploadEnds(None)) };
+        upload.give_to_a_request(runtime.clone())?;
+        Ok(UploadEnds(Some(upload.clone())))
     }
 }
 

@@ -15,13 +15,13 @@ use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
-use crate::config::{Limits, MOST_HEADERS, Persistence, RequestDefaults};
+use crate::config::{LONGEST_LIMIT, Limits, MOST_HEADERS, Persistence, RequestDefaults};
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
-use crate::request::{Exchange, Failure, Path, Request, Stream};
+use crate::request::{Exchange, Failure, Path, Request, Stream, UploadEnds};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
 use crate::stats::read;
@@ -151,21 +151,20 @@ impl SessionHandle {
     /// Lets a stream's task begin, and waits for its head.
     pub(super) fn headed(
         &self,
-        begin: impl FnOnce() + Send,
+        begin: impl FnOnce() + Send + 'static,
         told: oneshot::Receiver<std::result::Result<Response, Failure>>,
         interrupt: Option<&Hold>,
         pipe: Arc<Pipe>,
         plan: Plan,
     ) -> std::result::Result<Arc<Answer>, Answered> {
-        let headed = if let Some(interrupt) = interrupt {
+        // Begun by who drives: nobody else need be woken for it, and where nobody can wait nothing is sent.
+        let head = async {
             begin();
-            self.runtime.wait_interruptibly(told, interrupt.cancel())
-        } else {
-            // Begun by who drives: nobody else need be woken for it.
-            self.runtime.wait(async {
-                begin();
-                told.await
-            })
+            told.await
+        };
+        let headed = match interrupt {
+            Some(interrupt) => self.runtime.wait_interruptibly(head, interrupt.cancel()),
+            None => self.runtime.wait(head),
         };
         let lost = |_| Err(Failure::from(Error::new(Status::Panic, "bug: a stream's task ended without a word")));
         match headed.map_err(Failure::from).and_then(|told| told.unwrap_or_else(lost)) {
@@ -191,9 +190,6 @@ impl SessionHandle {
             OutgoingBody::Whole(_) => None,
         };
         let operation = queue.accept(tag, plan.clone(), stream.clone(), self.runtime.clone())?;
-        if let Some(upload) = upload {
-            upload.tell(operation.upload_side());
-        }
         let launch = match stream {
             Some(pipe) => {
                 pipe.tell(operation.body_side());
@@ -202,7 +198,12 @@ impl SessionHandle {
             None => Launch::Whole(operation.clone()),
         };
         let begin = self.launch(request, launch, None, Some(queue.clone()));
-        begin.inspect_err(|_| operation.never_began())?();
+        let begin = begin.inspect_err(|_| operation.never_began())?;
+        // Its own from here on: another request's is left with who told of it before.
+        if let Some(upload) = upload {
+            upload.tell(operation.upload_side());
+        }
+        begin();
         Ok(())
     }
 
@@ -212,7 +213,7 @@ impl SessionHandle {
 
     /// Opens connections to the base URL until `wanted` are there for requests that come together; how many stand then.
     pub fn warm(&self, wanted: usize, timeout: Duration) -> Result<usize> {
-        let _begun = InFlight::begin(&self.session)?;
+        let begun = InFlight::begin(&self.session)?;
         let limits = self.pool_limits.with(self.defaults.limits);
         let route = lock(&self.session.route).clone().ok_or_else(|| Error::closed(Detail::SessionClosed))?;
         let (_, path) = route.path(&self.session.base, "", &limits, || {})?;
@@ -221,7 +222,13 @@ impl SessionHandle {
             return Err(Error::new(Status::Unsupported, message));
         };
         let started = Instant::now();
-        let warmed = self.runtime.wait(async { warm(&group, wanted, &limits, timeout).await });
+        let warmed = self.runtime.wait(async {
+            tokio::select! {
+                biased;
+                why = begun.0.cut_off() => Err(why),
+                warmed = warm(&group, wanted, &limits, timeout.min(LONGEST_LIMIT)) => warmed,
+            }
+        });
         warmed.and_then(|warmed| warmed).map_err(|error| Error { elapsed: started.elapsed(), ..error })
     }
 
@@ -243,10 +250,10 @@ impl SessionHandle {
         if persistence.redirects > 0 {
             route.prepare_for_redirects()?;
         }
-        if let OutgoingBody::Upload(upload) = &request.body {
-            upload.give_to_a_request(self.runtime.clone())?;
-        }
+        let headers = with_defaults(request.headers, &self.defaults.headers)?;
         Ok(Exchange {
+            // The last that can fail: what is refused for another reason leaves the upload to the next request.
+            upload: UploadEnds::claimed(&request.body, &self.runtime)?,
             // reqwest keeps two of the limits itself, and knows no others.
             limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
             persistence,
@@ -254,12 +261,7 @@ impl SessionHandle {
             provider: request.provider,
             path,
             address,
-            outgoing: Outgoing {
-                method: request.method,
-                headers: with_defaults(request.headers, &self.defaults.headers)?,
-                body: request.body,
-                may_repeat: request.may_repeat,
-            },
+            outgoing: Outgoing { method: request.method, headers, body: request.body, may_repeat: request.may_repeat },
             cancel: request.cancel,
             interrupt: None,
             started,

@@ -21,6 +21,23 @@ use crate::request::cut_off;
 use crate::route::Route;
 use crate::stats::{PoolCounters, RequestCounters, add_one};
 
+/// How often something is begun when the session it got was just closed.
+pub const FRESH_SESSIONS: usize = 3;
+
+/// Begins, and again on a fresh session when the one it got was just closed. `error` is a failure's.
+pub fn over_fresh_sessions<T, F>(
+    mut begin: impl FnMut() -> std::result::Result<T, F>,
+    error: impl Fn(&F) -> &Error,
+) -> std::result::Result<T, F> {
+    for _ in 1..FRESH_SESSIONS {
+        match begin() {
+            Err(failed) if error(&failed).is_stale() => {}
+            outcome => return outcome,
+        }
+    }
+    begin()
+}
+
 /// Every session of a pool that is still alive, in the table or not.
 pub type Registry = Mutex<HashMap<u64, Weak<Session>>>;
 

@@ -240,6 +240,30 @@ static void without_descriptors_what_is_open_goes_on(void)
     new_pool();
 }
 
+/* Nobody could wait for its head, so it is not sent: a generation nobody hears of would be billed. Who writes its upload is told. */
+static void without_descriptors_no_interruptible_request_is_sent(void)
+{
+    listener listener = fresh_listener();
+    aip_pool *pool = new_pool();
+    aip_session *warm = session_of(pool, listener.http);
+    aip_upload *upload = new_upload(AIP_UNLIMITED);
+    aip_request interruptible = get_of("/echo"), held = stream_of("/hold/unheard"), pushed = upload_to("/echo", upload);
+    interruptible.flags = AIP_REQUEST_INTERRUPTIBLE;
+    held.flags |= AIP_REQUEST_INTERRUPTIBLE;
+    pushed.flags |= AIP_REQUEST_INTERRUPTIBLE;
+    ask_with(warm, &interruptible);
+    take_all_descriptors();
+    int32_t status = try_with(warm, &held);
+    check_none_left(try_with(warm, &pushed));
+    give_descriptors_back();
+    check_none_left(status);
+    size_t taken;
+    CHECK_STATUS(aip_upload_write(upload, (const uint8_t *)"late", 4, 0, &taken, &error), AIP_CLOSED);
+    CHECK_EQ(stats_of(pool).in_flight, 0);
+    ask(warm, "/echo");
+    CHECK_EQ(counter(&listener, "requests"), 2);
+}
+
 static uint64_t cpu_ns(void)
 {
     struct timespec used;
@@ -278,6 +302,7 @@ static const test tests[] = {
     {"every_kind_closes_on_exec", every_kind_closes_on_exec},
     {"no_descriptor_below_3_is_needed", no_descriptor_below_3_is_needed},
     {"without_descriptors_what_is_open_goes_on", without_descriptors_what_is_open_goes_on},
+    {"without_descriptors_no_interruptible_request_is_sent", without_descriptors_no_interruptible_request_is_sent},
     {"without_descriptors_nobody_spins", without_descriptors_nobody_spins},
 };
 

@@ -342,13 +342,46 @@ static void bad_input_for_queues(void)
     CHECK_STATUS(aip_queue_next(queue, &completion, 1, 0, &count, &error), AIP_END);
 }
 
+static aip_cancel *all_flags[1 << 20];
+
+/* A wake that comes while there is no other flag for the next is heard when there is, and so are those after it. */
+static void a_queue_outlives_a_time_without_flags(void)
+{
+    aip_pool *pool = new_pool();
+    aip_queue *queue = new_queue(pool), *none = NULL;
+    aip_completion completion;
+    aip_library_stats before, after;
+    size_t count, flags = 0;
+    aip_stats(&before, sizeof before);
+    while (flags < 1 << 20 && aip_cancel_new(&all_flags[flags], &error) == AIP_OK)
+        flags++;
+    CHECK(flags > 1000000);
+    CHECK_STATUS(aip_queue_new(pool, &none, &error), AIP_LIMIT);
+    aip_stats(&after, sizeof after);
+    int32_t woken = aip_queue_wake(queue);
+    CHECK_STATUS(aip_queue_next(queue, &completion, 1, 100, &count, &error), AIP_TIMEOUT);
+    while (flags > 0)
+        aip_cancel_free(all_flags[--flags]);
+    CHECK(none == NULL && after.queues == before.queues);
+    CHECK_STATUS(woken, AIP_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_STATUS(aip_queue_next(queue, &completion, 1, PATIENCE_MS, &count, &error), AIP_OK);
+        CHECK_EQ(count, 0);
+        CHECK_STATUS(aip_queue_wake(queue), AIP_OK);
+    }
+}
+
 static void an_upload_tells_when_there_is_room(void)
 {
     aip_pool *pool = new_pool();
     aip_queue *queue = new_queue(pool);
     aip_upload *upload = new_upload(AIP_UNLIMITED);
     aip_request request = upload_to("/echo", upload);
-    submit(session_of(pool, sandbox_http()), &request, queue, 4);
+    aip_session *session = session_of(pool, sandbox_http());
+    submit(session, &request, queue, 4);
+    /* It stays the first one's, and so does the word of room. */
+    CHECK_STATUS(aip_session_submit(session, &request, queue, 5, &error), AIP_INVALID_ARGUMENT);
+    CHECK_STARTS(error.message, "upload: belongs to another request");
     static uint8_t data[2000000];
     size_t at = 0, taken;
     while (at < sizeof data) {
@@ -617,6 +650,7 @@ static const test tests[] = {
     {"a_freed_pool_lets_waiting_consumers_go", a_freed_pool_lets_waiting_consumers_go},
     {"a_freed_queue_ends_what_is_under_way", a_freed_queue_ends_what_is_under_way},
     {"bad_input_for_queues", bad_input_for_queues},
+    {"a_queue_outlives_a_time_without_flags", a_queue_outlives_a_time_without_flags},
     {"an_upload_tells_when_there_is_room", an_upload_tells_when_there_is_room},
     {"many_consumers_share_the_ends", many_consumers_share_the_ends},
     {"the_descriptor_never_misses_one", the_descriptor_never_misses_one},

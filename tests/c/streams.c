@@ -50,6 +50,10 @@ static void a_chat_comes_by_its_events(void)
         do
             CHECK_STATUS(aip_response_next_event(response, PATIENCE_MS, &event, &error), AIP_OK);
         while (event.data_len != 6);
+        /* Empty, and good to copy from. */
+        CHECK_EQ(event.name_len + event.id_len, 0);
+        CHECK_TEXT(event.name, "");
+        CHECK_TEXT(event.id, "");
         size_t needed;
         char copy[8];
         CHECK_STATUS(aip_response_event_copy(response, AIP_PART_DATA, copy, sizeof copy, &needed, &error), AIP_OK);
@@ -274,6 +278,27 @@ static void a_small_upload_needs_no_second_thread(void)
     CHECK_CONTAINS(body_of(ask_with(session_of(new_pool(), sandbox_http()), &request)), "\n\nhello");
 }
 
+/* One header too many together with the session's: the upload is nobody's yet. */
+static void a_refused_request_leaves_its_upload(void)
+{
+    enum { MOST_HEADERS = 10000 };
+    static char headers[MOST_HEADERS * 4];
+    for (size_t at = 0; at < sizeof headers; at += 4)
+        memcpy(headers + at, "a\0b", 4);
+    aip_session_options options = session_options();
+    options.headers = "x-one\0more";
+    options.headers_len = 11;
+    aip_session *session = session_with(new_pool(), sandbox_http(), &options);
+    aip_upload *upload = new_upload(AIP_UNLIMITED);
+    push_all(upload, (const uint8_t *)"hello", 5);
+    CHECK_STATUS(aip_upload_finish(upload, &error), AIP_OK);
+    aip_request request = upload_to("/echo", upload), laden = request;
+    laden.packed_headers = headers;
+    laden.packed_headers_len = sizeof headers;
+    check_request_refused(session, &laden, AIP_INVALID_ARGUMENT, "headers: are over 10000");
+    CHECK(strstr(body_of(ask_with(session, &request)), "hello") != NULL);
+}
+
 static void bad_uploads(void)
 {
     aip_session *session = session_of(new_pool(), sandbox_http());
@@ -355,6 +380,7 @@ static const test tests[] = {
     {"a_stream_over_a_warm_connection_counts_as_reused", a_stream_over_a_warm_connection_counts_as_reused},
     {"an_upload_goes_out_as_it_is_pushed", an_upload_goes_out_as_it_is_pushed},
     {"a_small_upload_needs_no_second_thread", a_small_upload_needs_no_second_thread},
+    {"a_refused_request_leaves_its_upload", a_refused_request_leaves_its_upload},
     {"bad_uploads", bad_uploads},
     {"an_upload_that_is_freed_fails_its_request", an_upload_that_is_freed_fails_its_request},
     {"what_a_server_does_not_take_is_not_taken", what_a_server_does_not_take_is_not_taken},

@@ -1,6 +1,7 @@
 //! GigaChat.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message, Raw, Role, Tool};
@@ -8,12 +9,13 @@ use aipool::clients::config::Ways;
 use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
 use aipool::clients::{Client, How};
+use aipool::config::LimitOverrides;
 use aipool::error::{Delivery, Detail, Status};
 use aipool::queue::Completion;
 use serde_json::json;
 
 use crate::rig::*;
-use crate::support::{Listener, PATIENCE, at_once, joined};
+use crate::support::{Listener, PATIENCE, at_once, joined, release, unique, until, wait_held};
 
 /// `client:secret` in base64.
 const KEY: &str = "Y2xpZW50OnNlY3JldA==";
@@ -142,6 +144,41 @@ fn a_refused_token_is_renewed_once_and_a_fresh_ones_refusal_is_final() {
     let (error, _) = refused(&client, says("раз"), &how());
     assert_eq!((error.status, error.http_status), (Status::Auth, 401));
     assert_eq!(listener.counter("gigachat.token_calls"), 3);
+}
+
+#[test]
+fn a_token_is_renewed_for_a_call_that_a_closing_pool_lets_finish() {
+    let listener = Listener::open();
+    let (pool, name) = (pool(), unique("closing"));
+    let client = Arc::new(client_over(&pool, Kind::GigaChat, &given(&listener)));
+    answered(&client, says("раз"), &how());
+    listener.arm(CHAT, &format!("hold={name},status=401"), 1);
+    let calling = client.clone();
+    let call = std::thread::spawn(move || answered(&calling, says("раз"), &how()));
+    wait_held(&name, 1);
+    let closing = pool.clone();
+    let closed = std::thread::spawn(move || closing.close_all(20_000));
+    until("the sessions are closed", || pool.stats().sessions == 0);
+    release(&name);
+    assert_eq!(call.join().unwrap().finish, Finish::Stop);
+    closed.join().unwrap().unwrap();
+    assert_eq!(listener.counter("gigachat.token_calls"), 2);
+}
+
+#[test]
+fn who_waits_too_long_is_told_for_what_and_how_long() {
+    let listener = Listener::open();
+    let client = at(&listener);
+    listener.arm("/gigachat/oauth", "stall-head", 1);
+    let limits = LimitOverrides { queue: Some(Some(Duration::from_millis(200))), ..LimitOverrides::default() };
+    let (error, _) = refused(&client, says("раз"), &How { limits, ..how() });
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::QueueLimit));
+    assert!(error.message.contains("200 ms ran out") && error.message.contains("token"), "{error}");
+    let client = at(&Listener::open());
+    let silent = asked(&client, streams("раз"), &faulty("stall=0")).map_err(|(error, _)| error).unwrap();
+    let error = silent.next_delta(Duration::from_millis(50), |_| ()).unwrap_err();
+    assert_eq!((error.status, error.detail), (Status::Timeout, Detail::WaitLimit));
+    assert!(error.message.contains("50 ms without anything"), "{error}");
 }
 
 #[test]

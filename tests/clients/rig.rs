@@ -29,8 +29,16 @@ pub fn client(kind: Kind, given: Given) -> Client {
 }
 
 pub fn client_with(kind: Kind, given: &Given, ways: Ways) -> Client {
+    made(&pool(), kind, given, ways)
+}
+
+pub fn client_over(pool: &Arc<ConnectionPool>, kind: Kind, given: &Given) -> Client {
+    made(pool, kind, given, Ways::default())
+}
+
+fn made(pool: &Arc<ConnectionPool>, kind: Kind, given: &Given, ways: Ways) -> Client {
     let config = ClientConfig::new(kind, given, ways, SessionConfig::default()).unwrap();
-    Client::new(config, Home::Given(pool())).unwrap()
+    Client::new(config, Home::Given(pool.clone())).unwrap()
 }
 
 pub fn says(prompt: &str) -> Chat {

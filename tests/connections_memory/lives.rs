@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 
 use crate::memory::{HTTP1, HTTP2, Memory, Plan, World};
 use crate::rig::{Rig, caps, limits};
+use crate::support::PATIENCE;
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -154,6 +155,49 @@ fn a_freed_pool_closes_all_it_had() {
         drop(pool);
         world.counts.live.wait_until(|live| live == 0);
     }
+}
+
+#[test]
+fn a_closing_pool_cuts_off_who_warms_its_connections() {
+    let connector = std::sync::Arc::new(Memory(World::new(Plan { gated: true, ..HTTP1 })));
+    let maker = Box::new(move |_: &ConnectionConfig| Ok(connector.clone() as std::sync::Arc<_>));
+    let pool = PoolHandle::owner(ConnectionPool::with_connector(PoolConfig::default(), maker).unwrap());
+    let session = crate::support::session(&pool, "http://origin.test");
+    let warming = session.clone();
+    let warmed = std::thread::spawn(move || warming.warm(1, PATIENCE));
+    crate::support::until("it warms", || session.stats().in_flight == 1);
+    assert_eq!(pool.close_all(0).unwrap_err().detail, Detail::DrainLimit);
+    let error = warmed.join().unwrap().unwrap_err();
+    assert_eq!((error.status, error.detail), (Status::Closed, Detail::DrainLimit), "{error}");
+}
+
+#[test]
+fn files_that_are_slow_to_read_hold_up_nobody_who_wants_another_session() {
+    let connector = std::sync::Arc::new(Memory(World::new(HTTP1)));
+    let (reads, reading) = std::sync::mpsc::channel();
+    let (read, slow) = std::sync::mpsc::channel::<()>();
+    let slow = std::sync::Mutex::new(slow);
+    let maker = Box::new(move |config: &ConnectionConfig| {
+        if config.http_version == HttpVersion::Http1 {
+            reads.send(()).unwrap();
+            let _ = slow.lock().unwrap().recv_timeout(PATIENCE);
+        }
+        Ok(connector.clone() as std::sync::Arc<_>)
+    });
+    let pool = PoolHandle::owner(ConnectionPool::with_connector(PoolConfig::default(), maker).unwrap());
+    let connection = ConnectionConfig { http_version: HttpVersion::Http1, ..ConnectionConfig::default() };
+    let wanted = SessionConfig { connection, ..SessionConfig::default() };
+    std::thread::scope(|scope| {
+        let get = || pool.get_session("http://slow.test", Some(wanted.clone())).unwrap().id();
+        let both = [scope.spawn(get), scope.spawn(get)];
+        (0..2).for_each(|_| reading.recv_timeout(PATIENCE).unwrap());
+        pool.get_session("http://other.test", None).unwrap();
+        assert_eq!(pool.stats().sessions, 1, "nothing has been read yet");
+        (0..2).for_each(|_| read.send(()).unwrap());
+        let [one, other] = both.map(|got| got.join().unwrap());
+        assert_eq!(one, other);
+    });
+    assert_eq!((pool.stats().sessions, pool.stats().sessions_created), (2, 2));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use aipool::connections::{Checkout, ConnectionStats, Connections, Group, Identit
 use aipool::error::Result;
 use aipool::events::CloseReason;
 use aipool::request::retry::RetryBudget;
-use aipool::request::{Elsewhere, Exchange, Failure, Path};
+use aipool::request::{Elsewhere, Exchange, Failure, Path, UploadEnds};
 use aipool::response::Response;
 use aipool::runtime::{Runtime, Sigpipe};
 use aipool::transport::dial::{DialLimits, Target};
@@ -166,6 +166,7 @@ impl Origin {
             cancel: None,
             interrupt: None,
             started: tokio::time::Instant::now(),
+            upload: UploadEnds::default(),
         }
     }
 }

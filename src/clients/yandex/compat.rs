@@ -1,78 +1,28 @@
 //! YandexGPT as OpenAI speaks: <https://yandex.cloud/en/docs/foundation-models/concepts/openai-compatibility>.
 
-use super::each::Each;
-use super::{AT_ONCE, credential, model, refusal, token};
+use super::{model, one_of};
 use crate::clients::ask::{Ask, Chat, Embed};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::merge;
 use crate::clients::lists::{Embeddings, Models};
 use crate::clients::openai::{Completions, chat_body};
-use crate::clients::service::{Credential, Service, Steps, Told, Unread, Wire, Written};
-use crate::clients::token::Granted;
+use crate::clients::service::{Unread, Wire, Written};
 use crate::clients::uuid;
 use crate::error::{Error, Result, Status};
-use crate::request::provider::Refusal;
 
-/// The service.
-pub struct YandexOpenAi;
-
-impl Service for YandexOpenAi {
-    fn missing(&self, config: &ClientConfig) -> Option<&'static str> {
-        credential::missing(config)
-    }
-
-    fn credential(&self, config: &ClientConfig) -> Result<Credential> {
-        credential::of(config)
-    }
-
-    fn auth_url<'a>(&self, config: &'a ClientConfig) -> &'a str {
-        credential::auth_url(config)
-    }
-
-    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
-        token::request(config)
-    }
-
-    fn read_token(&self, body: &[u8]) -> Result<Granted> {
-        token::read(body)
-    }
-
-    fn concurrency(&self, _config: &ClientConfig) -> usize {
-        AT_ONCE
-    }
-
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
-        let unsupported = |what| Err(Error::new(Status::Unsupported, format!("{what}; use the kind yandex")));
-        Ok(match ask {
-            Ask::Chat(chat) if chat.job => return unsupported("job: OpenAI's API has none"),
-            Ask::Chat(chat) => {
-                let wire = sign(Wire::post("chat/completions", &body(chat, config)?), config)?;
-                if chat.stream { Written::sse(wire, Completions) } else { Written::whole(wire, Completions) }
-            }
-            Ask::Embed(embed) => match &*embed.inputs {
-                [input] => embedding(embed, input, config)?,
-                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
-                _ => return Err(Error::new(Status::Unsupported, "inputs: takes several requests here")),
-            },
-            Ask::Models => Written::whole(sign(Wire::get("models"), config)?, Models),
-            Ask::Count(_) => return unsupported("operation: OpenAI's API counts no tokens"),
-            Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
-        })
-    }
-
-    fn steps(&self, ask: &Ask, config: &ClientConfig) -> Result<Option<Box<dyn Steps>>> {
-        Ok(match ask {
-            Ask::Embed(embed) if embed.inputs.len() > 1 => {
-                let each = embed.inputs.iter().map(|input| embedding(embed, input, config));
-                Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
-            }
-            _ => None,
-        })
-    }
-
-    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
-        refusal::told(refusal)
-    }
+pub fn write(ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    let unsupported = |what| Err(Error::new(Status::Unsupported, format!("{what}; use the kind yandex")));
+    Ok(match ask {
+        Ask::Chat(chat) if chat.job => return unsupported("job: OpenAI's API has none"),
+        Ask::Chat(chat) => {
+            let wire = sign(Wire::post("chat/completions", &body(chat, config)?), config)?;
+            if chat.stream { Written::sse(wire, Completions) } else { Written::whole(wire, Completions) }
+        }
+        Ask::Embed(embed) => embedding(embed, one_of(&embed.inputs)?, config)?,
+        Ask::Models => Written::whole(sign(Wire::get("models"), config)?, Models),
+        Ask::Count(_) => return unsupported("operation: OpenAI's API counts no tokens"),
+        Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+    })
 }
 
 fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
@@ -88,7 +38,7 @@ fn body(chat: &Chat, config: &ClientConfig) -> Result<serde_json::Value> {
 }
 
 /// One text: a list is refused.
-fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Written> {
+pub fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Written> {
     let model = model::embeds(embed.model.as_deref().unwrap_or(&config.embedding_model), config)?;
     let mut body = serde_json::json!({"model": model, "input": input, "encoding_format": "float"});
     if let Some(dimensions) = embed.dimensions {
@@ -100,10 +50,12 @@ fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Writte
 
 #[cfg(test)]
 mod tests {
+    use super::super::Yandex;
     use super::super::support::{chat, config, json_of, told};
     use super::*;
     use crate::body::reply::{Delta, Finish};
     use crate::clients::kind::Kind;
+    use crate::clients::service::Service;
     use serde_json::json;
 
     fn options() -> ClientConfig {
@@ -117,7 +69,7 @@ mod tests {
     #[test]
     fn a_chat_names_the_model_by_its_uri_and_the_folder_in_a_header() {
         let written =
-            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+            Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
         assert_eq!(written.wire.url, "chat/completions");
         let body = json!({
             "model": "gpt://b1g/yandexgpt/latest", "messages": [{"role": "user", "content": "Hi"}],
@@ -133,7 +85,7 @@ mod tests {
     fn a_model_in_the_providers_own_words_stays() {
         let mut own = chat("Hi");
         own.extra.insert("model".into(), json!("gpt://other/x/rc"));
-        let written = YandexOpenAi.write(&Ask::Chat(Box::new(own)), &options()).unwrap();
+        let written = Yandex::OpenAi.write(&Ask::Chat(Box::new(own)), &options()).unwrap();
         assert_eq!(json_of(&written)["model"], "gpt://other/x/rc");
     }
 
@@ -143,10 +95,10 @@ mod tests {
         let body = json!({
             "model": "emb://b1g/text-search-doc/latest", "input": "a", "encoding_format": "float", "dimensions": 256,
         });
-        assert_eq!(json_of(&YandexOpenAi.write(&Ask::Embed(embed.clone()), &options()).unwrap()), body);
-        assert!(YandexOpenAi.steps(&Ask::Embed(embed.clone()), &options()).unwrap().is_none());
+        assert_eq!(json_of(&Yandex::OpenAi.write(&Ask::Embed(embed.clone()), &options()).unwrap()), body);
+        assert!(Yandex::OpenAi.steps(&Ask::Embed(embed.clone()), &options()).unwrap().is_none());
         embed.inputs.push("b".into());
-        assert!(YandexOpenAi.steps(&Ask::Embed(embed), &options()).unwrap().is_some());
+        assert!(Yandex::OpenAi.steps(&Ask::Embed(embed), &options()).unwrap().is_some());
     }
 
     #[test]
@@ -154,7 +106,7 @@ mod tests {
         let job = Ask::Chat(Box::new(Chat { job: true, ..chat("Hi") }));
         let count = Ask::Count(crate::clients::ask::Count::default());
         for ask in [job, count] {
-            assert_eq!(YandexOpenAi.write(&ask, &options()).err().unwrap().status, Status::Unsupported);
+            assert_eq!(Yandex::OpenAi.write(&ask, &options()).err().unwrap().status, Status::Unsupported);
         }
     }
 
@@ -169,7 +121,7 @@ mod tests {
             "data: [DONE]\n\n",
         );
         let written =
-            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+            Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
         let (outcome, mut telling) = told(&written, stream.as_bytes(), 7);
         outcome.unwrap();
         assert!(telling.is_done());
@@ -182,7 +134,7 @@ mod tests {
     #[test]
     fn an_error_in_its_stream_is_one() {
         let written =
-            YandexOpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
+            Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
         let (outcome, telling) = told(&written, b"data: {\"error\":{\"error\":\"it broke\"}}\n\n", 5);
         assert_eq!(outcome.unwrap_err().status, Status::Provider);
         assert_eq!(telling.reply.problem.text, "it broke");

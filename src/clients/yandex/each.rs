@@ -68,7 +68,7 @@ mod tests {
 
     /// Answers each request in turn; the texts asked for, and the reply at the end.
     fn walked(ask: &Ask, answers: &[&str]) -> (Vec<String>, Result<Reply>) {
-        let mut steps = Yandex.steps(ask, &config(Kind::Yandex)).unwrap().unwrap();
+        let mut steps = Yandex::Own.steps(ask, &config(Kind::Yandex)).unwrap().unwrap();
         let (mut asked, mut answers) = (Vec::new(), answers.iter());
         loop {
             match steps.next().unwrap() {
@@ -122,6 +122,6 @@ mod tests {
     #[test]
     fn a_single_text_takes_no_steps() {
         let ask = Ask::Embed(Embed { inputs: vec!["a".into()], ..Embed::default() });
-        assert!(Yandex.steps(&ask, &config(Kind::Yandex)).unwrap().is_none());
+        assert!(Yandex::Own.steps(&ask, &config(Kind::Yandex)).unwrap().is_none());
     }
 }

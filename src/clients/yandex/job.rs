@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_job_has_no_stream() {
         let ask = Ask::Chat(Box::new(Chat { job: true, stream: true, ..chat("Hi") }));
-        let error = Yandex.steps(&ask, &config(Kind::Yandex)).err().unwrap();
+        let error = Yandex::Own.steps(&ask, &config(Kind::Yandex)).err().unwrap();
         assert_eq!((error.status, error.message.starts_with("stream: ")), (Status::InvalidArgument, true));
     }
 }

@@ -18,7 +18,6 @@ mod token;
 mod tokens;
 mod write;
 
-pub use self::compat::YandexOpenAi;
 use self::each::Each;
 use self::job::Job;
 use self::read::Answers;
@@ -50,8 +49,11 @@ pub fn metadata_at(host: &str) -> String {
 /// Ten generations at once are allowed; two are left to others.
 const AT_ONCE: usize = 8;
 
-/// The service of its own API.
-pub struct Yandex;
+/// The service, by the API it speaks.
+pub enum Yandex {
+    Own,
+    OpenAi,
+}
 
 impl Service for Yandex {
     fn missing(&self, config: &ClientConfig) -> Option<&'static str> {
@@ -79,40 +81,28 @@ impl Service for Yandex {
     }
 
     fn has_jobs(&self) -> bool {
-        true
+        matches!(self, Yandex::Own)
     }
 
     fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
-        let several = |what| Err(Error::new(Status::Unsupported, format!("{what}: takes several requests here")));
-        Ok(match ask {
-            Ask::Chat(chat) if chat.job => return several("job"),
-            Ask::Chat(chat) => {
-                let wire = sign(Wire::post("completion", &write::body(chat, config)?), config)?;
-                if chat.stream { Written::ndjson(wire, Answers) } else { Written::whole(wire, Answers) }
-            }
-            Ask::Embed(embed) => match &*embed.inputs {
-                [input] => embedding::written(embed, input, config)?,
-                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
-                _ => return several("inputs"),
-            },
-            Ask::Count(count) => match &*count.inputs {
-                [input] => tokens::written(count, input, config)?,
-                [] => return Err(Error::invalid("inputs", "is empty; give a text")),
-                _ => return several("inputs"),
-            },
-            Ask::Models => Written::whole(models(config)?, Models),
-            Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
-        })
+        match self {
+            Yandex::Own => write_own(ask, config),
+            Yandex::OpenAi => compat::write(ask, config),
+        }
     }
 
     fn steps(&self, ask: &Ask, config: &ClientConfig) -> Result<Option<Box<dyn Steps>>> {
-        Ok(match ask {
-            Ask::Chat(chat) if chat.job => Some(Box::new(Job::new(chat, config)?)),
-            Ask::Embed(embed) if embed.inputs.len() > 1 => {
-                let each = embed.inputs.iter().map(|input| embedding::written(embed, input, config));
+        let embedding = match self {
+            Yandex::Own => embedding::written,
+            Yandex::OpenAi => compat::embedding,
+        };
+        Ok(match (self, ask) {
+            (_, Ask::Embed(embed)) if embed.inputs.len() > 1 => {
+                let each = embed.inputs.iter().map(|input| embedding(embed, input, config));
                 Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
             }
-            Ask::Count(count) if count.inputs.len() > 1 => {
+            (Yandex::Own, Ask::Chat(chat)) if chat.job => Some(Box::new(Job::new(chat, config)?)),
+            (Yandex::Own, Ask::Count(count)) if count.inputs.len() > 1 => {
                 let each = count.inputs.iter().map(|input| tokens::written(count, input, config));
                 Some(Box::new(Each::new(each.collect::<Result<_>>()?)))
             }
@@ -123,6 +113,33 @@ impl Service for Yandex {
     fn refusal(&self, refusal: &Refusal<'_>) -> Told {
         refusal::told(refusal)
     }
+}
+
+fn write_own(ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    Ok(match ask {
+        Ask::Chat(chat) if chat.job => return Err(several("job")),
+        Ask::Chat(chat) => {
+            let wire = sign(Wire::post("completion", &write::body(chat, config)?), config)?;
+            if chat.stream { Written::ndjson(wire, Answers) } else { Written::whole(wire, Answers) }
+        }
+        Ask::Embed(embed) => embedding::written(embed, one_of(&embed.inputs)?, config)?,
+        Ask::Count(count) => tokens::written(count, one_of(&count.inputs)?, config)?,
+        Ask::Models => Written::whole(models(config)?, Models),
+        Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+    })
+}
+
+/// The one input of a call that takes one request.
+fn one_of(inputs: &[String]) -> Result<&str> {
+    match inputs {
+        [input] => Ok(input),
+        [] => Err(Error::invalid("inputs", "is empty; give a text")),
+        _ => Err(several("inputs")),
+    }
+}
+
+fn several(what: &str) -> Error {
+    Error::new(Status::Unsupported, format!("{what}: takes several requests here"))
 }
 
 /// With what tells who asks, and a name for the request that their support can find it by.

@@ -35,7 +35,7 @@ fn whole() -> Written {
 }
 
 fn written(ask: &Ask) -> Result<Written> {
-    Yandex.write(ask, &config(Kind::Yandex))
+    Yandex::Own.write(ask, &config(Kind::Yandex))
 }
 
 fn deltas(telling: &mut Telling) -> Vec<Delta> {
@@ -72,7 +72,7 @@ fn models_are_listed_by_the_other_api_at_the_same_origin() {
     assert_eq!(reply.unwrap().text, "gpt://b1g/yandexgpt/latest\nemb://b1g/x");
     let mut config = config(Kind::Yandex);
     config.base_url = "http://127.0.0.1:8080/foundationModels/v1".into();
-    assert_eq!(Yandex.write(&Ask::Models, &config).unwrap().wire.url, "http://127.0.0.1:8080/v1/models");
+    assert_eq!(Yandex::Own.write(&Ask::Models, &config).unwrap().wire.url, "http://127.0.0.1:8080/v1/models");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_takes_several_requests_is_not_one() {
     let count = Ask::Count(Count { inputs: two, ..Count::default() });
     for ask in [job, embed, count] {
         assert_eq!(written(&ask).err().unwrap().status, Status::Unsupported);
-        assert!(Yandex.steps(&ask, &config(Kind::Yandex)).unwrap().is_some());
+        assert!(Yandex::Own.steps(&ask, &config(Kind::Yandex)).unwrap().is_some());
     }
     for ask in [Ask::Embed(Embed::default()), Ask::Count(Count::default())] {
         assert!(written(&ask).err().unwrap().message.starts_with("inputs: "));

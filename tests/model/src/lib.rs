@@ -1,4 +1,5 @@
-//! The queue, its descriptor, the guard and the handle table, as they are in `src`, over primitives whose every order can be tried.
+//! The queue, its descriptor, cancel flags, the guard and the handle table, as they are in `src`, over primitives whose every order
+//! can be tried.
 //!
 //! shuttle runs a scenario's threads one at a time and chooses at each lock, atomic, wait and wake who goes on. A thread that is never
 //! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
@@ -8,6 +9,8 @@
 pub mod cut;
 #[path = "../../../src/error.rs"]
 pub mod error;
+#[path = "../../../src/flags.rs"]
+pub mod flags;
 #[path = "../../../src/lock.rs"]
 pub mod lock;
 #[path = "../../../src/queue.rs"]
