@@ -125,7 +125,9 @@ impl Journey {
         if state.dispatched.is_some() {
             state.earlier = Delivery::MaybeSent;
         }
-        (state.dispatched, state.phase, state.since) = (None, Phase::None, Instant::now());
+        // A dial that failed is nothing to wait for.
+        (state.dispatched, state.place) = (None, None);
+        (state.phase, state.since) = (Phase::None, Instant::now());
     }
 
     pub fn redirected(&self) {

@@ -1,15 +1,18 @@
 //! Who waits is served in order, bounded by the caps, and by whatever comes free anywhere.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use aipool::config::Limits;
 use aipool::connections::{Checkout, Lease, Waiting};
 use aipool::error::{Detail, Phase, Result, Status};
 use aipool::events::CloseReason;
 
 use crate::memory::{HTTP1, HTTP2, Plan};
-use crate::rig::{Origin, Rig, caps};
+use crate::rig::{Origin, Rig, caps, limits};
+use crate::support::until;
 
 pub fn waits(origin: &Origin) -> Waiting {
     match origin.checkout().unwrap() {
@@ -299,4 +302,18 @@ fn who_waits_when_the_last_session_closes_shares_what_stands() {
         rig.until("no session, no connection", || rig.world.counts.live.get() == 0);
         assert_eq!((rig.stats().opened, rig.closed(CloseReason::NoSession)), (1, 1));
     }
+}
+
+#[test]
+fn a_dial_that_failed_sets_no_limit_to_the_pause_before_the_next() {
+    let rig = Rig::new(0, caps(64, 64), HTTP1);
+    let origin = rig.origin(0);
+    rig.world.fail_dials(2);
+    // Of pauses up to 500 and 1000 ms.
+    let impatient = Limits { connect: Some(Duration::from_millis(100)), ..limits() };
+    let mut exchange = origin.exchange("/", 0, impatient);
+    exchange.persistence.retries = 2;
+    let response = rig.wait(exchange.run(pin!(pending()))).unwrap();
+    assert_eq!((response.report.attempts, rig.world.counts.dials.get()), (3, 3));
+    rig.comes_to_rest();
 }
