@@ -6,13 +6,14 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use aipool::config::PoolConfig;
-use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::error::{Delivery, Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
+use support::port::Port;
 use support::raw::{Conn, RawServer};
-use support::{Listener, faulty, get, post, session, until};
+use support::{Listener, PATIENCE, faulty, get, post, session, until};
 
 /// A server whose first connection runs `fault`; all others answer.
 fn faulty_first(fault: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static) -> RawServer {
@@ -456,6 +457,40 @@ fn a_replay_that_cannot_connect_is_no_less_maybe_sent() {
         "{error:?}"
     );
     server.join().unwrap();
+}
+
+/// What a POST says that is sent elsewhere after it was done, and comes to nothing from there on.
+fn redirected_in_vain(redirect: impl Into<Vec<u8>>, limit: Option<u64>) -> Error {
+    let (pool, redirect) = (pool(0), redirect.into());
+    let server = RawServer::start(move |conn| {
+        conn.read_request()?;
+        conn.write(&redirect)?;
+        conn.wait_closed()
+    });
+    let mut request = post("/", "x");
+    (request.persistence.redirects, request.limits.total) = (Some(1), limit.and_then(millis));
+    let error = session(&pool, &server.http).request(bounded(request)).unwrap_err().error;
+    assert_eq!(server.counts.requests.get(), 1);
+    error
+}
+
+#[test]
+fn what_was_done_before_a_redirect_is_not_unsent() {
+    let nobody = Port::reserve();
+    let head = format!("HTTP/1.1 303 See Other\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: ", nobody.number);
+    let refused = redirected_in_vain(format!("{head}0\r\n\r\n"), None);
+    assert_eq!(
+        (refused.status, refused.delivery, refused.retryable),
+        (Status::Connect, Delivery::MaybeSent, false),
+        "{refused:?}"
+    );
+    // The redirect's own body never comes.
+    let given_up = redirected_in_vain(format!("{head}9\r\n\r\n"), Some(200));
+    assert_eq!(
+        (given_up.detail, given_up.delivery, given_up.retryable),
+        (Detail::TotalLimit, Delivery::MaybeSent, false),
+        "{given_up:?}"
+    );
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, journey: &Journey, ou
     let unprocessed = unsent || failed.was_never_processed();
     // A stream's own failure leaves the connection to the others.
     let stream_only = failed.is_stream_reset();
-    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
+    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery_now(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
     let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
     let again =

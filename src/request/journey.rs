@@ -130,11 +130,10 @@ impl Journey {
         (state.phase, state.since) = (Phase::None, Instant::now());
     }
 
+    /// The server has done its part, and what follows may go elsewhere.
     pub fn redirected(&self) {
-        let mut state = lock(&self.state);
-        state.report.redirects += 1;
-        state.dispatched = None;
-        state.phase = Phase::None;
+        lock(&self.state).report.redirects += 1;
+        self.pauses();
     }
 
     pub fn redirects(&self) -> u32 {
@@ -246,15 +245,22 @@ impl Journey {
         lock(&self.state).dispatched.as_ref().map(|sent| sent.connection.clone())
     }
 
-    /// What is certain of this attempt and those before; `dead` when its connection is.
-    pub fn delivery(&self, dead: bool) -> Delivery {
+    /// What is certain of this attempt; `dead` when its connection is.
+    pub fn delivery_now(&self, dead: bool) -> Delivery {
         let state = lock(&self.state);
-        let now = match &state.dispatched {
+        match &state.dispatched {
             _ if state.phase == Phase::Body => Delivery::ResponseStarted,
             Some(sent) if sent.may_have_left(dead) => Delivery::MaybeSent,
             _ => Delivery::NotSent,
-        };
-        if now == Delivery::NotSent { state.earlier } else { now }
+        }
+    }
+
+    /// What is certain of this attempt and those before.
+    pub fn delivery(&self, dead: bool) -> Delivery {
+        match self.delivery_now(dead) {
+            Delivery::NotSent => lock(&self.state).earlier,
+            now => now,
+        }
     }
 
     /// An attempt's failure, in the light of those before: what the server may have seen of them is not unseen.
