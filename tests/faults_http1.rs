@@ -2,13 +2,14 @@
 
 mod support;
 
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use aipool::config::PoolConfig;
 use aipool::error::{Delivery, Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
+use aipool::response::{Answer, Read};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
 use support::port::Port;
@@ -104,6 +105,43 @@ fn a_bad_chunk_ends_the_body_with_what_came() {
         assert!(matches!(error.status, Status::Truncated | Status::Protocol), "{bad:?}: {failure:?}");
         assert_eq!((error.phase, error.delivery), (Phase::Body, Delivery::ResponseStarted), "{bad:?}: {failure:?}");
         assert!(response.as_ref().unwrap().body.starts_with(b"hello"), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_refusal_cut_short_is_truncated_also_where_it_was_looked_at() {
+    for stream in [false, true] {
+        let (pool, server) = (
+            pool(0),
+            faulty_first(|conn| {
+                conn.read_request()?;
+                conn.write("HTTP/1.1 400 Bad Request\r\ncontent-length: 3000\r\n\r\n")?;
+                conn.write([b'x'; 100])?;
+                conn.finish_and_wait()
+            }),
+        );
+        let mut request = Request { stream, ..bounded(get("/")) };
+        request.persistence.retries = Some(1);
+        let (came, end) = match session(&pool, &server.http).answer(request) {
+            Err((error, answer)) => (answer.map_or(0, |answer| answer.body().unwrap().len()), Err(error)),
+            Ok(answer) if stream => read_all(&answer),
+            Ok(answer) => (answer.body().unwrap().len(), Ok(())),
+        };
+        let error = end.expect_err("it is not whole");
+        let wanted = (100, Status::Truncated, Phase::Body, Delivery::ResponseStarted);
+        assert_eq!((came, error.status, error.phase, error.delivery), wanted, "stream: {stream} {error:?}");
+    }
+}
+
+/// How many bytes of a stream came, and how they ended.
+fn read_all(answer: &Answer) -> (usize, aipool::error::Result<()>) {
+    let (mut came, mut part) = (0, vec![0; 4096]);
+    loop {
+        match answer.read(&mut part, PATIENCE) {
+            Ok(Read::Got(count)) => came += count,
+            Ok(_) => return (came, Ok(())),
+            Err(error) => return (came, Err(error)),
+        }
     }
 }
 

@@ -225,6 +225,7 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
             decoder,
             encoded: Bytes::new(),
             returned: Bytes::new(),
+            failed: None,
         },
     });
     arrival.body.finish_at_end();
@@ -257,14 +258,27 @@ pub struct EngineBody {
     encoded: Bytes,
     /// Decoded, looked at and put back.
     returned: Bytes,
+    /// How it broke off: said again to whoever reads on. Boxed, for it is rare.
+    failed: Option<Box<Error>>,
 }
 
 impl EngineBody {
-    /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
+    /// The next bytes: `room` and one more at the most where they are decoded, else as they came. `None` at a proper end.
     pub async fn next(&mut self, room: usize) -> Result<Option<Bytes>> {
         if !self.returned.is_empty() {
             return Ok(Some(std::mem::take(&mut self.returned)));
         }
+        if let Some(error) = &self.failed {
+            return Err((**error).clone());
+        }
+        let next = self.read(room).await;
+        if let Err(error) = &next {
+            self.failed = Some(Box::new(error.clone()));
+        }
+        next
+    }
+
+    async fn read(&mut self, room: usize) -> Result<Option<Bytes>> {
         if self.decoder.is_none() {
             return self.receive().await;
         }
