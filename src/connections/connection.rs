@@ -1,9 +1,11 @@
 //! One connection that stands: its way in, what is known of it, and the task that moves it on until it ends.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -241,6 +243,14 @@ impl Connection {
         !self.is_leaving()
     }
 
+    /// Whether something was read since it came under suspicion; said once.
+    fn is_cleared(&self) -> bool {
+        let suspected = self.suspected_at.load(Ordering::Relaxed);
+        // What comes under suspicion anew meanwhile stays there.
+        let clear = || self.suspected_at.compare_exchange(suspected, 0, Ordering::Relaxed, Ordering::Relaxed);
+        suspected != 0 && suspected != self.wire.read() + 1 && clear().is_ok()
+    }
+
     pub fn is_suspect(&self) -> bool {
         self.suspected_at.load(Ordering::Relaxed) == self.wire.read() + 1
     }
@@ -289,6 +299,8 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                     break;
                 }
             },
+            // Asked behind each turn, which is where things are read.
+            () = poll_fn(|_| if connection.is_cleared() { Poll::Ready(()) } else { Poll::Pending }) => group.cleared(),
             () = check.as_mut() => {
                 if connection.is_overdue_to_end() {
                     // A peer that reads nothing would hold its last words up for ever.

@@ -12,6 +12,7 @@ use aipool::pool::{ConnectionPool, PoolHandle};
 use tokio::task::yield_now;
 
 use crate::memory::{HTTP1, HTTP2, Memory, Plan, World};
+use crate::queue::{got, waits};
 use crate::rig::{Rig, caps, limits};
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -191,4 +192,27 @@ fn a_silent_connection_is_closed_with_its_last_stream() {
     rig.until("closed", || rig.closed(CloseReason::Suspect) == 1);
     rig.comes_to_rest();
     assert!(!rig.wait(origin.get("/")).unwrap().report.reused);
+}
+
+#[test]
+fn who_waits_for_a_silent_connection_is_served_when_something_is_read_from_it() {
+    // No second connection is allowed.
+    let rig = Rig::new(0, caps(1, 1), HTTP2);
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    let drips = origin.get("/drips");
+    let [drips] = rig.wait(async { [tokio::spawn(drips)] });
+    rig.until("begun", || rig.world.counts.requests.get() == 2);
+    let impatient = Limits { first_byte: Some(Duration::from_millis(200)), ..limits() };
+    rig.wait(origin.exchange("/silent", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
+    let mut waiting = waits(&origin);
+    assert!(got(&mut waiting).is_none());
+    // A piece of the first stream's body, which goes on.
+    rig.world.answers_pass.add_permits(1);
+    let lease = rig.wait(waiting.served()).unwrap();
+    assert!(lease.reused() && !drips.is_finished());
+    rig.world.answers_pass.add_permits(1);
+    assert_eq!(rig.wait(drips).unwrap().unwrap().body, "drip drop");
+    drop((lease, waiting));
+    rig.comes_to_rest();
 }
