@@ -207,7 +207,10 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
     let keep = connection.filter(|connection| names(connection, KEEP_ALIVE.as_str()));
     let keep = keep.and_then(|_| parts.headers.get(KEEP_ALIVE)).and_then(keep_alive);
-    if parts.version == Version::HTTP_10 || connection.is_some_and(|connection| names(connection, "close")) {
+    if parts.version == Version::HTTP_10
+        || keep == Some(Duration::ZERO)
+        || connection.is_some_and(|connection| names(connection, "close"))
+    {
         // Not lent again, however soon its end is noticed.
         lease.closes();
     }

@@ -60,6 +60,16 @@ fn a_servers_keep_alive_hint_is_kept() {
 }
 
 #[test]
+fn a_server_that_keeps_no_time_gets_no_second_request() {
+    let rig = Rig::new(0, caps(64, 64), Plan { keep_alive: Some("timeout=0"), ..HTTP1 });
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    assert!(!rig.wait(origin.get("/")).unwrap().report.reused);
+    rig.until("both gone", || rig.closed(CloseReason::ServerClosed) == 2);
+    rig.comes_to_rest();
+}
+
+#[test]
 fn with_steady_traffic_old_connections_are_replaced_before_they_go() {
     for (threads, plan) in [(0, HTTP1), (2, HTTP1), (0, HTTP2), (2, HTTP2)] {
         let rig = Rig::new(threads, ConnectionCaps { lifetime: Some(SHORT), ..caps(4, 4) }, plan);
