@@ -317,3 +317,21 @@ fn a_dial_that_failed_sets_no_limit_to_the_pause_before_the_next() {
     assert_eq!((response.report.attempts, rig.world.counts.dials.get()), (3, 3));
     rig.comes_to_rest();
 }
+
+#[test]
+fn a_dial_that_begins_behind_a_waiters_back_has_its_limit() {
+    let rig = Rig::new(0, caps(1, 1), Plan { gated: true, ..HTTP1 });
+    let origin = rig.origin(0);
+    rig.world.dials_pass.add_permits(1);
+    let held = rig.wait(leases(&origin, 1)).pop().unwrap();
+    let connect = Some(Duration::from_millis(100));
+    let mut exchange = origin.exchange("/", 0, Limits { total: None, queue: None, connect, ..limits() });
+    let [waiting] = rig.wait(async { [tokio::spawn(async move { exchange.run(pin!(pending())).await })] });
+    rig.until("it waits", || origin.group().occupancy().waiting == 1);
+    held.failed(CloseReason::Error);
+    rig.until("its dial, which is not let through", || rig.world.counts.dials.get() == 2);
+    let error = rig.wait(waiting).unwrap().unwrap_err().error;
+    assert_eq!((error.detail, error.phase), (Detail::ConnectLimit, Phase::Connect));
+    rig.world.dials_pass.add_permits(1);
+    rig.comes_to_rest();
+}
