@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aipool::config::{ConnectionCaps, ConnectionConfig, HttpVersion, Limits, PoolConfig, SessionConfig};
 use aipool::connections::Checkout;
-use aipool::error::{Detail, Status};
+use aipool::error::{Detail, Phase, Status};
 use aipool::events::CloseReason;
 use aipool::pool::{ConnectionPool, PoolHandle};
 use tokio::task::yield_now;
@@ -225,4 +225,17 @@ fn who_waits_for_a_silent_connection_is_served_when_something_is_read_from_it() 
     assert_eq!(rig.wait(drips).unwrap().unwrap().body, "drip drop");
     drop((lease, waiting));
     rig.comes_to_rest();
+}
+
+#[test]
+fn a_connection_whose_tokens_flow_is_not_suspected_for_a_limit_of_the_whole() {
+    let rig = Rig::new(0, caps(64, 64), HTTP2);
+    let origin = rig.origin(0);
+    rig.world.answers_pass.add_permits(1);
+    let impatient = Limits { total: Some(Duration::from_millis(200)), ..limits() };
+    let late = rig.wait(origin.exchange("/drips", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
+    assert_eq!((late.error.detail, late.error.phase), (Detail::TotalLimit, Phase::Body));
+    assert!(rig.wait(origin.get("/")).unwrap().report.reused);
+    rig.comes_to_rest();
+    assert_eq!(rig.closed(CloseReason::Suspect), 0);
 }
