@@ -335,3 +335,13 @@ fn a_dial_that_begins_behind_a_waiters_back_has_its_limit() {
     rig.world.dials_pass.add_permits(1);
     rig.comes_to_rest();
 }
+
+#[test]
+fn a_dial_that_never_began_ends_with_its_runtime() {
+    let rig = Rig::new(0, caps(64, 64), HTTP1);
+    let origin = rig.origin(0);
+    rig.runtime.stop();
+    let mut waiting = waits(&origin);
+    until("the dial is over", || origin.group().occupancy().dialing == 0);
+    assert_eq!(got(&mut waiting).expect("an end").err().unwrap().detail, Detail::PoolClosed);
+}
