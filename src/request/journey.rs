@@ -41,6 +41,8 @@ struct State {
     reader_is_behind: bool,
     /// What the server may have seen of the attempts before this one.
     earlier: Delivery,
+    /// The attempt was let out to see whether its provider is back, and no answer came yet.
+    probes: bool,
     report: Report,
 }
 
@@ -79,6 +81,7 @@ impl Journey {
                 had_event: false,
                 reader_is_behind: false,
                 earlier: Delivery::NotSent,
+                probes: false,
                 report: Report::default(),
             }),
         }
@@ -145,6 +148,15 @@ impl Journey {
         let mut state = lock(&self.state);
         state.report.attempts -= 1;
         state.dispatched = None;
+    }
+
+    /// Its provider lets the next attempt go, as the one that `probes` or as any.
+    pub fn admitted(&self, probes: bool) {
+        lock(&self.state).probes = probes;
+    }
+
+    pub fn probes(&self) -> bool {
+        lock(&self.state).probes
     }
 
     /// It waits for a connection.
@@ -227,6 +239,7 @@ impl Journey {
             sent.connection.wire.head_came();
         }
         state.http_status = status.as_u16();
+        state.probes = false;
         state.phase = Phase::Body;
         state.since = Instant::now();
     }

@@ -239,6 +239,14 @@ impl Way {
         }
     }
 
+    /// Whether it went out to see whether its provider is back, and no answer came.
+    pub fn probes(&self) -> bool {
+        match self {
+            Way::Engine { journey, .. } => journey.probes(),
+            Way::Reqwest { .. } => false,
+        }
+    }
+
     pub fn connection(&self) -> Option<Arc<Connection>> {
         match self {
             Way::Engine { journey, .. } => journey.connection(),
