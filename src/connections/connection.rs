@@ -53,7 +53,7 @@ pub struct Connection {
     way_in: Mutex<Option<Sender>>,
     /// 0 while it takes requests, then the reason why it does not.
     leaving: AtomicU8,
-    /// Requests under way; most of them at once; ever. Changed under the group's lock.
+    /// Requests under way; most of them at once; ever. They begin under the group's lock, and end without it.
     streams: AtomicUsize,
     most_streams: AtomicUsize,
     uses: AtomicU64,
