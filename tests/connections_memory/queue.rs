@@ -2,6 +2,7 @@
 
 use std::future::{Future, pending};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -340,8 +341,15 @@ fn a_dial_that_begins_behind_a_waiters_back_has_its_limit() {
 fn a_dial_that_never_began_ends_with_its_runtime() {
     let rig = Rig::new(0, caps(64, 64), HTTP1);
     let origin = rig.origin(0);
+    let on_board = Arc::new(());
+    let held = on_board.clone();
+    rig.runtime.spawn_background(async move {
+        pending::<()>().await;
+        drop(held);
+    });
     rig.runtime.stop();
+    until("what was on board is dropped", || Arc::strong_count(&on_board) == 1);
     let mut waiting = waits(&origin);
-    until("the dial is over", || origin.group().occupancy().dialing == 0);
+    assert_eq!(origin.group().occupancy().dialing, 0);
     assert_eq!(got(&mut waiting).expect("an end").err().unwrap().detail, Detail::PoolClosed);
 }
