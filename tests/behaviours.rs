@@ -927,8 +927,8 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
         fn failed(&self, permit: Permit, error: &Error) {
             permit.failed(error);
         }
-        fn ran_out(&self, error: &Error) {
-            self.0.ran_out(error);
+        fn ran_out(&self, error: &Error, probes: bool) {
+            self.0.ran_out(error, probes);
         }
         fn answered(&self, permit: &mut Permit, status: http::StatusCode, headers: &http::HeaderMap) {
             permit.answered(status, headers);

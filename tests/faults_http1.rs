@@ -2,17 +2,19 @@
 
 mod support;
 
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use aipool::config::PoolConfig;
-use aipool::error::{Delivery, Detail, Phase, Status};
+use aipool::error::{Delivery, Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
+use aipool::response::{Answer, Read};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
+use support::port::Port;
 use support::raw::{Conn, RawServer};
-use support::{Listener, faulty, get, post, session, until};
+use support::{Listener, PATIENCE, faulty, get, post, session, until};
 
 /// A server whose first connection runs `fault`; all others answer.
 fn faulty_first(fault: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static) -> RawServer {
@@ -103,6 +105,43 @@ fn a_bad_chunk_ends_the_body_with_what_came() {
         assert!(matches!(error.status, Status::Truncated | Status::Protocol), "{bad:?}: {failure:?}");
         assert_eq!((error.phase, error.delivery), (Phase::Body, Delivery::ResponseStarted), "{bad:?}: {failure:?}");
         assert!(response.as_ref().unwrap().body.starts_with(b"hello"), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_refusal_cut_short_is_truncated_also_where_it_was_looked_at() {
+    for stream in [false, true] {
+        let (pool, server) = (
+            pool(0),
+            faulty_first(|conn| {
+                conn.read_request()?;
+                conn.write("HTTP/1.1 400 Bad Request\r\ncontent-length: 3000\r\n\r\n")?;
+                conn.write([b'x'; 100])?;
+                conn.finish_and_wait()
+            }),
+        );
+        let mut request = Request { stream, ..bounded(get("/")) };
+        request.persistence.retries = Some(1);
+        let (came, end) = match session(&pool, &server.http).answer(request) {
+            Err((error, answer)) => (answer.map_or(0, |answer| answer.body().unwrap().len()), Err(error)),
+            Ok(answer) if stream => read_all(&answer),
+            Ok(answer) => (answer.body().unwrap().len(), Ok(())),
+        };
+        let error = end.expect_err("it is not whole");
+        let wanted = (100, Status::Truncated, Phase::Body, Delivery::ResponseStarted);
+        assert_eq!((came, error.status, error.phase, error.delivery), wanted, "stream: {stream} {error:?}");
+    }
+}
+
+/// How many bytes of a stream came, and how they ended.
+fn read_all(answer: &Answer) -> (usize, aipool::error::Result<()>) {
+    let (mut came, mut part) = (0, vec![0; 4096]);
+    loop {
+        match answer.read(&mut part, PATIENCE) {
+            Ok(Read::Got(count)) => came += count,
+            Ok(_) => return (came, Ok(())),
+            Err(error) => return (came, Err(error)),
+        }
     }
 }
 
@@ -456,6 +495,40 @@ fn a_replay_that_cannot_connect_is_no_less_maybe_sent() {
         "{error:?}"
     );
     server.join().unwrap();
+}
+
+/// What a POST says that is sent elsewhere after it was done, and comes to nothing from there on.
+fn redirected_in_vain(redirect: impl Into<Vec<u8>>, limit: Option<u64>) -> Error {
+    let (pool, redirect) = (pool(0), redirect.into());
+    let server = RawServer::start(move |conn| {
+        conn.read_request()?;
+        conn.write(&redirect)?;
+        conn.wait_closed()
+    });
+    let mut request = post("/", "x");
+    (request.persistence.redirects, request.limits.total) = (Some(1), limit.and_then(millis));
+    let error = session(&pool, &server.http).request(bounded(request)).unwrap_err().error;
+    assert_eq!(server.counts.requests.get(), 1);
+    error
+}
+
+#[test]
+fn what_was_done_before_a_redirect_is_not_unsent() {
+    let nobody = Port::reserve();
+    let head = format!("HTTP/1.1 303 See Other\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: ", nobody.number);
+    let refused = redirected_in_vain(format!("{head}0\r\n\r\n"), None);
+    assert_eq!(
+        (refused.status, refused.delivery, refused.retryable),
+        (Status::Connect, Delivery::MaybeSent, false),
+        "{refused:?}"
+    );
+    // The redirect's own body never comes.
+    let given_up = redirected_in_vain(format!("{head}9\r\n\r\n"), Some(200));
+    assert_eq!(
+        (given_up.detail, given_up.delivery, given_up.retryable),
+        (Detail::TotalLimit, Delivery::MaybeSent, false),
+        "{given_up:?}"
+    );
 }
 
 #[test]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use aipool::config::HttpVersion;
+use aipool::config::{HttpVersion, ProxyOptions, ProxyUrl};
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::PoolHandle;
 use aipool::session::SessionHandle;
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, over, pool, verdict};
 use support::frames::{self, H2, h2_server, polite_server};
-use support::raw::RawServer;
+use support::raw::{Conn, RawServer};
 use support::{Listener, at_once, get, joined, post, trusting};
 
 /// A session that speaks HTTP/2 without TLS.
@@ -338,6 +338,18 @@ fn a_server_of_http1_is_no_server_of_http2() {
     let error = h2_session(&pool, &server.http).request(bounded(post("/", "x"))).unwrap_err().error;
     assert!(matches!(error.status, Status::Protocol | Status::Reset), "{error:?}");
     assert!(server.counts.accepted.get() <= 4);
+}
+
+#[test]
+fn a_connection_that_cannot_be_used_for_http2_counts_as_one_that_failed() {
+    let (pool, proxy) = (pool(0), RawServer::start(Conn::wait_closed));
+    let mut options = support::http2();
+    let through = ProxyOptions::Through { url: ProxyUrl(proxy.http.clone()), except: String::new() };
+    options.connection.network.proxy = through;
+    let session = pool.get_session("http://host.test", Some(options)).unwrap();
+    let error = session.request(bounded(get("/"))).unwrap_err().error;
+    assert!(error.message.starts_with("http_version: "), "{error}");
+    assert_eq!(pool.stats().connections.failed, 1);
 }
 
 /// A server with `most` streams a connection that holds every request until the gate opens.

@@ -38,8 +38,36 @@ impl Budget {
         if self.used() < MOST_UNREAD {
             return true;
         }
-        lock(&self.waiting).push(waker.clone());
+        let mut waiting = lock(&self.waiting);
+        if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+        drop(waiting);
         // Looked at again: what was given back in between has woken nobody.
         self.used() < MOST_UNREAD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn who_asks_again_and_again_waits_once() {
+        let (budget, waker) = (Budget::default(), Waker::from(Arc::new(Nobody)));
+        budget.take(MOST_UNREAD);
+        (0..100).for_each(|_| assert!(!budget.has_room(&waker)));
+        assert_eq!(lock(&budget.waiting).len(), 1);
+        budget.give_back(1);
+        assert!(lock(&budget.waiting).is_empty() && budget.has_room(&waker));
     }
 }

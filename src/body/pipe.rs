@@ -128,9 +128,13 @@ impl Pipe {
         wake_drain(state);
     }
 
-    /// For a caller: takes what fits, and how much that was. Nothing where it is full, then it is told of room.
-    pub fn offer(&self, bytes: &[u8]) -> Result<usize> {
+    /// For a caller: takes what fits, and how much that was. Nothing where it is full, then it is told of room. `length` is that of
+    /// the whole, where it has one.
+    pub fn offer(&self, bytes: &[u8], length: Option<u64>) -> Result<usize> {
         let mut state = lock(&self.state);
+        if let Some(length) = length.filter(|length| state.passed + bytes.len() as u64 > *length) {
+            return Err(Error::invalid("data", format_args!("goes beyond the upload's length of {length} bytes")));
+        }
         if let Some(end) = &state.end {
             return Err(end.as_ref().err().cloned().unwrap_or_else(already_finished));
         }
@@ -332,14 +336,14 @@ mod tests {
     fn a_writer_takes_turns_with_the_wire() {
         let (pipe, ears) = pipe(10);
         let mut cx = Context::from_waker(Waker::noop());
-        assert_eq!(pipe.offer(b"0123456789abc").unwrap(), 10);
-        assert_eq!((pipe.offer(b"abc").unwrap(), ears.0.load(Ordering::SeqCst)), (0, 0));
+        assert_eq!(pipe.offer(b"0123456789abc", None).unwrap(), 10);
+        assert_eq!((pipe.offer(b"abc", None).unwrap(), ears.0.load(Ordering::SeqCst)), (0, 0));
         assert!(matches!(pipe.poll_pull(4, &mut cx), Poll::Ready(Ok(Some(piece))) if piece == "0123"[..]));
         assert_eq!(ears.0.load(Ordering::SeqCst), 0, "six of ten are still there");
         assert!(matches!(pipe.poll_pull(4, &mut cx), Poll::Ready(Ok(Some(_)))));
-        assert_eq!((ears.0.load(Ordering::SeqCst), pipe.offer(b"abc").unwrap()), (1, 3));
+        assert_eq!((ears.0.load(Ordering::SeqCst), pipe.offer(b"abc", None).unwrap()), (1, 3));
         assert!(pipe.finish(Ok(())) && !pipe.finish(Ok(())));
-        assert_eq!(pipe.offer(b"late").unwrap_err().status, Status::InvalidArgument);
+        assert_eq!(pipe.offer(b"late", None).unwrap_err().status, Status::InvalidArgument);
     }
 
     #[test]

@@ -47,12 +47,7 @@ impl Upload {
 
     /// Takes what fits: how much that was.
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
-        let (passed, _) = self.pipe.progress();
-        if self.length.is_some_and(|length| passed + bytes.len() as u64 > length) {
-            let length = self.length.unwrap_or_default();
-            return Err(Error::invalid("data", format_args!("goes beyond the upload's length of {length} bytes")));
-        }
-        self.pipe.offer(bytes)
+        self.pipe.offer(bytes, self.length)
     }
 
     /// As `write`; where nothing fits, waits for `limit` at most.
@@ -104,5 +99,29 @@ impl Upload {
     pub fn give_up(&self) {
         let message = "upload: was freed before it was finished, so the request's body is not whole";
         self.pipe.finish(Err(Error::new(Status::Cancelled, message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn two_writers_do_not_go_beyond_the_length_together() {
+        for _ in 0..2000 {
+            let (upload, together) = (Upload::new(Some(4)), Barrier::new(2));
+            let write = || {
+                together.wait();
+                upload.write(b"abc").is_ok()
+            };
+            let both = std::thread::scope(|scope| {
+                let one = scope.spawn(write);
+                (write(), one.join().unwrap())
+            });
+            assert!(both.0 != both.1, "{both:?}");
+            assert_eq!(upload.pipe.progress().0, 3);
+        }
     }
 }

@@ -57,8 +57,8 @@ impl Provider for Turn {
         permit.failed(error);
     }
 
-    fn ran_out(&self, error: &Error) {
-        self.client.account.ran_out(error);
+    fn ran_out(&self, error: &Error, probes: bool) {
+        self.client.account.ran_out(error, probes);
     }
 
     fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap) {

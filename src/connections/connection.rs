@@ -1,9 +1,11 @@
 //! One connection that stands: its way in, what is known of it, and the task that moves it on until it ends.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -24,6 +26,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 const MOST_LIVES: u32 = 6;
 /// For a connection's goodbye, behind its last request.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// In use it is looked at no more often, however soon it would idle out.
+const LOOK_IN_USE: Duration = Duration::from_secs(1);
 /// How long a peer may keep its settings to itself.
 const SETTINGS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -49,7 +53,7 @@ pub struct Connection {
     way_in: Mutex<Option<Sender>>,
     /// 0 while it takes requests, then the reason why it does not.
     leaving: AtomicU8,
-    /// Requests under way; most of them at once; ever. Changed under the group's lock.
+    /// Requests under way; most of them at once; ever. They begin under the group's lock, and end without it.
     streams: AtomicUsize,
     most_streams: AtomicUsize,
     uses: AtomicU64,
@@ -173,7 +177,11 @@ impl Connection {
     pub fn end_use(&self) -> usize {
         let left = self.streams.fetch_sub(1, Ordering::Relaxed) - 1;
         if left == 0 {
-            lock(&self.clock).idle_since = Instant::now();
+            let mut clock = lock(&self.clock);
+            clock.idle_since = Instant::now();
+            if clock.idle_limit < LOOK_IN_USE {
+                self.clock_changed.notify_one();
+            }
         }
         left
     }
@@ -241,6 +249,14 @@ impl Connection {
         !self.is_leaving()
     }
 
+    /// Whether something was read since it came under suspicion; said once.
+    fn is_cleared(&self) -> bool {
+        let suspected = self.suspected_at.load(Ordering::Relaxed);
+        // What comes under suspicion anew meanwhile stays there.
+        let clear = || self.suspected_at.compare_exchange(suspected, 0, Ordering::Relaxed, Ordering::Relaxed);
+        suspected != 0 && suspected != self.wire.read() + 1 && clear().is_ok()
+    }
+
     pub fn is_suspect(&self) -> bool {
         self.suspected_at.load(Ordering::Relaxed) == self.wire.read() + 1
     }
@@ -253,9 +269,11 @@ impl Connection {
             return if self.streams() == 0 { cut } else { Instant::now() + LAST_WORDS };
         }
         let settling = if self.is_settled() { None } else { Some(self.born + SETTINGS_LIMIT) };
-        // In use it cannot idle out before it has idled for the whole limit.
-        let idle_from = if self.streams() == 0 { clock.idle_since } else { Instant::now() };
-        let idle = idle_from + clock.idle_limit;
+        let idle = match self.streams() {
+            0 => clock.idle_since + clock.idle_limit,
+            // In use it cannot idle out before it has idled for the whole limit.
+            _ => Instant::now() + clock.idle_limit.max(LOOK_IN_USE),
+        };
         [settling, clock.expires.filter(|expires| *expires > Instant::now())]
             .into_iter()
             .flatten()
@@ -289,6 +307,8 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                     break;
                 }
             },
+            // Asked behind each turn, which is where things are read.
+            () = poll_fn(|_| if connection.is_cleared() { Poll::Ready(()) } else { Poll::Pending }) => group.cleared(),
             () = check.as_mut() => {
                 if connection.is_overdue_to_end() {
                     // A peer that reads nothing would hold its last words up for ever.
@@ -338,5 +358,21 @@ impl Drop for Standing {
     fn drop(&mut self) {
         self.group.retire(&self.connection, CloseReason::PoolClosed);
         self.group.gone(&self.connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_under_way_costs_no_wake_ups_however_short_the_idle_limit() {
+        let times = DialTimes::default();
+        let facts = Facts { remote: None, tls: None, insecure: false, via: Via::Nobody, times };
+        let connection = Connection::new(1, facts, Arc::default(), false, Duration::from_millis(1), None);
+        connection.begin_use();
+        assert!(connection.next_check() > Instant::now() + Duration::from_millis(500));
+        connection.end_use();
+        assert!(connection.next_check() <= Instant::now() + Duration::from_millis(1));
     }
 }

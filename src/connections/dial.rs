@@ -1,5 +1,6 @@
 //! One dial: from the order to a connection in its group, or to the failure of those who waited for it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use super::connection::{self, Connection, Facts};
@@ -23,9 +24,13 @@ pub struct Order {
     pub replaces: Option<Arc<Connection>>,
 }
 
-/// Makes a connection, gives it to its group, and drives it to its end.
-pub async fn run(group: Arc<Group>, order: Order) {
-    let mut unfinished = Unfinished { group: group.clone(), order: Some(order) };
+/// Makes a connection, gives it to its group, and drives it to its end. Its group hears of an end before the first poll too.
+pub fn run(group: Arc<Group>, order: Order) -> impl Future<Output = ()> {
+    let unfinished = Unfinished { group: group.clone(), order: Some(order) };
+    make_and_drive(group, unfinished)
+}
+
+async fn make_and_drive(group: Arc<Group>, mut unfinished: Unfinished) {
     let Some(order) = &mut unfinished.order else { return };
     // Boxed, for its room is wanted until the connection stands alone, and this task stays as long as that.
     match Box::pin(bring(&group, order)).await {
@@ -37,6 +42,7 @@ pub async fn run(group: Arc<Group>, order: Order) {
             driving.await;
         }
         Err(error) => {
+            group.shared.dial_failed(&group, &error);
             if let Some(order) = unfinished.order.take() {
                 group.dial_failed(&order, &error);
             }
@@ -57,7 +63,7 @@ async fn link(group: &Group, order: &Order) -> Result<Link> {
 }
 
 async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender, Driver)> {
-    let link = link(group, order).await.inspect_err(|error| group.shared.dial_failed(group, error))?;
+    let link = link(group, order).await?;
     let http2 = match group.http_version {
         HttpVersion::Http2 => true,
         HttpVersion::Http1 => false,

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -137,8 +137,18 @@ impl Group {
 
     /// The peer says how many streams it takes.
     pub fn settle(self: &Arc<Self>, connection: &Arc<Connection>, streams: usize) {
-        let mut state = lock(&self.state);
+        let state = lock(&self.state);
         connection.settle(streams);
+        self.serve(state);
+    }
+
+    /// Something was read from a connection that was under suspicion: it takes requests again.
+    pub fn cleared(self: &Arc<Self>) {
+        self.serve(lock(&self.state));
+    }
+
+    /// There may be streams for those who wait.
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         self.serve_streams(&mut state);
         let orders = self.wanted(&mut state);
         drop(state);

@@ -123,12 +123,12 @@ impl Connections {
         }))
     }
 
-    /// The identity of these options; files they name are read when it is new.
     /// Names the pool they belong to, as events do.
     pub fn pool_id(&self) -> u64 {
         self.0.id
     }
 
+    /// The identity of these options; files they name are read when it is new.
     pub fn identity(&self, config: &Arc<ConnectionConfig>) -> Result<Arc<Identity>> {
         if let Some(identity) = lock(&self.0.identities).get(config).and_then(Weak::upgrade) {
             return Ok(identity);

@@ -75,8 +75,8 @@ struct State {
 /// Leave to send one attempt, given back when its body has ended.
 pub struct Permit {
     account: Arc<Account>,
-    /// It was let out to see whether the server is back.
-    probes: bool,
+    /// It was let out to see whether the server is back, and nothing came of that yet.
+    pub probes: bool,
     /// No head has come yet.
     unanswered: bool,
     /// Names the token it was signed with; 0 where that never changes.
@@ -170,12 +170,10 @@ impl Account {
         format!("{} of {} requests under way", state.running, state.most)
     }
 
-    /// A request ran out of time; whether the server was the slow one the limit says.
-    pub fn ran_out(&self, error: &Error) {
+    /// A request ran out of time, which was the one that `probes` or not; whether the server was the slow one the limit says.
+    pub fn ran_out(&self, error: &Error, probes: bool) {
         if matches!(error.detail, Detail::FirstByteLimit | Detail::ConnectLimit | Detail::FirstEventLimit) {
-            let breaker = &mut self.state().breaker;
-            // While one is out to see nobody else goes: it was that one.
-            breaker.saw(false, breaker.is_probing(), Instant::now());
+            self.state().breaker.saw(false, probes, Instant::now());
         }
     }
 
@@ -230,10 +228,6 @@ impl Drop for Permit {
         state.running -= 1;
         if self.unanswered {
             state.pace.lands();
-        }
-        if self.probes {
-            // Given up before anybody knew: the next one probes.
-            state.breaker.probe_is_over();
         }
         drop(state);
         self.account.changed.notify_waiters();

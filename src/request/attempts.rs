@@ -66,6 +66,7 @@ impl Attempts<'_> {
         let mut renewed = false;
         loop {
             let mut permit = self.admit(outgoing).await?;
+            self.journey.admitted(permit.as_ref().is_some_and(|permit| permit.probes));
             let sent = engine::send(&group, &address, outgoing, self.limits, self.journey).await;
             let mut arrival = match sent {
                 Ok(arrival) => arrival,

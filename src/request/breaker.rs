@@ -21,8 +21,6 @@ pub struct Breaker {
 struct Open {
     until: Instant,
     pause: Duration,
-    /// One is out to see.
-    probing: bool,
 }
 
 /// Whether a request may go.
@@ -48,11 +46,6 @@ impl Breaker {
         }
     }
 
-    /// Whether one is out to see.
-    pub fn is_probing(&self) -> bool {
-        self.open.is_some_and(|open| open.probing)
-    }
-
     pub fn ask(&self, now: Instant) -> Gate {
         match self.open {
             None => Gate::Open,
@@ -65,14 +58,7 @@ impl Breaker {
     /// The one that tries is on its way.
     pub fn probes(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
-            (open.probing, open.until) = (true, now + open.pause);
-        }
-    }
-
-    /// It came to nothing, neither way.
-    pub fn probe_is_over(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.probing = false;
+            open.until = now + open.pause;
         }
     }
 
@@ -89,10 +75,10 @@ impl Breaker {
         match &mut self.open {
             Some(open) if probed => {
                 open.pause = (open.pause * 2).min(LONGEST_PAUSE);
-                (open.until, open.probing) = (now + open.pause, false);
+                open.until = now + open.pause;
             }
             None if self.after > 0 && self.failures >= self.after => {
-                self.open = Some(Open { until: now + FIRST_PAUSE, pause: FIRST_PAUSE, probing: false });
+                self.open = Some(Open { until: now + FIRST_PAUSE, pause: FIRST_PAUSE });
             }
             _ => {}
         }
@@ -123,7 +109,6 @@ mod tests {
         assert_eq!(breaker.ask(later), Gate::Shut(FIRST_PAUSE * 2), "an old request says nothing of now");
         let latest = later + FIRST_PAUSE * 2;
         breaker.probes(latest);
-        breaker.probe_is_over();
         assert_eq!(breaker.ask(latest + FIRST_PAUSE * 2), Gate::Probe);
         breaker.saw(true, true, latest);
         assert_eq!(breaker.ask(latest), Gate::Open);

@@ -44,12 +44,13 @@ impl<'a> Clock<'a> {
         let mut rang = false;
         loop {
             let (phase, since) = self.way.phase();
-            let Some(due) = self.next_due(phase, since) else { return Poll::Pending };
+            let due = self.next_due(phase, since);
             // Only now: the request may have moved on since the timer was set.
-            if rang && due.at <= Instant::now() {
+            if let Some(due) = due.filter(|due| rang && due.at <= Instant::now()) {
                 return Poll::Ready((due.detail, due.limit, phase));
             }
-            let wake = self.look_again(phase).map_or(due.at, |look| look.min(due.at));
+            let looks = [due.map(|due| due.at), self.look_again(phase)];
+            let Some(wake) = looks.into_iter().flatten().min() else { return Poll::Pending };
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wake)));
             if rang || timer.deadline() > wake {
                 timer.as_mut().reset(wake);
@@ -94,7 +95,7 @@ impl<'a> Clock<'a> {
         [of_phase, dialing, event, whole].into_iter().flatten().min_by_key(|due| due.at)
     }
 
-    /// When to look again before anything runs out: while others decide when a phase begins, the next may have a shorter
+    /// When to look again before anything runs out, or where nothing does: while others decide when a phase begins, the next may have a shorter
     /// limit.
     fn look_again(&self, phase: Phase) -> Option<Instant> {
         let Limits { queue, dns, connect, tls, send, .. } = *self.limits;

@@ -109,7 +109,7 @@ fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, journey: &Journey, ou
     let unprocessed = unsent || failed.was_never_processed();
     // A stream's own failure leaves the connection to the others.
     let stream_only = failed.is_stream_reset();
-    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery(!stream_only) };
+    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery_now(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
     let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
     let again =
@@ -207,7 +207,10 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
     let keep = connection.filter(|connection| names(connection, KEEP_ALIVE.as_str()));
     let keep = keep.and_then(|_| parts.headers.get(KEEP_ALIVE)).and_then(keep_alive);
-    if parts.version == Version::HTTP_10 || connection.is_some_and(|connection| names(connection, "close")) {
+    if parts.version == Version::HTTP_10
+        || keep == Some(Duration::ZERO)
+        || connection.is_some_and(|connection| names(connection, "close"))
+    {
         // Not lent again, however soon its end is noticed.
         lease.closes();
     }
@@ -225,6 +228,7 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
             decoder,
             encoded: Bytes::new(),
             returned: Bytes::new(),
+            failed: None,
         },
     });
     arrival.body.finish_at_end();
@@ -257,14 +261,27 @@ pub struct EngineBody {
     encoded: Bytes,
     /// Decoded, looked at and put back.
     returned: Bytes,
+    /// How it broke off: said again to whoever reads on. Boxed, for it is rare.
+    failed: Option<Box<Error>>,
 }
 
 impl EngineBody {
-    /// The next bytes, decoded; of these `room` and one more at the most. `None` at a proper end.
+    /// The next bytes: `room` and one more at the most where they are decoded, else as they came. `None` at a proper end.
     pub async fn next(&mut self, room: usize) -> Result<Option<Bytes>> {
         if !self.returned.is_empty() {
             return Ok(Some(std::mem::take(&mut self.returned)));
         }
+        if let Some(error) = &self.failed {
+            return Err((**error).clone());
+        }
+        let next = self.read(room).await;
+        if let Err(error) = &next {
+            self.failed = Some(Box::new(error.clone()));
+        }
+        next
+    }
+
+    async fn read(&mut self, room: usize) -> Result<Option<Bytes>> {
         if self.decoder.is_none() {
             return self.receive().await;
         }

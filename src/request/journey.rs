@@ -41,6 +41,8 @@ struct State {
     reader_is_behind: bool,
     /// What the server may have seen of the attempts before this one.
     earlier: Delivery,
+    /// The attempt was let out to see whether its provider is back, and no answer came yet.
+    probes: bool,
     report: Report,
 }
 
@@ -79,6 +81,7 @@ impl Journey {
                 had_event: false,
                 reader_is_behind: false,
                 earlier: Delivery::NotSent,
+                probes: false,
                 report: Report::default(),
             }),
         }
@@ -125,14 +128,15 @@ impl Journey {
         if state.dispatched.is_some() {
             state.earlier = Delivery::MaybeSent;
         }
-        (state.dispatched, state.phase, state.since) = (None, Phase::None, Instant::now());
+        // A dial that failed is nothing to wait for.
+        (state.dispatched, state.place) = (None, None);
+        (state.phase, state.since) = (Phase::None, Instant::now());
     }
 
+    /// The server has done its part, and what follows may go elsewhere.
     pub fn redirected(&self) {
-        let mut state = lock(&self.state);
-        state.report.redirects += 1;
-        state.dispatched = None;
-        state.phase = Phase::None;
+        lock(&self.state).report.redirects += 1;
+        self.pauses();
     }
 
     pub fn redirects(&self) -> u32 {
@@ -144,6 +148,15 @@ impl Journey {
         let mut state = lock(&self.state);
         state.report.attempts -= 1;
         state.dispatched = None;
+    }
+
+    /// Its provider lets the next attempt go, as the one that `probes` or as any.
+    pub fn admitted(&self, probes: bool) {
+        lock(&self.state).probes = probes;
+    }
+
+    pub fn probes(&self) -> bool {
+        lock(&self.state).probes
     }
 
     /// It waits for a connection.
@@ -226,6 +239,7 @@ impl Journey {
             sent.connection.wire.head_came();
         }
         state.http_status = status.as_u16();
+        state.probes = false;
         state.phase = Phase::Body;
         state.since = Instant::now();
     }
@@ -244,15 +258,22 @@ impl Journey {
         lock(&self.state).dispatched.as_ref().map(|sent| sent.connection.clone())
     }
 
-    /// What is certain of this attempt and those before; `dead` when its connection is.
-    pub fn delivery(&self, dead: bool) -> Delivery {
+    /// What is certain of this attempt; `dead` when its connection is.
+    pub fn delivery_now(&self, dead: bool) -> Delivery {
         let state = lock(&self.state);
-        let now = match &state.dispatched {
+        match &state.dispatched {
             _ if state.phase == Phase::Body => Delivery::ResponseStarted,
             Some(sent) if sent.may_have_left(dead) => Delivery::MaybeSent,
             _ => Delivery::NotSent,
-        };
-        if now == Delivery::NotSent { state.earlier } else { now }
+        }
+    }
+
+    /// What is certain of this attempt and those before.
+    pub fn delivery(&self, dead: bool) -> Delivery {
+        match self.delivery_now(dead) {
+            Delivery::NotSent => lock(&self.state).earlier,
+            now => now,
+        }
     }
 
     /// An attempt's failure, in the light of those before: what the server may have seen of them is not unseen.

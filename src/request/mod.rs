@@ -154,7 +154,7 @@ impl Exchange {
         // Pinned where it is made: each further move would be room for one more.
         let work = pin!(way.whole_response(address, outgoing, limits, tries));
         let outcome = supervised(&way, limits, *started, ends, work).await;
-        tell_of_time(provider.as_deref(), &outcome);
+        tell_of_time(&way, provider.as_deref(), &outcome);
         way.record(outcome.as_ref().map(|response| (response.status, &response.report)));
         outcome
     }
@@ -173,7 +173,7 @@ impl Exchange {
         let provider = self.provider.clone();
         let work = pin!(way.stream_response(self, &limits, stream));
         let outcome = supervised(&way, &limits, started, ends, work).await;
-        tell_of_time(provider.as_deref(), &outcome);
+        tell_of_time(&way, provider.as_deref(), &outcome);
         way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
         match outcome {
             Ok((_, report, trailers)) => {
@@ -189,10 +189,10 @@ impl Exchange {
 }
 
 /// An attempt that ran out of time is given up from outside, so its provider has to be told.
-fn tell_of_time<T>(provider: Option<&dyn Provider>, outcome: &Result<T, Failure>) {
+fn tell_of_time<T>(way: &Way, provider: Option<&dyn Provider>, outcome: &Result<T, Failure>) {
     if let (Some(provider), Err(failure)) = (provider, outcome) {
         if failure.error.status == Status::Timeout {
-            provider.ran_out(&failure.error);
+            provider.ran_out(&failure.error, way.probes());
         }
     }
 }

@@ -25,8 +25,8 @@ pub trait Provider: Send + Sync {
     /// The attempt got no answer.
     fn failed(&self, permit: Permit, error: &Error);
 
-    /// An attempt ran out of time.
-    fn ran_out(&self, error: &Error);
+    /// An attempt ran out of time; its permit was one that `probes` or not.
+    fn ran_out(&self, error: &Error, probes: bool);
 
     /// A head came; `permit` is held until the body has ended.
     fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap);

@@ -21,7 +21,7 @@ use crate::address::Address;
 use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
 use crate::connections::{Connection, Group};
-use crate::error::{Delivery, Error, Phase, Status};
+use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::events;
 use crate::response::{Report, Response};
 use crate::transport::reqwest::{Attempt, Transport};
@@ -178,7 +178,13 @@ impl Way {
     pub fn timed_out(&self, error: Error) -> Error {
         let error = self.given_up(error);
         if let Way::Engine { journey, group, .. } = self {
-            let silent = matches!(error.phase, Phase::Send | Phase::FirstByte | Phase::Body);
+            let silent = match error.phase {
+                Phase::Send => !journey.is_starved(),
+                Phase::FirstByte => true,
+                // Another limit than its own ends a body while bytes flow, or while our reader pauses.
+                Phase::Body => error.detail == Detail::BetweenBytesLimit,
+                _ => false,
+            };
             // An HTTP/1.1 connection ends with its request anyhow.
             let shared = journey.connection().filter(|connection| silent && connection.http2);
             if let Some(connection) = shared {
@@ -230,6 +236,14 @@ impl Way {
         match self {
             Way::Engine { journey, .. } => journey.joined(),
             Way::Reqwest { .. } => None,
+        }
+    }
+
+    /// Whether it went out to see whether its provider is back, and no answer came.
+    pub fn probes(&self) -> bool {
+        match self {
+            Way::Engine { journey, .. } => journey.probes(),
+            Way::Reqwest { .. } => false,
         }
     }
 

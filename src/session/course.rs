@@ -230,8 +230,13 @@ impl SessionHandle {
 
     /// The call as a task, which begins with the call of what this gives.
     fn begins<C: Course>(&self, within: Within, sink: Arc<dyn Sink>, course: C) -> impl FnOnce() + use<C> {
-        let ending = Ending::with_pipe(sink, within.stream.as_ref().map(|stream| stream.pipe.clone()));
+        let mut ending = Ending::with_pipe(sink, within.stream.as_ref().map(|stream| stream.pipe.clone()));
         let runtime = self.runtime.clone();
-        move || runtime.spawn(async move { ending.with(course.run(within).await) })
+        move || {
+            runtime.spawn(async move {
+                ending.begins();
+                ending.with(course.run(within).await);
+            });
+        }
     }
 }

@@ -32,36 +32,32 @@ impl SessionHandle {
         if held.is_some() {
             self.runtime.watch_cancels();
         }
-        let tally = self.tally(&exchange);
         let ending = match &launch {
             Launch::Whole(sink) => Ending::with_pipe(sink.clone(), None),
             Launch::Stream(stream) => Ending::with_pipe(stream.sink.clone(), Some(stream.pipe.clone())),
         };
-        let land = move |begun: InFlight, outcome: std::result::Result<(bool, Option<Response>), Failure>| {
-            tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
-            drop((begun, held));
-            ending.with(outcome.map(|(_, response)| response));
-        };
+        let mut landing = Landing { tally: self.tally(&exchange), begun, held, ending };
         // Two tasks, for a stream's is much the smaller, and it stays.
         let runtime = self.runtime.clone();
         Ok(move || match launch {
             Launch::Whole(_) => runtime.spawn(async move {
-                let outcome = exchange.run(pin!(cut_off(&begun, queue.as_deref()))).await;
-                land(begun, outcome.map(|response| (response.report.reused, Some(response))));
+                landing.ending.begins();
+                let outcome = exchange.run(pin!(cut_off(&landing.begun, queue.as_deref()))).await;
+                landing.with(outcome.map(|response| (response.report.reused, Some(response))));
             }),
             Launch::Stream(stream) => {
                 let exchange = Box::new(exchange);
                 runtime.spawn(async move {
-                    let outcome = exchange.stream(pin!(cut_off(&begun, queue.as_deref())), &stream).await;
-                    land(begun, outcome.map(|report| (report.reused, None)));
+                    landing.ending.begins();
+                    let outcome = exchange.stream(pin!(cut_off(&landing.begun, queue.as_deref())), &stream).await;
+                    landing.with(outcome.map(|report| (report.reused, None)));
                 });
             }
         })
     }
 
     pub(super) fn tally(&self, exchange: &Exchange) -> Tally {
-        self.session.count(|counters| &counters.requests);
-        Tally { session: self.session.clone(), by_engine: matches!(exchange.path, Path::Engine(..)) }
+        Tally::begin(&self.session, matches!(exchange.path, Path::Engine(..)))
     }
 }
 
@@ -79,16 +75,41 @@ pub(super) enum Launch {
     Stream(Stream),
 }
 
+/// What follows a request, and also where its task is dropped: in this order, so that whoever hears of the end finds it counted.
+struct Landing {
+    tally: Tally,
+    begun: InFlight,
+    held: Option<Hold>,
+    ending: Ending,
+}
+
+impl Landing {
+    /// With whether its connection was used before.
+    fn with(self, outcome: std::result::Result<(bool, Option<Response>), Failure>) {
+        let Landing { tally, begun, held, ending } = self;
+        tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
+        drop((begun, held));
+        ending.with(outcome.map(|(_, response)| response));
+    }
+}
+
 /// However a task ends, done, panicked or dropped, its sink hears of it once.
 pub(super) struct Ending {
     sink: Option<Arc<dyn Sink>>,
     /// It ends with the task, where no request has finished it: the first end stays.
     pipe: Option<Arc<Pipe>>,
+    /// What may have left where the task is dropped.
+    delivery: Delivery,
 }
 
 impl Ending {
     pub(super) fn with_pipe(sink: Arc<dyn Sink>, pipe: Option<Arc<Pipe>>) -> Ending {
-        Ending { sink: Some(sink), pipe }
+        Ending { sink: Some(sink), pipe, delivery: Delivery::NotSent }
+    }
+
+    /// The task's first poll.
+    pub(super) fn begins(&mut self) {
+        self.delivery = Delivery::MaybeSent;
     }
 
     pub(super) fn with(mut self, outcome: std::result::Result<Option<Response>, Failure>) {
@@ -112,7 +133,8 @@ impl Drop for Ending {
             } else {
                 Error::closed(Detail::PoolClosed)
             };
-            self.tell(Err(error.delivery(Delivery::MaybeSent).into()));
+            let retryable = error.retryable && self.delivery == Delivery::NotSent;
+            self.tell(Err(Error { delivery: self.delivery, retryable, ..error }.into()));
         }
     }
 }
@@ -140,15 +162,22 @@ impl Sink for HeadTold {
     }
 }
 
-/// Counts a request's end.
+/// Counts a request and its end.
 pub(super) struct Tally {
     session: Arc<Session>,
     by_engine: bool,
+    open: bool,
 }
 
 impl Tally {
+    fn begin(session: &Arc<Session>, by_engine: bool) -> Tally {
+        session.count(|counters| &counters.requests);
+        Tally { session: session.clone(), by_engine, open: true }
+    }
+
     /// With whether its connection was used before.
-    pub(super) fn ended(self, outcome: std::result::Result<bool, &Failure>) {
+    pub(super) fn ended(mut self, outcome: std::result::Result<bool, &Failure>) {
+        self.open = false;
         match outcome {
             Ok(true) => self.session.count(|counters| &counters.requests_reused),
             // Its pool counts connections when they are opened.
@@ -159,7 +188,59 @@ impl Tally {
     }
 }
 
+/// One that was dropped has no answer.
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if self.open {
+            self.session.count(|counters| &counters.failures);
+        }
+    }
+}
+
 pub(super) fn hold(cancel: Cancel) -> Result<Hold> {
     let freed = || Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request");
     cancel.hold().ok_or_else(freed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PoolConfig;
+    use crate::pool::{ConnectionPool, PoolHandle};
+
+    /// What it was told in the end.
+    #[derive(Default)]
+    struct Ears(Mutex<Option<Error>>);
+
+    impl Sink for Ears {
+        fn headed(&self, _: Response) {}
+
+        fn ended(&self, outcome: std::result::Result<Option<Response>, Failure>) {
+            *lock(&self.0) = outcome.err().map(|failure| failure.error);
+        }
+    }
+
+    #[test]
+    fn a_task_that_never_began_sent_nothing_and_one_that_began_may_have() {
+        for (begins, delivery, retryable) in [(false, Delivery::NotSent, true), (true, Delivery::MaybeSent, false)] {
+            let ears = Arc::<Ears>::default();
+            let mut ending = Ending::with_pipe(ears.clone(), None);
+            if begins {
+                ending.begins();
+            }
+            drop(ending);
+            let error = lock(&ears.0).take().unwrap();
+            assert_eq!((error.delivery, error.retryable), (delivery, retryable));
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_dropped_counts_as_one_that_failed() {
+        let pool = PoolHandle::owner(ConnectionPool::new(PoolConfig::default()).unwrap());
+        let session = pool.get_session("http://host.test", None).unwrap();
+        drop(Tally::begin(&session.session, true));
+        assert_eq!((session.stats().requests, session.stats().failures), (1, 1));
+        Tally::begin(&session.session, true).ended(Ok(true));
+        assert_eq!((session.stats().requests, session.stats().failures), (2, 1));
+    }
 }

@@ -130,6 +130,38 @@ fn a_server_that_is_silent_counts_as_one_that_fails() {
 }
 
 #[test]
+fn an_old_call_that_runs_out_says_nothing_of_the_one_that_tries() {
+    let listener = Listener::open();
+    let client = Arc::new(at(&listener, "old", Ways { breaks_after: 1, retries: Some(0), ..Ways::default() }));
+    let held = |limit: u64| {
+        let (client, name) = (client.clone(), unique("probed"));
+        let mut how = faulty(&format!("hold={name}"));
+        how.limits.first_byte = Some(Some(Duration::from_millis(limit)));
+        let caller = std::thread::spawn(move || {
+            loop {
+                match asked(&client, says("hi"), &how) {
+                    Err((error, _)) if error.detail == Detail::CircuitOpen => std::thread::yield_now(),
+                    other => return other.map_err(|(error, _)| error.detail).err(),
+                }
+            }
+        });
+        wait_held(&name, 1);
+        (name, caller)
+    };
+    let (_, old) = held(2000);
+    refused(&client, says("hi"), &faulty("status=500"));
+    let (name, tries) = held(20_000);
+    assert_eq!(old.join().unwrap(), Some(Detail::FirstByteLimit));
+    // Its failure would double the pause.
+    match asked(&client, says("hi"), &how()) {
+        Ok(_) => {}
+        Err((error, _)) => assert!(error.retry_after.unwrap() <= Duration::from_secs(1), "{error:?}"),
+    }
+    release(&name);
+    assert_eq!(tries.join().unwrap(), None);
+}
+
+#[test]
 fn a_server_that_forbids_another_attempt_gets_none() {
     let listener = Listener::open();
     let client = at(&listener, "k", Ways::default());

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use aipool::config::{ConnectionCaps, ConnectionConfig, HttpVersion, Limits, PoolConfig, SessionConfig};
 use aipool::connections::Checkout;
-use aipool::error::{Detail, Status};
+use aipool::error::{Detail, Phase, Status};
 use aipool::events::CloseReason;
 use aipool::pool::{ConnectionPool, PoolHandle};
 use tokio::task::yield_now;
 
 use crate::memory::{HTTP1, HTTP2, Memory, Plan, World};
+use crate::queue::{got, waits};
 use crate::rig::{Rig, caps, limits};
 use crate::support::PATIENCE;
 
@@ -56,6 +57,16 @@ fn a_servers_keep_alive_hint_is_kept() {
     let origin = rig.origin(0);
     rig.wait(origin.get("/")).unwrap();
     rig.until("gone before the server does it", || rig.closed(CloseReason::Idle) == 1);
+    rig.comes_to_rest();
+}
+
+#[test]
+fn a_server_that_keeps_no_time_gets_no_second_request() {
+    let rig = Rig::new(0, caps(64, 64), Plan { keep_alive: Some("timeout=0"), ..HTTP1 });
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    assert!(!rig.wait(origin.get("/")).unwrap().report.reused);
+    rig.until("both gone", || rig.closed(CloseReason::ServerClosed) == 2);
     rig.comes_to_rest();
 }
 
@@ -235,4 +246,40 @@ fn a_silent_connection_is_closed_with_its_last_stream() {
     rig.until("closed", || rig.closed(CloseReason::Suspect) == 1);
     rig.comes_to_rest();
     assert!(!rig.wait(origin.get("/")).unwrap().report.reused);
+}
+
+#[test]
+fn who_waits_for_a_silent_connection_is_served_when_something_is_read_from_it() {
+    // No second connection is allowed.
+    let rig = Rig::new(0, caps(1, 1), HTTP2);
+    let origin = rig.origin(0);
+    rig.wait(origin.get("/")).unwrap();
+    let drips = origin.get("/drips");
+    let [drips] = rig.wait(async { [tokio::spawn(drips)] });
+    rig.until("begun", || rig.world.counts.requests.get() == 2);
+    let impatient = Limits { first_byte: Some(Duration::from_millis(200)), ..limits() };
+    rig.wait(origin.exchange("/silent", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
+    let mut waiting = waits(&origin);
+    assert!(got(&mut waiting).is_none());
+    // A piece of the first stream's body, which goes on.
+    rig.world.answers_pass.add_permits(1);
+    let lease = rig.wait(waiting.served()).unwrap();
+    assert!(lease.reused() && !drips.is_finished());
+    rig.world.answers_pass.add_permits(1);
+    assert_eq!(rig.wait(drips).unwrap().unwrap().body, "drip drop");
+    drop((lease, waiting));
+    rig.comes_to_rest();
+}
+
+#[test]
+fn a_connection_whose_tokens_flow_is_not_suspected_for_a_limit_of_the_whole() {
+    let rig = Rig::new(0, caps(64, 64), HTTP2);
+    let origin = rig.origin(0);
+    rig.world.answers_pass.add_permits(1);
+    let impatient = Limits { total: Some(Duration::from_millis(200)), ..limits() };
+    let late = rig.wait(origin.exchange("/drips", 0, impatient).run(pin!(std::future::pending()))).unwrap_err();
+    assert_eq!((late.error.detail, late.error.phase), (Detail::TotalLimit, Phase::Body));
+    assert!(rig.wait(origin.get("/")).unwrap().report.reused);
+    rig.comes_to_rest();
+    assert_eq!(rig.closed(CloseReason::Suspect), 0);
 }

@@ -1,15 +1,19 @@
 //! Who waits is served in order, bounded by the caps, and by whatever comes free anywhere.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use aipool::config::Limits;
 use aipool::connections::{Checkout, Lease, Waiting};
 use aipool::error::{Detail, Phase, Result, Status};
 use aipool::events::CloseReason;
 
 use crate::memory::{HTTP1, HTTP2, Plan};
-use crate::rig::{Origin, Rig, caps};
+use crate::rig::{Origin, Rig, caps, limits};
+use crate::support::until;
 
 pub fn waits(origin: &Origin) -> Waiting {
     match origin.checkout().unwrap() {
@@ -299,4 +303,53 @@ fn who_waits_when_the_last_session_closes_shares_what_stands() {
         rig.until("no session, no connection", || rig.world.counts.live.get() == 0);
         assert_eq!((rig.stats().opened, rig.closed(CloseReason::NoSession)), (1, 1));
     }
+}
+
+#[test]
+fn a_dial_that_failed_sets_no_limit_to_the_pause_before_the_next() {
+    let rig = Rig::new(0, caps(64, 64), HTTP1);
+    let origin = rig.origin(0);
+    rig.world.fail_dials(2);
+    // Of pauses up to 500 and 1000 ms.
+    let impatient = Limits { connect: Some(Duration::from_millis(100)), ..limits() };
+    let mut exchange = origin.exchange("/", 0, impatient);
+    exchange.persistence.retries = 2;
+    let response = rig.wait(exchange.run(pin!(pending()))).unwrap();
+    assert_eq!((response.report.attempts, rig.world.counts.dials.get()), (3, 3));
+    rig.comes_to_rest();
+}
+
+#[test]
+fn a_dial_that_begins_behind_a_waiters_back_has_its_limit() {
+    let rig = Rig::new(0, caps(1, 1), Plan { gated: true, ..HTTP1 });
+    let origin = rig.origin(0);
+    rig.world.dials_pass.add_permits(1);
+    let held = rig.wait(leases(&origin, 1)).pop().unwrap();
+    let connect = Some(Duration::from_millis(100));
+    let mut exchange = origin.exchange("/", 0, Limits { total: None, queue: None, connect, ..limits() });
+    let [waiting] = rig.wait(async { [tokio::spawn(async move { exchange.run(pin!(pending())).await })] });
+    rig.until("it waits", || origin.group().occupancy().waiting == 1);
+    held.failed(CloseReason::Error);
+    rig.until("its dial, which is not let through", || rig.world.counts.dials.get() == 2);
+    let error = rig.wait(waiting).unwrap().unwrap_err().error;
+    assert_eq!((error.detail, error.phase), (Detail::ConnectLimit, Phase::Connect));
+    rig.world.dials_pass.add_permits(1);
+    rig.comes_to_rest();
+}
+
+#[test]
+fn a_dial_that_never_began_ends_with_its_runtime() {
+    let rig = Rig::new(0, caps(64, 64), HTTP1);
+    let origin = rig.origin(0);
+    let on_board = Arc::new(());
+    let held = on_board.clone();
+    rig.runtime.spawn_background(async move {
+        pending::<()>().await;
+        drop(held);
+    });
+    rig.runtime.stop();
+    until("what was on board is dropped", || Arc::strong_count(&on_board) == 1);
+    let mut waiting = waits(&origin);
+    assert_eq!(origin.group().occupancy().dialing, 0);
+    assert_eq!(got(&mut waiting).expect("an end").err().unwrap().detail, Detail::PoolClosed);
 }

@@ -1,4 +1,5 @@
-//! What the servers in memory say: `/hold` when it is let, `/silent` never, anything else at once.
+//! What the servers in memory say: `/hold` when it is let, `/drips` over HTTP/2 twice when it is let, `/silent` never, anything
+//! else at once.
 
 use std::io;
 use std::sync::Arc;
@@ -133,6 +134,7 @@ async fn stream_of_its_own(
     match path.as_str() {
         "/silent" => std::future::pending().await,
         "/hold" => world.answers_pass.acquire().await.unwrap().forget(),
+        "/drips" => return drips(respond, world).await,
         _ => {}
     }
     world.dawdle().await;
@@ -158,4 +160,12 @@ async fn stream_of_its_own(
         }
     }
     stream.send_data(body, true).ok()
+}
+
+async fn drips(mut respond: SendResponse<Bytes>, world: &World) -> Option<()> {
+    world.answers_pass.acquire().await.unwrap().forget();
+    let mut stream = respond.send_response(Response::new(()), false).ok()?;
+    stream.send_data("drip ".into(), false).ok()?;
+    world.answers_pass.acquire().await.unwrap().forget();
+    stream.send_data("drop".into(), true).ok()
 }

@@ -112,7 +112,7 @@ enum Asking {
     Resting,
     /// The timer is set to the end of the silence that is borne.
     Listening,
-    /// The timer is set to when the answer is due.
+    /// The timer is set to when the answer is due, or any other word.
     Asked,
 }
 
@@ -160,6 +160,10 @@ impl Pings {
                     if self.peer.poll_pong(cx).is_ready() {
                         self.state = Asking::Resting;
                         continue;
+                    }
+                    // Whatever it says, it is there.
+                    if heard {
+                        self.timer.as_mut().reset(self.heard_at + PING_ANSWER);
                     }
                     return if self.timer.as_mut().poll(cx).is_ready() { Health::Dead } else { Health::Fine };
                 }
@@ -227,6 +231,8 @@ impl AsyncWrite for Heard {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
+
+    use tokio::io::AsyncWriteExt;
 
     use super::super::handshake;
     use super::super::rig::{WINDOW, drive, request};
@@ -312,6 +318,26 @@ mod tests {
         assert!(way.send(&mut Some(request("/", ""))).await.is_ok());
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert!(!way.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_speaks_is_alive_however_late_it_answers_a_ping() {
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            theirs.write_all(&SETTINGS).await.unwrap();
+            tokio::time::sleep(PING_EVERY + PING_ANSWER / 2).await;
+            // Answers none, and is never silent for long.
+            loop {
+                theirs.write_all(&PING).await.unwrap();
+                tokio::time::sleep(PING_ANSWER * 9 / 10).await;
+            }
+        });
+        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        tokio::spawn(drive(driver));
+        let answer = tokio::time::timeout(PING_EVERY * 4, way.send(&mut Some(request("/", "")))).await;
+        assert!(answer.is_err() && !way.is_closed(), "it was taken for dead");
     }
 
     #[tokio::test]
