@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,11 +41,11 @@ pub struct SystemLookup;
 impl Lookup for SystemLookup {
     fn lookup(&self, host: String) -> Looking {
         Box::pin(async move {
-            let found = workers::offload(move || (host.as_str(), 0).to_socket_addrs().map(Vec::from_iter)).await;
+            let found = workers::offload(move || look_up(&host)).await;
             let addresses = found.map_err(|error| no_worker(&error))?.map_err(|error| not_resolved(&error))?;
             // The system may name an address once for each kind of socket.
             let mut distinct = Vec::with_capacity(addresses.len());
-            for address in addresses.iter().map(std::net::SocketAddr::ip) {
+            for address in addresses.iter().map(SocketAddr::ip) {
                 if !distinct.contains(&address) {
                     distinct.push(address);
                 }
@@ -53,6 +53,16 @@ impl Lookup for SystemLookup {
             Ok(distinct)
         })
     }
+}
+
+fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let found = (host, 0).to_socket_addrs().map(Vec::from_iter);
+    found.map_err(|error| shortage().unwrap_or(error))
+}
+
+/// Without a descriptor getaddrinfo(3) cannot read its files, and may say that there is no such host.
+fn shortage() -> Option<io::Error> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(sys::is_shortage)
 }
 
 /// The system gave no thread for a look-up.
