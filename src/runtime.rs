@@ -13,7 +13,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cancel::{self, Cancel};
-use crate::error::{Delivery, Detail, Error, Result, Status};
+#[cfg(unix)]
+use crate::error::Delivery;
+use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::stats::Driving;
 use crate::sys;

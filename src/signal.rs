@@ -3,7 +3,9 @@
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+#[cfg(unix)]
 use crate::error::{Error, Result, Status};
+#[cfg(unix)]
 use crate::sys;
 
 /// What shows to the outside whether something is there. Its owner's lock keeps it in order.
