@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::connections::{Connections, Group, Identity, Reference};
 use crate::error::Result;
 use crate::lock::lock;
-use crate::request::{Elsewhere, Path};
+use crate::request::{RedirectResolver, TransportPath};
 use crate::transport::dial::Target;
 use crate::transport::reqwest::Transport;
 
@@ -55,17 +55,17 @@ impl Route {
         reference: &str,
         limits: &Limits,
         opened: impl Fn() + Send + Sync + 'static,
-    ) -> Result<(Arc<Address>, Path)> {
+    ) -> Result<(Arc<Address>, TransportPath)> {
         match self {
             Route::Engine(origins) => {
                 let (address, group) = origins.locate(base, reference)?;
-                Ok((address, Path::Engine(group, origins.clone())))
+                Ok((address, TransportPath::Engine(group, origins.clone())))
             }
             Route::Reqwest(transport) => {
                 let address = Address::of(base.join(reference)?)?;
                 transport.prepare(&address.url)?;
                 let attempt = transport.attempt(limits.connect, opened);
-                Ok((Arc::new(address), Path::Reqwest(transport.clone(), attempt)))
+                Ok((Arc::new(address), TransportPath::Reqwest(transport.clone(), attempt)))
             }
         }
     }
@@ -82,8 +82,8 @@ impl Route {
     }
 }
 
-impl Elsewhere for Origins {
-    fn lead_to(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)> {
+impl RedirectResolver for Origins {
+    fn resolve(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)> {
         let address = Address::of(url)?;
         let group = self.group(&address.target)?;
         Ok((Arc::new(address), group))

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::account::Permit;
-use super::engine::{self, Arrival, EngineBody};
-use super::journey::Journey;
+use super::engine::{self, EngineBody, Incoming};
+use super::progress::Progress;
 use super::provider::{Again, Provider, Refusal};
 use super::redirect::Redirects;
 use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
@@ -26,17 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// As much of a refusal's body is read, to know what it means.
 pub const MOST_REFUSAL: usize = 64 << 10;
 
-/// Where a session's requests can go besides the address it was asked for.
-pub trait Elsewhere: Send + Sync {
+/// Finds the connections to where a redirect leads.
+pub trait RedirectResolver: Send + Sync {
     /// The address of a URL, and the connections there.
-    fn lead_to(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)>;
+    fn resolve(&self, url: Url) -> Result<(Arc<Address>, Arc<Group>)>;
 }
 
 /// One request with all its attempts.
 pub struct Attempts<'a> {
     pub limits: &'a Limits,
-    pub journey: &'a Journey,
-    pub elsewhere: &'a dyn Elsewhere,
+    pub progress: &'a Progress,
+    pub resolver: &'a dyn RedirectResolver,
     pub persistence: Persistence,
     pub budget: &'a Arc<RetryBudget>,
     pub provider: Option<&'a dyn Provider>,
@@ -45,8 +45,8 @@ pub struct Attempts<'a> {
 }
 
 /// The answer to keep.
-pub struct Kept {
-    pub arrival: Box<Arrival>,
+pub struct FinalResponse {
+    pub incoming: Box<Incoming>,
     /// Held until the body has ended.
     pub permit: Option<Permit>,
     /// What the provider's client makes of it, where it is a refusal.
@@ -60,16 +60,16 @@ impl Attempts<'_> {
         mut group: Arc<Group>,
         mut address: Arc<Address>,
         outgoing: &mut Outgoing,
-    ) -> Result<Kept> {
+    ) -> Result<FinalResponse> {
         let policy = RetryPolicy { max_retries: self.persistence.retries, ..RetryPolicy::default() };
         let mut retries = (policy.max_retries > 0).then(|| Retries::begin(policy, self.budget.clone()));
         let mut renewed = false;
         loop {
             let mut permit = self.admit(outgoing).await?;
-            self.journey.admitted(permit.as_ref().is_some_and(|permit| permit.probes));
-            let sent = engine::send(&group, &address, outgoing, self.limits, self.journey).await;
-            let mut arrival = match sent {
-                Ok(arrival) => arrival,
+            self.progress.admitted(permit.as_ref().is_some_and(|permit| permit.probes));
+            let sent = engine::send(&group, &address, outgoing, self.limits, self.progress).await;
+            let mut incoming = match sent {
+                Ok(incoming) => incoming,
                 Err(error) => {
                     if let Some((provider, permit)) = self.provider.zip(permit) {
                         provider.failed(permit, &error);
@@ -78,7 +78,7 @@ impl Attempts<'_> {
                     continue;
                 }
             };
-            let Arrival { head, body } = &mut *arrival;
+            let Incoming { head, body } = &mut *incoming;
             if let Some((provider, permit)) = self.provider.zip(permit.as_mut()) {
                 provider.answered(permit, head.status, &head.headers);
             }
@@ -94,7 +94,7 @@ impl Attempts<'_> {
                     permit = None;
                     renewed = true;
                     drain(body).await;
-                    self.journey.pauses();
+                    self.progress.pauses();
                     true
                 }
                 (Again::Never, _) | (_, None) => false,
@@ -106,7 +106,7 @@ impl Attempts<'_> {
                 }
             };
             if !asks_again {
-                return Ok(Kept { arrival, permit, refusal });
+                return Ok(FinalResponse { incoming, permit, refusal });
             }
         }
     }
@@ -200,9 +200,9 @@ impl Attempts<'_> {
     async fn pause(&self, group: &Group, retries: &Retries, wait: Duration, reason: retry::Reason) {
         let kind =
             events::Kind::Retry { reason: reason.name(), attempt: retries.made(), wait_ms: wait.as_millis() as u64 };
-        let connection = self.journey.connection().map_or(0, |connection| connection.id);
+        let connection = self.progress.connection().map_or(0, |connection| connection.id);
         events::record(group.shared.id, connection, kind);
-        self.journey.pauses();
+        self.progress.pauses();
         tokio::time::sleep(wait).await;
     }
 
@@ -217,7 +217,7 @@ impl Attempts<'_> {
         }
         let redirects = Redirects { max: self.persistence.redirects };
         let asked = (&outgoing.method, &address.url);
-        let follow = redirects.follow(self.journey.redirects(), asked, head.status, &head.headers)?;
+        let follow = redirects.follow(self.progress.redirects(), asked, head.status, &head.headers)?;
         // What has left of an upload cannot follow: the caller gets the redirect.
         let follow = follow.filter(|follow| !follow.keep_body || outgoing.body.is_at_its_beginning());
         let Some(follow) = follow else { return Ok(None) };
@@ -226,8 +226,8 @@ impl Attempts<'_> {
             outgoing.body = OutgoingBody::none();
         }
         outgoing.method = follow.method;
-        self.journey.redirected();
-        self.elsewhere.lead_to(follow.url).map(Some)
+        self.progress.redirected();
+        self.resolver.resolve(follow.url).map(Some)
     }
 }
 

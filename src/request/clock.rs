@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::way::Way;
+use super::execution::Execution;
 use crate::config::{Limits, TimeLimit};
 use crate::error::{Detail, Error, Phase, Status};
 use crate::transport::dial;
@@ -18,7 +18,7 @@ const SEND_LOOKS: u32 = 4;
 pub struct Clock<'a> {
     limits: &'a Limits,
     started: Instant,
-    way: &'a Way,
+    execution: &'a Execution,
     /// What the socket had taken at the last look while sending, and when it moved last.
     sent: Option<(u64, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -35,15 +35,15 @@ struct Due {
 }
 
 impl<'a> Clock<'a> {
-    pub fn new(limits: &'a Limits, started: Instant, way: &'a Way) -> Self {
-        Clock { limits, started, way, sent: None, timer: None, knows: None }
+    pub fn new(limits: &'a Limits, started: Instant, execution: &'a Execution) -> Self {
+        Clock { limits, started, execution, sent: None, timer: None, knows: None }
     }
 
     /// Ready when a limit has run out: which, in which phase.
     pub fn poll_ran_out(&mut self, cx: &mut Context<'_>) -> Poll<(Detail, Duration, Phase)> {
         let mut rang = false;
         loop {
-            let (phase, since) = self.way.phase();
+            let (phase, since) = self.execution.phase();
             let due = self.next_due(phase, since);
             // Only now: the request may have moved on since the timer was set.
             if let Some(due) = due.filter(|due| rang && due.at <= Instant::now()) {
@@ -70,8 +70,8 @@ impl<'a> Clock<'a> {
     fn next_due(&mut self, phase: Phase, since: Instant) -> Option<Due> {
         let Limits { total, queue, dns, connect, tls, first_byte, between_bytes, .. } = *self.limits;
         let due = |limit: TimeLimit, from: Instant, detail| limit.map(|limit| Due { at: from + limit, limit, detail });
-        let joined = self.way.joined().unwrap_or(since);
-        let dialed = self.way.dial_began().map_or(joined, |began| began.max(joined));
+        let joined = self.execution.joined().unwrap_or(since);
+        let dialed = self.execution.dial_began().map_or(joined, |began| began.max(joined));
         let whole = due(total, self.started, Detail::TotalLimit);
         let (of_phase, dialing) = match phase {
             Phase::Queue => (due(queue, joined, Detail::QueueLimit), None),
@@ -84,7 +84,7 @@ impl<'a> Clock<'a> {
             Phase::None => (None, None),
         };
         let counts_events = self.limits.first_event.is_some() || self.limits.between_events.is_some();
-        let event = match (phase, counts_events.then(|| self.way.waits_for_event()).flatten()) {
+        let event = match (phase, counts_events.then(|| self.execution.waits_for_event()).flatten()) {
             (Phase::Send | Phase::FirstByte | Phase::Body, Some((since, false))) => {
                 due(self.limits.first_event, since, Detail::FirstEventLimit)
             }
@@ -111,11 +111,11 @@ impl<'a> Clock<'a> {
 
     /// When the socket took something of the request last.
     fn sent_last(&mut self, since: Instant) -> Instant {
-        let Some(connection) = self.way.connection() else { return since };
+        let Some(connection) = self.execution.connection() else { return since };
         let written = connection.wire.written();
         match self.sent {
             // While the caller is slow to push, the server owes nothing.
-            Some((before, at)) if before == written && !self.way.is_starved() => at,
+            Some((before, at)) if before == written && !self.execution.is_starved() => at,
             Some(_) => {
                 let now = Instant::now();
                 self.sent = Some((written, now));

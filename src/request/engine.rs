@@ -9,7 +9,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use tokio::time::Instant;
 
-use super::journey::Journey;
+use super::progress::Progress;
 use crate::address::Address;
 use crate::config::Limits;
 use crate::connections::{Checkout, Connection, Group, Lease};
@@ -38,7 +38,7 @@ const IDEMPOTENCY_KEYS: [HeaderName; 2] =
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// A response that has begun. Boxed where it is made, for it is large and handed on often.
-pub struct Arrival {
+pub struct Incoming {
     pub head: Head,
     pub body: EngineBody,
 }
@@ -49,30 +49,30 @@ pub async fn send(
     address: &Address,
     outgoing: &Outgoing,
     limits: &Limits,
-    journey: &Journey,
-) -> Result<Box<Arrival>> {
+    progress: &Progress,
+) -> Result<Box<Incoming>> {
     let (mut request, mut attempts) = (None, 0);
     loop {
-        journey.attempt();
+        progress.attempt();
         attempts += 1;
-        let mut lease = checkout(group, limits, journey).await?;
+        let mut lease = checkout(group, limits, progress).await?;
         // One that was given back goes again, where it can.
         let goes = match request.take().filter(|request| same_form(request, lease.connection())) {
             Some(request) => request,
             None => made(address, lease.connection(), outgoing)?,
         };
         let taken = goes.body().taken();
-        journey.goes_over(&lease, taken.clone(), &outgoing.body);
+        progress.goes_over(&lease, taken.clone(), &outgoing.body);
         request = Some(goes);
         let failed = match lease.send(&mut request).await {
             Ok(response) => {
-                journey.answered(response.status());
-                return arrival(response, lease, taken);
+                progress.answered(response.status());
+                return incoming(response, lease, taken);
             }
             Err(failed) => failed,
         };
         let unsent = request.is_some();
-        let verdict = judge(&failed, unsent, &lease, journey, outgoing);
+        let verdict = judge(&failed, unsent, &lease, progress, outgoing);
         // A body that its caller gave up will not be whole over any other connection either.
         let given_up = outgoing.body.failure();
         let may_go_again = given_up.is_none();
@@ -85,14 +85,14 @@ pub async fn send(
         }
         if found_dead {
             // No attempt: it happens as often as there are idle connections, each of which is out of the pool then.
-            journey.did_not_go_out();
+            progress.did_not_go_out();
             attempts -= 1;
         } else if !(verdict.again && may_go_again) || attempts >= MOST_ATTEMPTS {
             let (delivery, retryable) = (verdict.delivery, may_go_again && verdict.delivery == Delivery::NotSent);
             return Err(Error { delivery, retryable, ..error }.phase(Phase::FirstByte));
         }
         if verdict.delivery == Delivery::MaybeSent {
-            journey.may_have_been_seen();
+            progress.may_have_been_seen();
         }
     }
 }
@@ -105,13 +105,13 @@ struct Verdict {
     closes: Option<CloseReason>,
 }
 
-fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, journey: &Journey, outgoing: &Outgoing) -> Verdict {
+fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, progress: &Progress, outgoing: &Outgoing) -> Verdict {
     let unprocessed = unsent || failed.was_never_processed();
     // A stream's own failure leaves the connection to the others.
     let stream_only = failed.is_stream_reset();
-    let delivery = if unprocessed { Delivery::NotSent } else { journey.delivery_now(!stream_only) };
+    let delivery = if unprocessed { Delivery::NotSent } else { progress.delivery_now(!stream_only) };
     // The server closed an idle connection just as we wrote: no byte came back.
-    let stale = lease.reused() && !journey.heard_back() && failed.is_broken();
+    let stale = lease.reused() && !progress.heard_back() && failed.is_broken();
     let again =
         (delivery == Delivery::NotSent && outgoing.body.is_at_its_beginning()) || (stale && may_repeat(outgoing));
     let over = lease.connection();
@@ -127,13 +127,13 @@ fn judge(failed: &NoResponse, unsent: bool, lease: &Lease, journey: &Journey, ou
     Verdict { delivery, again, closes }
 }
 
-async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Result<Lease> {
+async fn checkout(group: &Arc<Group>, limits: &Limits, progress: &Progress) -> Result<Lease> {
     let mut waiting = match group.checkout(DialLimits::of(limits))? {
         Checkout::Now(lease) => return Ok(lease),
         Checkout::Later(waiting) => waiting,
     };
     let begun = Instant::now();
-    journey.waits(waiting.place().clone());
+    progress.waits(waiting.place().clone());
     let served = waiting.served().await;
     group.shared.waited(begun.elapsed());
     served
@@ -201,7 +201,7 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
     (request.version() == Version::HTTP_2) == over.http2 && !matches!(over.facts.via, Via::Forward(_))
 }
 
-fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<Box<Arrival>> {
+fn incoming(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<Box<Incoming>> {
     let (mut parts, inflow) = response.into_parts();
     let connection = parts.headers.get(CONNECTION);
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
@@ -217,7 +217,7 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
     let remote = lease.connection().facts.remote;
     let length = inflow.length();
     let decoder = Decoder::for_headers(&mut parts.headers)?;
-    let mut arrival = Box::new(Arrival {
+    let mut incoming = Box::new(Incoming {
         head: Head { status: parts.status, version: parts.version, headers: parts.headers, remote },
         body: EngineBody {
             length: if decoder.is_none() { length } else { None },
@@ -231,8 +231,8 @@ fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) 
             failed: None,
         },
     });
-    arrival.body.finish_at_end();
-    Ok(arrival)
+    incoming.body.finish_at_end();
+    Ok(incoming)
 }
 
 fn names(connection: &HeaderValue, option: &str) -> bool {

@@ -6,15 +6,15 @@ mod body;
 mod breaker;
 mod clock;
 mod engine;
-mod journey;
+mod execution;
 mod pace;
+mod progress;
 pub mod provider;
 mod pump;
 pub mod redirect;
 pub mod retry;
 pub mod retry_after;
 pub mod warm;
-mod way;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -26,11 +26,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
-pub use self::attempts::Elsewhere;
+pub use self::attempts::RedirectResolver;
 use self::clock::Clock;
+use self::execution::{Execution, RetryContext};
 use self::provider::Provider;
 use self::retry::RetryBudget;
-use self::way::{Tries, Way};
 use crate::address::Address;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
@@ -102,7 +102,7 @@ impl From<Error> for Failure {
 
 /// One request on its way: what it needs besides the runtime.
 pub struct Exchange {
-    pub path: Path,
+    pub path: TransportPath,
     pub address: Arc<Address>,
     pub outgoing: Outgoing,
     pub limits: Limits,
@@ -117,10 +117,10 @@ pub struct Exchange {
     pub upload: UploadEnds,
 }
 
-/// Over which connections a request goes.
-pub enum Path {
+/// Over which transport a request goes.
+pub enum TransportPath {
     /// The pool's own.
-    Engine(Arc<Group>, Arc<dyn Elsewhere>),
+    Engine(Arc<Group>, Arc<dyn RedirectResolver>),
     Reqwest(Arc<Transport>, Arc<Attempt>),
 }
 
@@ -148,14 +148,14 @@ impl Exchange {
         let Exchange {
             path, address, outgoing, limits, persistence, budget, provider, cancel, interrupt, started, ..
         } = self;
-        let way = Way::begin(path, *started);
-        let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
+        let execution = Execution::begin(path, *started);
+        let retry = RetryContext { persistence: *persistence, budget, provider: provider.as_deref() };
         let ends = Ends { cancel: *cancel, interrupt: *interrupt, cut };
         // Pinned where it is made: each further move would be room for one more.
-        let work = pin!(way.whole_response(address, outgoing, limits, tries));
-        let outcome = supervised(&way, limits, *started, ends, work).await;
-        tell_of_time(&way, provider.as_deref(), &outcome);
-        way.record(outcome.as_ref().map(|response| (response.status, &response.report)));
+        let work = pin!(execution.whole_response(address, outgoing, limits, retry));
+        let outcome = supervised(&execution, limits, *started, ends, work).await;
+        tell_of_time(&execution, provider.as_deref(), &outcome);
+        execution.record(outcome.as_ref().map(|response| (response.status, &response.report)));
         outcome
     }
 
@@ -167,14 +167,14 @@ impl Exchange {
         stream: &Stream,
     ) -> Result<Report, Failure> {
         let (limits, started) = (self.limits, self.started);
-        let way = Way::begin(&self.path, started);
+        let execution = Execution::begin(&self.path, started);
         let ends = Ends { cancel: self.cancel, interrupt: self.interrupt, cut };
         let _upload = std::mem::take(&mut self.upload);
         let provider = self.provider.clone();
-        let work = pin!(way.stream_response(self, &limits, stream));
-        let outcome = supervised(&way, &limits, started, ends, work).await;
-        tell_of_time(&way, provider.as_deref(), &outcome);
-        way.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
+        let work = pin!(execution.stream_response(self, &limits, stream));
+        let outcome = supervised(&execution, &limits, started, ends, work).await;
+        tell_of_time(&execution, provider.as_deref(), &outcome);
+        execution.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
         match outcome {
             Ok((_, report, trailers)) => {
                 stream.pipe.finish_with(Ok(()), trailers);
@@ -189,10 +189,10 @@ impl Exchange {
 }
 
 /// An attempt that ran out of time is given up from outside, so its provider has to be told.
-fn tell_of_time<T>(way: &Way, provider: Option<&dyn Provider>, outcome: &Result<T, Failure>) {
+fn tell_of_time<T>(execution: &Execution, provider: Option<&dyn Provider>, outcome: &Result<T, Failure>) {
     if let (Some(provider), Err(failure)) = (provider, outcome) {
         if failure.error.status == Status::Timeout {
-            provider.ran_out(&failure.error, way.probes());
+            provider.ran_out(&failure.error, execution.probes());
         }
     }
 }
@@ -227,7 +227,7 @@ struct Ends<'a, C> {
 
 /// Does the work until it is done, or until a limit or one of `ends` comes first.
 async fn supervised<T>(
-    way: &Way,
+    execution: &Execution,
     limits: &Limits,
     started: Instant,
     ends: Ends<'_, impl Future<Output = Error>>,
@@ -237,23 +237,23 @@ async fn supervised<T>(
     let mut cancelled = ends.cancel.map(|cancel| Box::pin(cancel.fired()));
     let mut interrupted = ends.interrupt.map(|interrupt| Box::pin(interrupt.fired()));
     let mut cut = ends.cut;
-    let mut clock = Clock::new(limits, started, way);
+    let mut clock = Clock::new(limits, started, execution);
     let outcome = poll_fn(|cx| {
         if cancelled.as_mut().is_some_and(|fired| fired.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Err(way.given_up(cancelled_by_handle()).into()));
+            return Poll::Ready(Err(execution.given_up(cancelled_by_handle()).into()));
         }
         if interrupted.as_mut().is_some_and(|fired| fired.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Err(way.given_up(interrupted_by_signal()).into()));
+            return Poll::Ready(Err(execution.given_up(interrupted_by_signal()).into()));
         }
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(done);
         }
         if let Poll::Ready(why) = cut.as_mut().poll(cx) {
-            return Poll::Ready(Err(way.given_up(why).into()));
+            return Poll::Ready(Err(execution.given_up(why).into()));
         }
         clock.poll_ran_out(cx).map(|(detail, limit, phase)| {
-            let error = clock::ran_out(detail, limit, phase, || way.occupied());
-            Err(way.timed_out(error).into())
+            let error = clock::ran_out(detail, limit, phase, || execution.occupied());
+            Err(execution.timed_out(error).into())
         })
     })
     .await;

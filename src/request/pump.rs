@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::Stream;
 use super::engine::EngineBody;
-use super::journey::Journey;
+use super::progress::Progress;
 use crate::body::events::{Events, Format};
 use crate::body::pipe::Pipe;
 use crate::config::Limits;
@@ -24,7 +24,7 @@ const AFTER_THE_MARK: Duration = Duration::from_millis(250);
 
 /// Moves one body.
 pub struct Pump<'a> {
-    journey: &'a Journey,
+    progress: &'a Progress,
     pipe: &'a Pipe,
     /// Most bytes in all.
     most: u64,
@@ -33,14 +33,19 @@ pub struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub fn new(journey: &'a Journey, limits: &Limits, stream: &'a Stream, content_type: Option<&HeaderValue>) -> Self {
+    pub fn new(
+        progress: &'a Progress,
+        limits: &Limits,
+        stream: &'a Stream,
+        content_type: Option<&HeaderValue>,
+    ) -> Self {
         let watched = limits.first_event.is_some() || limits.between_events.is_some();
         let format = stream.plan.format.or_else(|| Format::of(content_type)).filter(|_| watched);
         let watch = format.map(|format| Events::new(format, stream.plan.most));
         if watch.is_none() {
-            journey.counts_no_events();
+            progress.counts_no_events();
         }
-        Pump { journey, pipe: &stream.pipe, most: limits.body.unwrap_or(u64::MAX), watch }
+        Pump { progress, pipe: &stream.pipe, most: limits.body.unwrap_or(u64::MAX), watch }
     }
 
     /// Moves all of it; the trailers at its end.
@@ -72,14 +77,14 @@ impl<'a> Pump<'a> {
         let room = poll_fn(|cx| {
             let room = self.pipe.poll_room(cx);
             if room.is_pending() && !std::mem::replace(&mut paused, true) {
-                self.journey.pauses_reading();
+                self.progress.pauses_reading();
                 body.pause();
             }
             room
         })
         .await;
         if paused {
-            self.journey.reads_on();
+            self.progress.reads_on();
         }
         room
     }
@@ -87,7 +92,7 @@ impl<'a> Pump<'a> {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let (passed, _) = self.pipe.progress();
         let left = self.most.saturating_sub(passed);
-        self.journey.enter(Phase::Body);
+        self.progress.enter(Phase::Body);
         self.count_events(bytes);
         if (bytes.len() as u64) <= left {
             self.pipe.push(bytes);
@@ -106,7 +111,7 @@ impl<'a> Pump<'a> {
             came = true;
         }
         if came {
-            self.journey.had_event();
+            self.progress.had_event();
         }
     }
 

@@ -21,7 +21,7 @@ use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::warm::warm;
-use crate::request::{Exchange, Failure, Path, Request, Stream, UploadEnds};
+use crate::request::{Exchange, Failure, Request, Stream, TransportPath, UploadEnds};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
 use crate::stats::read;
@@ -217,7 +217,7 @@ impl SessionHandle {
         let limits = self.pool_limits.with(self.defaults.limits);
         let route = lock(&self.session.route).clone().ok_or_else(|| Error::closed(Detail::SessionClosed))?;
         let (_, path) = route.path(&self.session.base, "", &limits, || {})?;
-        let Path::Engine(group, _) = path else {
+        let TransportPath::Engine(group, _) = path else {
             let message = "warm: needs the pool's own connections; choose AIP_TRANSPORT_ENGINE";
             return Err(Error::new(Status::Unsupported, message));
         };
@@ -244,7 +244,7 @@ impl SessionHandle {
         let opened = move || counted.count(|counters| &counters.connections_opened);
         let (address, path) = route.path(&session.base, &request.url, &limits, opened)?;
         let persistence = Persistence::default().with(self.defaults.persistence).with(request.persistence);
-        if matches!(path, Path::Reqwest(..)) {
+        if matches!(path, TransportPath::Reqwest(..)) {
             self.refuse_engine_options(persistence, &request)?;
         }
         if persistence.redirects > 0 {
@@ -255,7 +255,7 @@ impl SessionHandle {
             // The last that can fail: what is refused for another reason leaves the upload to the next request.
             upload: UploadEnds::claimed(&request.body, &self.runtime)?,
             // reqwest keeps two of the limits itself, and knows no others.
-            limits: if matches!(path, Path::Engine(..)) { limits } else { limits.total_and_body() },
+            limits: if matches!(path, TransportPath::Engine(..)) { limits } else { limits.total_and_body() },
             persistence,
             budget: self.budget.clone(),
             provider: request.provider,

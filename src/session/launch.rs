@@ -12,7 +12,7 @@ use crate::cancel::{Cancel, Hold};
 use crate::error::{Delivery, Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
-use crate::request::{Exchange, Failure, Path, Request, Sink, Stream};
+use crate::request::{Exchange, Failure, Request, Sink, Stream, TransportPath};
 use crate::response::Response;
 use crate::stats::add_one;
 
@@ -57,7 +57,7 @@ impl SessionHandle {
     }
 
     pub(super) fn tally(&self, exchange: &Exchange) -> Tally {
-        Tally::begin(&self.session, matches!(exchange.path, Path::Engine(..)))
+        Tally::begin(&self.session, matches!(exchange.path, TransportPath::Engine(..)))
     }
 }
 

@@ -11,7 +11,7 @@ use aipool::connections::{Checkout, ConnectionStats, Connections, Group, Identit
 use aipool::error::Result;
 use aipool::events::CloseReason;
 use aipool::request::retry::RetryBudget;
-use aipool::request::{Elsewhere, Exchange, Failure, Path, UploadEnds};
+use aipool::request::{Exchange, Failure, RedirectResolver, TransportPath, UploadEnds};
 use aipool::response::Response;
 use aipool::runtime::{Runtime, Sigpipe};
 use aipool::transport::dial::{DialLimits, Target};
@@ -151,7 +151,7 @@ impl Origin {
     /// One that is ready to run; with a body it is a POST.
     pub fn exchange(&self, path: &str, body: usize, limits: Limits) -> Exchange {
         Exchange {
-            path: Path::Engine(self.group().clone(), Arc::new(Nowhere)),
+            path: TransportPath::Engine(self.group().clone(), Arc::new(Nowhere)),
             address: Arc::new(Address::of(self.url.join(path).unwrap()).unwrap()),
             outgoing: Outgoing {
                 method: if body == 0 { Method::GET } else { Method::POST },
@@ -174,8 +174,8 @@ impl Origin {
 /// Redirects are not followed here.
 struct Nowhere;
 
-impl Elsewhere for Nowhere {
-    fn lead_to(&self, _: Url) -> Result<(Arc<Address>, Arc<Group>)> {
+impl RedirectResolver for Nowhere {
+    fn resolve(&self, _: Url) -> Result<(Arc<Address>, Arc<Group>)> {
         unreachable!("no request here follows redirects")
     }
 }

@@ -1,4 +1,4 @@
-//! One request on its way, over the pool's own connections or reqwest's, and how far it got.
+//! One request under way, over the transport that carries it: the pool's own connections, or reqwest's.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use super::attempts::{self, Attempts, Elsewhere, Kept};
+use super::attempts::{self, Attempts, FinalResponse, RedirectResolver};
 use super::body::Body;
-use super::engine::Arrival;
-use super::journey::Journey;
+use super::engine::Incoming;
+use super::progress::Progress;
 use super::provider::Provider;
 use super::pump::Pump;
 use super::retry::RetryBudget;
-use super::{Exchange, Failure, Path, Stream};
+use super::{Exchange, Failure, Stream, TransportPath};
 use crate::address::Address;
 use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
@@ -27,29 +27,29 @@ use crate::response::{Report, Response};
 use crate::transport::reqwest::{Attempt, Transport};
 use crate::transport::{Head, Outgoing};
 
-/// A request under way.
+/// A request under way, over either transport.
 #[expect(clippy::large_enum_variant, reason = "one a request, on its stack")]
-pub enum Way {
-    Engine { journey: Journey, group: Arc<Group>, elsewhere: Arc<dyn Elsewhere> },
+pub enum Execution {
+    Engine { progress: Progress, group: Arc<Group>, resolver: Arc<dyn RedirectResolver> },
     Reqwest { transport: Arc<Transport>, attempt: Arc<Attempt>, started: Instant },
 }
 
 /// What bounds and paces the attempts of a request.
-pub struct Tries<'a> {
+pub struct RetryContext<'a> {
     pub persistence: Persistence,
     pub budget: &'a Arc<RetryBudget>,
     pub provider: Option<&'a dyn Provider>,
 }
 
-impl Way {
-    pub fn begin(path: &Path, started: Instant) -> Self {
+impl Execution {
+    pub fn begin(path: &TransportPath, started: Instant) -> Self {
         match path {
-            Path::Engine(group, elsewhere) => {
-                let (group, elsewhere) = (group.clone(), elsewhere.clone());
-                Way::Engine { journey: Journey::begin(started), group, elsewhere }
+            TransportPath::Engine(group, resolver) => {
+                let (group, resolver) = (group.clone(), resolver.clone());
+                Execution::Engine { progress: Progress::begin(started), group, resolver }
             }
-            Path::Reqwest(transport, attempt) => {
-                Way::Reqwest { transport: transport.clone(), attempt: attempt.clone(), started }
+            TransportPath::Reqwest(transport, attempt) => {
+                Execution::Reqwest { transport: transport.clone(), attempt: attempt.clone(), started }
             }
         }
     }
@@ -60,23 +60,24 @@ impl Way {
         address: &Arc<Address>,
         outgoing: &mut Outgoing,
         limits: &Limits,
-        tries: Tries<'_>,
+        retry: RetryContext<'_>,
     ) -> Result<Response, Failure> {
         match self {
-            Way::Engine { journey, group, elsewhere } => {
-                let attempts = attempts_of(limits, journey, &**elsewhere, &tries, false);
+            Execution::Engine { progress, group, resolver } => {
+                let attempts = attempts_of(limits, progress, &**resolver, &retry, false);
                 let answer = pin!(attempts.answer(group.clone(), address.clone(), outgoing)).await;
-                let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
+                let FinalResponse { mut incoming, permit: _permit, refusal } =
+                    answer.map_err(|error| progress.in_all(error))?;
                 if let Some(refusal) = refusal {
-                    return Err(refused(self.gather_refusal(&mut arrival).await, refusal));
+                    return Err(refused(self.gather_refusal(&mut incoming).await, refusal));
                 }
-                let response = self.gather_arrival(&mut arrival, limits).await;
-                match tries.provider {
+                let response = self.gather_incoming(&mut incoming, limits).await;
+                match retry.provider {
                     Some(provider) => read(provider, response?),
                     None => response,
                 }
             }
-            Way::Reqwest { transport, attempt, .. } => {
+            Execution::Reqwest { transport, attempt, .. } => {
                 let _under_way = attempt.under_way();
                 let (mut head, body) = transport.send(&address.url, outgoing.clone(), attempt.clone()).await?;
                 self.gather(&mut head, Body::Reqwest(body), limits, || {}).await
@@ -91,48 +92,49 @@ impl Way {
         limits: &Limits,
         stream: &Stream,
     ) -> Result<(StatusCode, Report, HeaderMap), Failure> {
-        let Way::Engine { journey, group, elsewhere } = self else { return Err(no_streams().into()) };
+        let Execution::Engine { progress, group, resolver } = self else { return Err(no_streams().into()) };
         let answer = {
             let Exchange { address, outgoing, persistence, budget, provider, .. } = &mut *exchange;
-            let tries = Tries { persistence: *persistence, budget, provider: provider.as_deref() };
-            let attempts = attempts_of(limits, journey, &**elsewhere, &tries, true);
+            let retry = RetryContext { persistence: *persistence, budget, provider: provider.as_deref() };
+            let attempts = attempts_of(limits, progress, &**resolver, &retry, true);
             // Boxed, for its room is wanted until the head alone, and a stream is long.
             Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await
         };
         drop(exchange);
-        let Kept { mut arrival, permit: _permit, refusal } = answer.map_err(|error| journey.in_all(error))?;
+        let FinalResponse { mut incoming, permit: _permit, refusal } =
+            answer.map_err(|error| progress.in_all(error))?;
         if let Some(refusal) = refusal {
-            let response = Box::pin(self.gather_refusal(&mut arrival)).await;
+            let response = Box::pin(self.gather_refusal(&mut incoming)).await;
             return Err(refused(response, refusal));
         }
-        let Arrival { head, mut body } = *arrival;
-        let first_byte = self.answered_at().saturating_duration_since(journey.started);
+        let Incoming { head, mut body } = *incoming;
+        let first_byte = self.answered_at().saturating_duration_since(progress.started);
         let Head { status, version, headers, remote } = head;
         let report = || Report { remote, first_byte, ..self.report() };
         let headers = in_room_of_their_own(headers);
-        let mut pump = Pump::new(journey, limits, stream, headers.get(CONTENT_TYPE));
+        let mut pump = Pump::new(progress, limits, stream, headers.get(CONTENT_TYPE));
         stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report(), reply: None });
         let trailers = pump.run(&mut body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
-        Ok((status, Report { total: journey.started.elapsed(), ..report() }, trailers))
+        Ok((status, Report { total: progress.started.elapsed(), ..report() }, trailers))
     }
 
     /// A refusal with as much of its body as came: what it means is known, however the rest ends.
-    async fn gather_refusal(&self, arrival: &mut Arrival) -> Response {
+    async fn gather_refusal(&self, incoming: &mut Incoming) -> Response {
         let first_byte = self.answered_at().saturating_duration_since(self.started());
-        let Arrival { head, body } = arrival;
+        let Incoming { head, body } = incoming;
         let bytes = attempts::begin(body, attempts::MOST_REFUSAL).await;
         let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, total: self.started().elapsed(), ..self.report() };
         Response { status, version, headers, body: bytes, report, reply: None }
     }
 
-    async fn gather_arrival(&self, arrival: &mut Arrival, limits: &Limits) -> Result<Response, Failure> {
-        let Arrival { head, body } = arrival;
+    async fn gather_incoming(&self, incoming: &mut Incoming, limits: &Limits) -> Result<Response, Failure> {
+        let Incoming { head, body } = incoming;
         let timed = limits.between_bytes.is_some();
         self.gather(head, Body::Engine(body), limits, || {
-            if let (true, Way::Engine { journey, .. }) = (timed, self) {
-                journey.enter(Phase::Body);
+            if let (true, Execution::Engine { progress, .. }) = (timed, self) {
+                progress.enter(Phase::Body);
             }
         })
         .await
@@ -159,16 +161,18 @@ impl Way {
 
     fn started(&self) -> Instant {
         match self {
-            Way::Engine { journey, .. } => journey.started,
-            Way::Reqwest { started, .. } => *started,
+            Execution::Engine { progress, .. } => progress.started,
+            Execution::Reqwest { started, .. } => *started,
         }
     }
 
     /// A failure that we brought about: how far the request had got then.
     pub fn given_up(&self, error: Error) -> Error {
         let (phase, delivery, http_status) = match self {
-            Way::Engine { journey, .. } => (journey.phase().0, journey.delivery(false), journey.http_status()),
-            Way::Reqwest { attempt, .. } => (attempt.phase(), attempt.delivery(), attempt.http_status()),
+            Execution::Engine { progress, .. } => {
+                (progress.phase().0, progress.delivery(false), progress.http_status())
+            }
+            Execution::Reqwest { attempt, .. } => (attempt.phase(), attempt.delivery(), attempt.http_status()),
         };
         let retryable = error.status == Status::Timeout && delivery == Delivery::NotSent;
         Error { phase, delivery, http_status, retryable, ..error }
@@ -177,16 +181,16 @@ impl Way {
     /// As `given_up`; and where the server had the request, or a part of it, its connection is under suspicion.
     pub fn timed_out(&self, error: Error) -> Error {
         let error = self.given_up(error);
-        if let Way::Engine { journey, group, .. } = self {
+        if let Execution::Engine { progress, group, .. } = self {
             let silent = match error.phase {
-                Phase::Send => !journey.is_starved(),
+                Phase::Send => !progress.is_starved(),
                 Phase::FirstByte => true,
                 // Another limit than its own ends a body while bytes flow, or while our reader pauses.
                 Phase::Body => error.detail == Detail::BetweenBytesLimit,
                 _ => false,
             };
             // An HTTP/1.1 connection ends with its request anyhow.
-            let shared = journey.connection().filter(|connection| silent && connection.http2);
+            let shared = progress.connection().filter(|connection| silent && connection.http2);
             if let Some(connection) = shared {
                 group.suspect(&connection);
             }
@@ -196,74 +200,74 @@ impl Way {
 
     pub fn phase(&self) -> (Phase, Instant) {
         match self {
-            Way::Engine { journey, .. } => journey.phase(),
-            Way::Reqwest { attempt, started, .. } => (attempt.phase(), *started),
+            Execution::Engine { progress, .. } => progress.phase(),
+            Execution::Reqwest { attempt, started, .. } => (attempt.phase(), *started),
         }
     }
 
     /// Since when a data event is waited for, and whether one came before; `None` where nobody counts them, or just now.
     pub fn waits_for_event(&self) -> Option<(Instant, bool)> {
         match self {
-            Way::Engine { journey, .. } => journey.waits_for_event(),
-            Way::Reqwest { .. } => None,
+            Execution::Engine { progress, .. } => progress.waits_for_event(),
+            Execution::Reqwest { .. } => None,
         }
     }
 
     /// Whether the request's body waits for its caller.
     pub fn is_starved(&self) -> bool {
         match self {
-            Way::Engine { journey, .. } => journey.is_starved(),
-            Way::Reqwest { .. } => false,
+            Execution::Engine { progress, .. } => progress.is_starved(),
+            Execution::Reqwest { .. } => false,
         }
     }
 
     /// When the head came, asked when it has.
     pub fn answered_at(&self) -> Instant {
         match self {
-            Way::Engine { journey, .. } => journey.phase().1,
-            Way::Reqwest { .. } => Instant::now(),
+            Execution::Engine { progress, .. } => progress.phase().1,
+            Execution::Reqwest { .. } => Instant::now(),
         }
     }
 
     pub fn dial_began(&self) -> Option<Instant> {
         match self {
-            Way::Engine { journey, .. } => journey.dial_began(),
-            Way::Reqwest { .. } => None,
+            Execution::Engine { progress, .. } => progress.dial_began(),
+            Execution::Reqwest { .. } => None,
         }
     }
 
     pub fn joined(&self) -> Option<Instant> {
         match self {
-            Way::Engine { journey, .. } => journey.joined(),
-            Way::Reqwest { .. } => None,
+            Execution::Engine { progress, .. } => progress.joined(),
+            Execution::Reqwest { .. } => None,
         }
     }
 
     /// Whether it went out to see whether its provider is back, and no answer came.
     pub fn probes(&self) -> bool {
         match self {
-            Way::Engine { journey, .. } => journey.probes(),
-            Way::Reqwest { .. } => false,
+            Execution::Engine { progress, .. } => progress.probes(),
+            Execution::Reqwest { .. } => false,
         }
     }
 
     pub fn connection(&self) -> Option<Arc<Connection>> {
         match self {
-            Way::Engine { journey, .. } => journey.connection(),
-            Way::Reqwest { .. } => None,
+            Execution::Engine { progress, .. } => progress.connection(),
+            Execution::Reqwest { .. } => None,
         }
     }
 
     pub fn occupied(&self) -> String {
         match self {
-            Way::Engine { group, .. } => group.occupied_now(),
-            Way::Reqwest { .. } => String::new(),
+            Execution::Engine { group, .. } => group.occupied_now(),
+            Execution::Reqwest { .. } => String::new(),
         }
     }
 
     /// The request's end, for the event ring and the metrics.
     pub fn record(&self, outcome: Result<(StatusCode, &Report), &Failure>) {
-        let Way::Engine { journey, group, .. } = self else { return };
+        let Execution::Engine { progress, group, .. } = self else { return };
         let micros = |time: Duration| time.as_micros() as u64;
         let so_far;
         let (report, status, http_status, total) = match outcome {
@@ -272,7 +276,7 @@ impl Way {
                 (report, Status::Ok, status.as_u16(), report.total)
             }
             Err(Failure { error, .. }) => {
-                so_far = journey.report();
+                so_far = progress.report();
                 (&so_far, error.status, error.http_status, error.elapsed)
             }
         };
@@ -291,21 +295,21 @@ impl Way {
 
     pub fn report(&self) -> Report {
         match self {
-            Way::Engine { journey, .. } => journey.report(),
-            Way::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
+            Execution::Engine { progress, .. } => progress.report(),
+            Execution::Reqwest { attempt, .. } => Report { attempts: 1, reused: attempt.reused(), ..Report::default() },
         }
     }
 }
 
 fn attempts_of<'a>(
     limits: &'a Limits,
-    journey: &'a Journey,
-    elsewhere: &'a dyn Elsewhere,
-    tries: &Tries<'a>,
+    progress: &'a Progress,
+    resolver: &'a dyn RedirectResolver,
+    retry: &RetryContext<'a>,
     stream: bool,
 ) -> Attempts<'a> {
-    let Tries { persistence, budget, provider } = *tries;
-    Attempts { limits, journey, elsewhere, persistence, budget, provider, stream }
+    let RetryContext { persistence, budget, provider } = *retry;
+    Attempts { limits, progress, resolver, persistence, budget, provider, stream }
 }
 
 /// A refusal, with all the provider said.

@@ -1,4 +1,4 @@
-//! How far one request got: for its limits, for who has to explain a failure, and for the response's info.
+//! The progress of one request over the pool's own connections: for its limits, for who has to explain a failure, and for the response's info.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,8 +17,8 @@ use crate::transport::wire::Wire;
 /// Interim answers, the head, and what is read of the body along with it, over HTTP/1.1.
 const MOST_BEFORE_HEAD: u64 = 1 << 20;
 
-/// One request's way over the pool's own connections. Shared by the parts of one task.
-pub struct Journey {
+/// How far one request got. Shared by the parts of one task.
+pub struct Progress {
     pub started: Instant,
     state: Mutex<State>,
 }
@@ -65,9 +65,9 @@ impl Dispatched {
     }
 }
 
-impl Journey {
-    pub fn begin(started: Instant) -> Journey {
-        Journey {
+impl Progress {
+    pub fn begin(started: Instant) -> Progress {
+        Progress {
             started,
             state: Mutex::new(State {
                 phase: Phase::None,
