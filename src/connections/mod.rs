@@ -7,6 +7,7 @@ mod lease;
 mod permit;
 mod state;
 mod waiter;
+mod warm;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;

@@ -20,7 +20,6 @@ use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
-use crate::request::warm::warm;
 use crate::request::{Exchange, Failure, Request, Stream, TransportPath, UploadEnds};
 use crate::response::{Answer, Response};
 use crate::runtime::Runtime;
@@ -226,7 +225,7 @@ impl SessionHandle {
             tokio::select! {
                 biased;
                 why = begun.0.cut_off() => Err(why),
-                warmed = warm(&group, wanted, &limits, timeout.min(LONGEST_LIMIT)) => warmed,
+                warmed = group.warm(wanted, &limits, timeout.min(LONGEST_LIMIT)) => warmed,
             }
         });
         warmed.and_then(|warmed| warmed).map_err(|error| Error { elapsed: started.elapsed(), ..error })
