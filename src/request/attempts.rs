@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::account::Permit;
-use super::engine::{self, EngineBody, Incoming};
+use super::engine_body::EngineBody;
 use super::progress::Progress;
 use super::provider::{Again, Provider, Refusal};
 use super::redirect::Redirects;
 use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
+use super::send::{self, Incoming};
 use crate::address::Address;
 use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
@@ -67,7 +68,7 @@ impl Attempts<'_> {
         loop {
             let mut permit = self.admit(outgoing).await?;
             self.progress.admitted(permit.as_ref().is_some_and(|permit| permit.probes));
-            let sent = engine::send(&group, &address, outgoing, self.limits, self.progress).await;
+            let sent = send::send(&group, &address, outgoing, self.limits, self.progress).await;
             let mut incoming = match sent {
                 Ok(incoming) => incoming,
                 Err(error) => {
@@ -154,7 +155,7 @@ impl Attempts<'_> {
         group: &Group,
     ) -> Result<()> {
         let Some(retries) = retries.filter(|_| outgoing.body.is_at_its_beginning()) else { return Err(error) };
-        let replayable = engine::may_repeat(outgoing);
+        let replayable = send::may_repeat(outgoing);
         match retries.decide(Outcome::Failure { error: &error, replayable }, Now::get()) {
             Decision::Stop(_) => Err(error),
             Decision::After(wait, reason) => {

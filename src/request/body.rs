@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::engine::EngineBody;
+use super::engine_body::EngineBody;
 use crate::error::{Delivery, Error, Phase, Result, Status};
 use crate::transport::reqwest::ReqwestBody;
 

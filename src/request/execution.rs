@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::attempts::{self, Attempts, FinalResponse, RedirectResolver};
 use super::body::Body;
-use super::engine::Incoming;
 use super::progress::Progress;
 use super::provider::Provider;
 use super::pump::Pump;
 use super::retry::RetryBudget;
+use super::send::Incoming;
 use super::{Exchange, Failure, Stream, TransportPath};
 use crate::address::Address;
 use crate::body::reply::Reply;

@@ -5,7 +5,7 @@ mod attempts;
 mod body;
 mod breaker;
 mod clock;
-mod engine;
+mod engine_body;
 mod exchange;
 mod execution;
 mod pace;
@@ -15,6 +15,7 @@ mod pump;
 pub mod redirect;
 pub mod retry;
 pub mod retry_after;
+mod send;
 mod supervise;
 
 use std::sync::Arc;

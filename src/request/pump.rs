@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use super::Stream;
-use super::engine::EngineBody;
+use super::engine_body::EngineBody;
 use super::progress::Progress;
 use crate::body::events::{Events, Format};
 use crate::body::pipe::Pipe;

@@ -1,14 +1,14 @@
-//! One request over the pool's own connections: attempts until one has a head, each on a connection of its own choosing.
+//! Sends one request over the pool's own connections: until one has a response's head, each a connection of its own choosing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use tokio::time::Instant;
 
+use super::engine_body::EngineBody;
 use super::progress::Progress;
 use crate::address::Address;
 use crate::config::Limits;
@@ -27,11 +27,6 @@ const MOST_ATTEMPTS: u32 = 4;
 /// A server that closes silent connections after less than this gets a margin in proportion.
 const SHORT_KEEP: Duration = Duration::from_secs(10);
 const KEEP_MARGIN: Duration = Duration::from_secs(2);
-
-/// As much of an answer nobody wants is read, so that its connection can be used again.
-const MOST_DRAINED: usize = 64 << 10;
-/// Most bytes decoded at once.
-const MOST_DECODED: usize = 1 << 20;
 
 const IDEMPOTENCY_KEYS: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
@@ -215,24 +210,11 @@ fn incoming(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>)
         lease.closes();
     }
     let remote = lease.connection().facts.remote;
-    let length = inflow.length();
     let decoder = Decoder::for_headers(&mut parts.headers)?;
-    let mut incoming = Box::new(Incoming {
+    Ok(Box::new(Incoming {
         head: Head { status: parts.status, version: parts.version, headers: parts.headers, remote },
-        body: EngineBody {
-            length: if decoder.is_none() { length } else { None },
-            inflow,
-            lease: Some(lease),
-            keep,
-            sent,
-            decoder,
-            encoded: Bytes::new(),
-            returned: Bytes::new(),
-            failed: None,
-        },
-    });
-    incoming.body.finish_at_end();
-    Ok(incoming)
+        body: EngineBody::new(inflow, lease, keep, sent, decoder),
+    }))
 }
 
 fn names(connection: &HeaderValue, option: &str) -> bool {
@@ -245,129 +227,4 @@ fn keep_alive(value: &HeaderValue) -> Option<Duration> {
     let timeout = parameters.find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;
     let limit = Duration::from_secs(timeout.trim().parse().ok()?);
     Some(if limit < SHORT_KEEP { limit * 4 / 5 } else { limit.saturating_sub(KEEP_MARGIN) })
-}
-
-/// The rest of a response as it comes; its connection goes back when all has been read.
-pub struct EngineBody {
-    inflow: Inflow,
-    lease: Option<Lease>,
-    keep: Option<Duration>,
-    /// When the last of the request was taken; `None` where it is small.
-    sent: Option<Taken>,
-    /// How many bytes are to come, where the server said so.
-    pub length: Option<u64>,
-    decoder: Option<Decoder>,
-    /// Received and not yet decoded.
-    encoded: Bytes,
-    /// Decoded, looked at and put back.
-    returned: Bytes,
-    /// How it broke off: said again to whoever reads on. Boxed, for it is rare.
-    failed: Option<Box<Error>>,
-}
-
-impl EngineBody {
-    /// The next bytes: `room` and one more at the most where they are decoded, else as they came. `None` at a proper end.
-    pub async fn next(&mut self, room: usize) -> Result<Option<Bytes>> {
-        if !self.returned.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.returned)));
-        }
-        if let Some(error) = &self.failed {
-            return Err((**error).clone());
-        }
-        let next = self.read(room).await;
-        if let Err(error) = &next {
-            self.failed = Some(Box::new(error.clone()));
-        }
-        next
-    }
-
-    async fn read(&mut self, room: usize) -> Result<Option<Bytes>> {
-        if self.decoder.is_none() {
-            return self.receive().await;
-        }
-        loop {
-            let Some(decoder) = &mut self.decoder else { return Ok(None) };
-            let (mut out, mut input) = (BytesMut::new(), &self.encoded[..]);
-            let most = room.saturating_add(1).min(MOST_DECODED);
-            decoder.decode(&mut input, &mut out, most)?;
-            let rest = input.len();
-            self.encoded.advance(self.encoded.len() - rest);
-            if !out.is_empty() {
-                return Ok(Some(out.freeze()));
-            }
-            if let Some(bytes) = self.receive().await? {
-                self.encoded = bytes;
-            } else {
-                return self.decoder.take().map_or(Ok(()), |decoder| decoder.finish()).map(|()| None);
-            }
-        }
-    }
-
-    /// Nobody has room for more, until `next` is called again.
-    pub fn pause(&mut self) {
-        self.inflow.pause();
-    }
-
-    /// What came behind the body.
-    pub fn trailers(&mut self) -> HeaderMap {
-        self.inflow.take_trailers().unwrap_or_default()
-    }
-
-    pub fn is_http2(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.connection().http2)
-    }
-
-    /// Reads a rest that nobody wants, if it is small, so that the connection can be used again. A failure here is its own,
-    /// not the request's.
-    pub async fn drain(&mut self) {
-        let mut drained = 0;
-        while drained < MOST_DRAINED {
-            match self.next(MOST_DRAINED).await {
-                Ok(Some(bytes)) => drained += bytes.len(),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    /// What was read last comes again.
-    pub fn put_back(&mut self, bytes: Bytes) {
-        self.returned = bytes;
-    }
-
-    async fn receive(&mut self) -> Result<Option<Bytes>> {
-        if self.lease.is_none() {
-            return Ok(None);
-        }
-        let next = self.inflow.next().await;
-        match next {
-            Ok(Some(bytes)) => {
-                self.finish_at_end();
-                Ok(Some(bytes))
-            }
-            Ok(None) => {
-                self.finish();
-                Ok(None)
-            }
-            Err(error) => {
-                if let Some(lease) = self.lease.take() {
-                    if !lease.connection().http2 {
-                        lease.failed(CloseReason::Error);
-                    }
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn finish_at_end(&mut self) {
-        if self.inflow.is_at_end() {
-            self.finish();
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.finish(self.sent.as_ref().is_none_or(|sent| sent.get().is_some()), self.keep);
-        }
-    }
 }
