@@ -22,7 +22,7 @@ use crate::request::{Failure, Request};
 use crate::response::{Answer, Response};
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
-use crate::session::{Answered, Lease, Registry, Session, SessionHandle, over_fresh_sessions};
+use crate::session::{Answered, Registry, Session, SessionHandle, SessionLease, over_fresh_sessions};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
@@ -234,7 +234,7 @@ impl ConnectionPool {
     fn handle_to(
         &self,
         session: Arc<Session>,
-        lease: Option<Lease>,
+        lease: Option<SessionLease>,
         config: Option<SessionConfig>,
     ) -> Result<SessionHandle> {
         Ok(SessionHandle {
@@ -281,7 +281,7 @@ impl ConnectionPool {
         key: SessionKey,
         wanted: Option<&ConnectionConfig>,
         leased: bool,
-    ) -> Result<(Arc<Session>, Option<Lease>)> {
+    ) -> Result<(Arc<Session>, Option<SessionLease>)> {
         // Leased under the lock: nobody can evict it in between.
         let with_lease = |session: Arc<Session>| {
             let lease = leased.then(|| self.lease(&session));
@@ -367,9 +367,9 @@ impl ConnectionPool {
         Ok(fresh)
     }
 
-    fn lease(self: &Arc<Self>, session: &Arc<Session>) -> Lease {
+    fn lease(self: &Arc<Self>, session: &Arc<Session>) -> SessionLease {
         let pool = Arc::downgrade(self);
-        Lease::new(session.clone(), move || {
+        SessionLease::new(session.clone(), move || {
             if let Some(pool) = pool.upgrade() {
                 let evicted = pool.shrink(&mut lock(&pool.table), None);
                 pool.close_evicted(&evicted);

@@ -7,9 +7,9 @@ use url::Url;
 
 use super::ask::Ask;
 use super::config::ClientConfig;
-use super::course::Steady;
 use super::service::{Credential, Service, Wire, Written};
 use super::signature::Signature;
+use super::step_runner::SteppedCall;
 use super::token::Tokens;
 use super::turn::Turn;
 use crate::body::events::Format;
@@ -24,7 +24,7 @@ use crate::queue::Queue;
 use crate::request::Request;
 use crate::request::account::{Account, fingerprint};
 use crate::response::Answer;
-use crate::session::{Answered, SessionHandle, Terms, over_fresh_sessions};
+use crate::session::{Answered, MultiStepOptions, SessionHandle, over_fresh_sessions};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.
 pub const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
@@ -60,7 +60,7 @@ enum Signs {
 /// A call in the provider's words.
 enum Prepared {
     One(Box<Request>),
-    Several(Terms, Box<Steady>),
+    Several(MultiStepOptions, Box<SteppedCall>),
 }
 
 /// How a call is to go.
@@ -115,7 +115,7 @@ impl Client {
             let (session, prepared) = self.0.prepare(ask, how).map_err(|error| (error, None))?;
             match prepared {
                 Prepared::One(request) => session.answer(*request),
-                Prepared::Several(terms, course) => session.answer_course(&terms, *course),
+                Prepared::Several(options, call) => session.answer_steps(&options, *call),
             }
         };
         over_fresh_sessions(begin, |(error, _)| error)
@@ -127,7 +127,7 @@ impl Client {
             let (session, prepared) = self.0.prepare(ask, how)?;
             match prepared {
                 Prepared::One(request) => session.submit(*request, queue, tag),
-                Prepared::Several(terms, course) => session.submit_course(&terms, *course, queue, tag),
+                Prepared::Several(options, call) => session.submit_steps(&options, *call, queue, tag),
             }
         };
         over_fresh_sessions(begin, |error| error)
@@ -160,7 +160,7 @@ impl Inner {
         if let Some(steps) = self.service.steps(ask, &self.config)? {
             let (dialect, framing) = steps.reading();
             let limits = self.config.limits(how.limits, ask.is_stream());
-            let terms = Terms {
+            let options = MultiStepOptions {
                 stream: ask.is_stream(),
                 plan: self.plan(dialect, framing)?,
                 cancel: how.cancel,
@@ -168,8 +168,8 @@ impl Inner {
                 total: limits.total.flatten(),
             };
             let turn = limits.queue.flatten();
-            let course = Steady { client: self.clone(), session: session.another(), steps, how: how.clone(), turn };
-            return Ok((session, Prepared::Several(terms, Box::new(course))));
+            let call = SteppedCall { client: self.clone(), session: session.another(), steps, how: how.clone(), turn };
+            return Ok((session, Prepared::Several(options, Box::new(call))));
         }
         let written = self.service.write(ask, &self.config)?;
         let request = self.request(written, ask.is_stream(), how)?;

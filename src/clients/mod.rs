@@ -4,7 +4,6 @@
 pub mod ask;
 pub mod client;
 pub mod config;
-mod course;
 mod ear;
 pub mod gigachat;
 pub mod given;
@@ -18,6 +17,7 @@ mod refusal;
 pub mod secret;
 pub mod service;
 mod signature;
+mod step_runner;
 pub mod token;
 mod turn;
 mod uuid;

@@ -9,8 +9,8 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::launch::{HeadTold, Launch, hold};
-use super::{InFlight, Lease, Session, SessionStats};
+use super::spawn::{HeadSender, ResponseMode, hold};
+use super::{InFlight, Session, SessionLease, SessionStats};
 use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
@@ -37,7 +37,7 @@ pub struct SessionHandle {
     pub defaults: RequestDefaults,
     /// The pool's, so that an outage is not amplified.
     pub budget: Arc<RetryBudget>,
-    pub lease: Option<Lease>,
+    pub lease: Option<SessionLease>,
     /// What the pool's streams hold unread.
     pub unread: Arc<Budget>,
     /// Names its pool.
@@ -141,9 +141,10 @@ impl SessionHandle {
         let (tell, told) = oneshot::channel();
         let pipe = self.new_pipe();
         let stream =
-            Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadTold(Mutex::new(Some(tell)))) };
-        let launched = self.launch(request, Launch::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
-        let begin = launched.map_err(alone)?;
+            Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadSender(Mutex::new(Some(tell)))) };
+        let prepared =
+            self.prepare_task(request, ResponseMode::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
+        let begin = prepared.map_err(alone)?;
         self.headed(begin, told, interrupt.as_ref(), pipe, plan)
     }
 
@@ -189,14 +190,14 @@ impl SessionHandle {
             OutgoingBody::Whole(_) => None,
         };
         let operation = queue.accept(tag, plan.clone(), stream.clone(), self.runtime.clone())?;
-        let launch = match stream {
+        let mode = match stream {
             Some(pipe) => {
                 pipe.tell(operation.body_side());
-                Launch::Stream(Stream { pipe, plan, sink: operation.clone() })
+                ResponseMode::Stream(Stream { pipe, plan, sink: operation.clone() })
             }
-            None => Launch::Whole(operation.clone()),
+            None => ResponseMode::Whole(operation.clone()),
         };
-        let begin = self.launch(request, launch, None, Some(queue.clone()));
+        let begin = self.prepare_task(request, mode, None, Some(queue.clone()));
         let begin = begin.inspect_err(|_| operation.never_began())?;
         // Its own from here on: another request's is left with who told of it before.
         if let Some(upload) = upload {

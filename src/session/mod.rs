@@ -1,8 +1,8 @@
 //! Sessions: a base URL, an identity, and the connections behind them, shared by handles.
 
-mod course;
 mod handle;
-mod launch;
+mod multi_step;
+mod spawn;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
-pub use self::course::{Course, Outcome, Terms, Within};
 pub use self::handle::{Answered, SessionHandle};
+pub use self::multi_step::{CallContext, MultiStepCall, MultiStepOptions, Outcome};
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;
 use crate::cut::Cut;
@@ -179,21 +179,21 @@ impl Drop for InFlight {
     }
 }
 
-/// A lease: its session is never evicted while it lives.
-pub struct Lease {
+/// A lease of a session, which is never evicted while it lives.
+pub struct SessionLease {
     session: Arc<Session>,
     /// Told when the lease has ended: a pool beyond its size shrinks then.
     ended: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Lease {
+impl SessionLease {
     pub fn new(session: Arc<Session>, ended: impl Fn() + Send + Sync + 'static) -> Self {
         session.leases.fetch_add(1, Ordering::SeqCst);
-        Lease { session, ended: Box::new(ended) }
+        SessionLease { session, ended: Box::new(ended) }
     }
 }
 
-impl Drop for Lease {
+impl Drop for SessionLease {
     fn drop(&mut self) {
         self.session.leases.fetch_sub(1, Ordering::SeqCst);
         (self.ended)();

@@ -1,4 +1,4 @@
-//! Requests in tasks of their own, and whoever hears of them.
+//! Requests in tasks of their own, and who is told of their end.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -18,10 +18,10 @@ use crate::stats::add_one;
 
 impl SessionHandle {
     /// Readies a request for a task of its own, which begins with the call of what this gives.
-    pub(super) fn launch(
+    pub(super) fn prepare_task(
         &self,
         request: Request,
-        launch: Launch,
+        mode: ResponseMode,
         interrupt: Option<Cancel>,
         queue: Option<Arc<Queue>>,
     ) -> Result<impl FnOnce() + use<>> {
@@ -32,25 +32,25 @@ impl SessionHandle {
         if held.is_some() {
             self.runtime.watch_cancels();
         }
-        let ending = match &launch {
-            Launch::Whole(sink) => Ending::with_pipe(sink.clone(), None),
-            Launch::Stream(stream) => Ending::with_pipe(stream.sink.clone(), Some(stream.pipe.clone())),
+        let end_guard = match &mode {
+            ResponseMode::Whole(sink) => EndGuard::with_pipe(sink.clone(), None),
+            ResponseMode::Stream(stream) => EndGuard::with_pipe(stream.sink.clone(), Some(stream.pipe.clone())),
         };
-        let mut landing = Landing { tally: self.tally(&exchange), begun, held, ending };
+        let mut guard = RequestGuard { tally: self.tally(&exchange), begun, held, end_guard };
         // Two tasks, for a stream's is much the smaller, and it stays.
         let runtime = self.runtime.clone();
-        Ok(move || match launch {
-            Launch::Whole(_) => runtime.spawn(async move {
-                landing.ending.begins();
-                let outcome = exchange.run(pin!(cut_off(&landing.begun, queue.as_deref()))).await;
-                landing.with(outcome.map(|response| (response.report.reused, Some(response))));
+        Ok(move || match mode {
+            ResponseMode::Whole(_) => runtime.spawn(async move {
+                guard.end_guard.begins();
+                let outcome = exchange.run(pin!(cut_off(&guard.begun, queue.as_deref()))).await;
+                guard.with(outcome.map(|response| (response.report.reused, Some(response))));
             }),
-            Launch::Stream(stream) => {
+            ResponseMode::Stream(stream) => {
                 let exchange = Box::new(exchange);
                 runtime.spawn(async move {
-                    landing.ending.begins();
-                    let outcome = exchange.stream(pin!(cut_off(&landing.begun, queue.as_deref())), &stream).await;
-                    landing.with(outcome.map(|report| (report.reused, None)));
+                    guard.end_guard.begins();
+                    let outcome = exchange.stream(pin!(cut_off(&guard.begun, queue.as_deref())), &stream).await;
+                    guard.with(outcome.map(|report| (report.reused, None)));
                 });
             }
         })
@@ -69,32 +69,32 @@ async fn cut_off(begun: &InFlight, queue: Option<&Queue>) -> Error {
     }
 }
 
-/// What a task carries out.
-pub(super) enum Launch {
+/// How the response is handed over.
+pub(super) enum ResponseMode {
     Whole(Arc<dyn Sink>),
     Stream(Stream),
 }
 
 /// What follows a request, and also where its task is dropped: in this order, so that whoever hears of the end finds it counted.
-struct Landing {
+struct RequestGuard {
     tally: Tally,
     begun: InFlight,
     held: Option<Hold>,
-    ending: Ending,
+    end_guard: EndGuard,
 }
 
-impl Landing {
+impl RequestGuard {
     /// With whether its connection was used before.
     fn with(self, outcome: std::result::Result<(bool, Option<Response>), Failure>) {
-        let Landing { tally, begun, held, ending } = self;
+        let RequestGuard { tally, begun, held, end_guard } = self;
         tally.ended(outcome.as_ref().map(|(reused, _)| *reused));
         drop((begun, held));
-        ending.with(outcome.map(|(_, response)| response));
+        end_guard.with(outcome.map(|(_, response)| response));
     }
 }
 
 /// However a task ends, done, panicked or dropped, its sink hears of it once.
-pub(super) struct Ending {
+pub(super) struct EndGuard {
     sink: Option<Arc<dyn Sink>>,
     /// It ends with the task, where no request has finished it: the first end stays.
     pipe: Option<Arc<Pipe>>,
@@ -102,9 +102,9 @@ pub(super) struct Ending {
     delivery: Delivery,
 }
 
-impl Ending {
-    pub(super) fn with_pipe(sink: Arc<dyn Sink>, pipe: Option<Arc<Pipe>>) -> Ending {
-        Ending { sink: Some(sink), pipe, delivery: Delivery::NotSent }
+impl EndGuard {
+    pub(super) fn with_pipe(sink: Arc<dyn Sink>, pipe: Option<Arc<Pipe>>) -> EndGuard {
+        EndGuard { sink: Some(sink), pipe, delivery: Delivery::NotSent }
     }
 
     /// The task's first poll.
@@ -125,7 +125,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         if self.sink.is_some() {
             let error = if std::thread::panicking() {
@@ -140,9 +140,9 @@ impl Drop for Ending {
 }
 
 /// Tells one waiting thread of a stream's head, or why there is none.
-pub(super) struct HeadTold(pub(super) Mutex<Option<oneshot::Sender<std::result::Result<Response, Failure>>>>);
+pub(super) struct HeadSender(pub(super) Mutex<Option<oneshot::Sender<std::result::Result<Response, Failure>>>>);
 
-impl HeadTold {
+impl HeadSender {
     fn tell(&self, outcome: std::result::Result<Response, Failure>) {
         if let Some(tell) = lock(&self.0).take() {
             let _ = tell.send(outcome);
@@ -150,7 +150,7 @@ impl HeadTold {
     }
 }
 
-impl Sink for HeadTold {
+impl Sink for HeadSender {
     fn headed(&self, response: Response) {
         self.tell(Ok(response));
     }
@@ -224,11 +224,11 @@ mod tests {
     fn a_task_that_never_began_sent_nothing_and_one_that_began_may_have() {
         for (begins, delivery, retryable) in [(false, Delivery::NotSent, true), (true, Delivery::MaybeSent, false)] {
             let ears = Arc::<Ears>::default();
-            let mut ending = Ending::with_pipe(ears.clone(), None);
+            let mut end_guard = EndGuard::with_pipe(ears.clone(), None);
             if begins {
-                ending.begins();
+                end_guard.begins();
             }
-            drop(ending);
+            drop(end_guard);
             let error = lock(&ears.0).take().unwrap();
             assert_eq!((error.delivery, error.retryable), (delivery, retryable));
         }

@@ -1,4 +1,4 @@
-//! Carries out the steps of a call that takes several requests: what is the caller's to hear goes on to it while it comes, as one
+//! Carries out the steps of a multi-step call: what is the caller's to hear goes on to it while it comes, as one
 //! stream; what the steps need to know is read on the way.
 
 use std::future::poll_fn;
@@ -22,15 +22,15 @@ use crate::error::{Delivery, Detail, Error, Phase, Status};
 use crate::lock::lock;
 use crate::request::{Failure, Request, Sink, Stream};
 use crate::response::{Report, Response};
-use crate::session::{Course, FRESH_SESSIONS, Outcome, SessionHandle, Within};
+use crate::session::{CallContext, FRESH_SESSIONS, MultiStepCall, Outcome, SessionHandle};
 
 /// What waits between a response and its reader; the reader's own pipe holds far more.
 const BETWEEN: usize = 64 << 10;
 /// Most bytes of a stream that is gathered, where no limit says otherwise.
 const MOST_GATHERED: u64 = 64 << 20;
 
-/// One call on its way through its steps.
-pub struct Steady {
+/// A multi-step call of a client: its steps, and over what they go.
+pub struct SteppedCall {
     pub client: Arc<Inner>,
     pub session: SessionHandle,
     pub steps: Box<dyn Steps>,
@@ -39,14 +39,14 @@ pub struct Steady {
     pub turn: TimeLimit,
 }
 
-impl Course for Steady {
-    async fn run(self, within: Within) -> Outcome {
-        let started = within.started;
-        let mut walk = Walk { call: self, within, sent: 0, headed: false, last: None };
-        let outcome = walk.through().await;
+impl MultiStepCall for SteppedCall {
+    async fn run(self, context: CallContext) -> Outcome {
+        let started = context.started;
+        let mut runner = StepRunner { call: self, context, sent: 0, headed: false, last: None };
+        let outcome = runner.through().await;
         outcome.map_err(|failure| {
             let Failure { mut error, response } = failure;
-            if walk.sent > 1 && error.delivery == Delivery::NotSent {
+            if runner.sent > 1 && error.delivery == Delivery::NotSent {
                 // The requests before it were.
                 error = Error { delivery: Delivery::MaybeSent, retryable: false, ..error };
             }
@@ -58,9 +58,10 @@ impl Course for Steady {
     }
 }
 
-struct Walk {
-    call: Steady,
-    within: Within,
+/// How far the steps of one call got.
+struct StepRunner {
+    call: SteppedCall,
+    context: CallContext,
     /// Requests begun so far.
     sent: usize,
     /// The caller has its head.
@@ -71,7 +72,7 @@ struct Walk {
 /// A response that has come, and its body as the steps want it.
 type Came = Result<Response, Failure>;
 
-impl Walk {
+impl StepRunner {
     async fn through(&mut self) -> Outcome {
         let _turn = self.turn().await?;
         loop {
@@ -80,16 +81,16 @@ impl Walk {
                 Err(error) => return Err(self.failed(error)),
             };
             let came = match step {
-                Step::Done => return Ok(self.last.take().filter(|_| self.within.stream.is_none()).map(|last| *last)),
+                Step::Done => return Ok(self.last.take().filter(|_| self.context.stream.is_none()).map(|last| *last)),
                 Step::Answer(reply) => return self.put_together(reply),
                 Step::Wait(time) => {
-                    self.within.between(tokio::time::sleep(time)).await?;
+                    self.context.between(tokio::time::sleep(time)).await?;
                     continue;
                 }
                 Step::Ask(written) => self.ask(written).await,
                 Step::Tell(written) => self.tell(written).await,
             };
-            if self.within.stream.as_ref().is_some_and(|stream| stream.pipe.is_satisfied()) {
+            if self.context.stream.as_ref().is_some_and(|stream| stream.pipe.is_satisfied()) {
                 return Ok(None);
             }
             self.answered(came)?;
@@ -101,7 +102,7 @@ impl Walk {
         let Some(name) = self.call.steps.alone() else { return Ok(None) };
         let name = format!("{}/{name}", self.client_name());
         let limit = self.call.turn.unwrap_or(Duration::MAX);
-        let turn = self.within.between(tokio::time::timeout(limit, line::turn(name))).await?;
+        let turn = self.context.between(tokio::time::timeout(limit, line::turn(name))).await?;
         turn.map(Some).map_err(|_| turn_ran_out(limit).into())
     }
 
@@ -137,7 +138,7 @@ impl Walk {
     }
 
     fn put_together(&mut self, reply: Box<Reply>) -> Outcome {
-        if self.within.stream.is_some() {
+        if self.context.stream.is_some() {
             let message = "stream: this call's answer is put together from several; ask for it whole";
             return Err(Error::new(Status::Unsupported, message).into());
         }
@@ -152,7 +153,7 @@ impl Walk {
     /// As the caller asked for it: on the way while it comes, or whole. Also what comes whole is read as a stream where it is
     /// one, for only so its silence is noticed.
     async fn tell(&mut self, written: Written) -> Came {
-        let streams = written.framing.is_some() || self.within.stream.is_some();
+        let streams = written.framing.is_some() || self.context.stream.is_some();
         self.send(written, streams).await
     }
 
@@ -162,7 +163,7 @@ impl Walk {
             let came = if streams {
                 Box::pin(self.stream(request, Ear::new(&written))).await
             } else {
-                Box::pin(self.call.session.send_within(request, &self.within)).await
+                Box::pin(self.call.session.send_step(request, &self.context)).await
             };
             match came {
                 Err(failure) if fresh < FRESH_SESSIONS && failure.error.is_stale() => self.renew_session()?,
@@ -180,7 +181,7 @@ impl Walk {
     }
 
     async fn request(&mut self, written: Written, stream: bool) -> Result<Request, Failure> {
-        self.within.between(std::future::ready(())).await?;
+        self.context.between(std::future::ready(())).await?;
         self.sent += 1;
         let mut how = self.call.how.clone();
         if !how.idempotency_key.is_empty() {
@@ -189,7 +190,7 @@ impl Walk {
         }
         let mut request = self.call.client.request(written, stream, &how)?;
         // A stream has no bound of its own; what is kept of it has.
-        if stream && self.within.stream.is_none() {
+        if stream && self.context.stream.is_none() {
             let most = request.limits.body.flatten().unwrap_or(MOST_GATHERED);
             request.limits = LimitOverrides { body: Some(Some(most)), ..request.limits };
         }
@@ -198,7 +199,7 @@ impl Walk {
 
     /// Sends a request whose answer comes in events, and moves these on.
     async fn stream(&mut self, request: Request, mut ear: Ear) -> Came {
-        let outer = self.within.stream.as_ref();
+        let outer = self.context.stream.as_ref();
         let to = outer.map_or_else(|| To::Kept(BytesMut::new()), |outer| To::Caller(outer.pipe.clone()));
         let tells = outer.filter(|_| !self.headed).map(|outer| outer.sink.clone());
         let head = Arc::new(Head { came: Mutex::new(None), tells });
@@ -207,7 +208,7 @@ impl Walk {
         let mut moving = Moving { from: from.clone(), to, ear: &mut ear, joins: self.headed };
         let send = async {
             let headed = || lock(&head.came).is_some();
-            let sent = self.call.session.stream_within(request, &stream, headed, &self.within).await;
+            let sent = self.call.session.stream_step(request, &stream, headed, &self.context).await;
             // Where it did not even begin nobody did.
             from.finish(Err(Error::closed(Detail::SessionClosed)));
             sent
@@ -237,7 +238,7 @@ impl Walk {
             (Some(error), response) => {
                 let number = response.as_ref().map_or(error.http_status, |response| response.status.as_u16());
                 // What came of a stream is the caller's already.
-                let response = response.filter(|_| self.within.stream.is_none());
+                let response = response.filter(|_| self.context.stream.is_none());
                 Err(Failure { error: Error { http_status: number, ..error }, response: response.map(Box::new) })
             }
         }

@@ -1,4 +1,4 @@
-//! Calls that take several requests, one after the other: one task and one end, whoever brings it about.
+//! Multi-step calls: several requests one after the other, in one task and with one end, whoever brings it about.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::handle::{Answered, SessionHandle, alone};
-use super::launch::{Ending, HeadTold, hold};
+use super::spawn::{EndGuard, HeadSender, hold};
 use super::{InFlight, Session};
 use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
@@ -24,13 +24,13 @@ use crate::response::{Answer, Report, Response};
 /// The one end: the whole response where it was no stream.
 pub type Outcome = std::result::Result<Option<Response>, Failure>;
 
-/// The requests of such a call, one after the other.
-pub trait Course: Send + 'static {
-    fn run(self, within: Within) -> impl Future<Output = Outcome> + Send + 'static;
+/// A call whose requests go out one after the other.
+pub trait MultiStepCall: Send + 'static {
+    fn run(self, context: CallContext) -> impl Future<Output = Outcome> + Send + 'static;
 }
 
-/// How such a call goes.
-pub struct Terms {
+/// How a multi-step call goes.
+pub struct MultiStepOptions {
     /// Its answer is told while it comes.
     pub stream: bool,
     /// How the caller reads it.
@@ -42,7 +42,7 @@ pub struct Terms {
 }
 
 /// What the requests of one call share.
-pub struct Within {
+pub struct CallContext {
     pub started: Instant,
     /// Where the answer goes while it comes; the call's end is the end of its pipe.
     pub stream: Option<Stream>,
@@ -54,7 +54,7 @@ pub struct Within {
     _held: Option<Hold>,
 }
 
-impl Within {
+impl CallContext {
     /// Does what is no request; an error where the call must end meanwhile. Asked first, so that nothing more is sent then.
     pub async fn between<T>(&self, work: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
@@ -139,47 +139,51 @@ fn freed_early() -> Error {
 
 impl SessionHandle {
     /// Sends one request of a call: the whole response.
-    pub async fn send_within(&self, request: Request, within: &Within) -> std::result::Result<Response, Failure> {
-        let begun = within.over(&self.session)?;
+    pub async fn send_step(&self, request: Request, context: &CallContext) -> std::result::Result<Response, Failure> {
+        let begun = context.over(&self.session)?;
         let mut exchange = self.exchange(request)?;
-        within.joined_by(&mut exchange);
+        context.joined_by(&mut exchange);
         let tally = self.tally(&exchange);
-        let outcome = exchange.run(pin!(within.cut(begun.as_ref(), || false))).await;
+        let outcome = exchange.run(pin!(context.cut(begun.as_ref(), || false))).await;
         tally.ended(outcome.as_ref().map(|response| response.report.reused));
         outcome
     }
 
     /// Sends one request of a call: its body goes into the pipe, which hears of the end too. `headed`: whether its head has come.
-    pub async fn stream_within(
+    pub async fn stream_step(
         &self,
         request: Request,
         stream: &Stream,
         headed: impl Fn() -> bool,
-        within: &Within,
+        context: &CallContext,
     ) -> std::result::Result<Report, Failure> {
-        let begun = within.over(&self.session)?;
+        let begun = context.over(&self.session)?;
         let mut exchange = Box::new(self.exchange(request)?);
-        within.joined_by(&mut exchange);
+        context.joined_by(&mut exchange);
         let tally = self.tally(&exchange);
-        let outcome = exchange.stream(pin!(within.cut(begun.as_ref(), headed)), stream).await;
+        let outcome = exchange.stream(pin!(context.cut(begun.as_ref(), headed)), stream).await;
         tally.ended(outcome.as_ref().map(|report| report.reused));
         outcome
     }
 
     /// Carries out a call and waits for what its caller asked for: the whole response, or a stream's head.
-    pub fn answer_course(&self, terms: &Terms, course: impl Course) -> std::result::Result<Arc<Answer>, Answered> {
-        let interrupt = if terms.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
+    pub fn answer_steps(
+        &self,
+        options: &MultiStepOptions,
+        call: impl MultiStepCall,
+    ) -> std::result::Result<Arc<Answer>, Answered> {
+        let interrupt = if options.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
         let flag = interrupt.as_ref().map(Hold::cancel);
-        let plan = terms.plan.clone();
-        if terms.stream {
+        let plan = options.plan.clone();
+        if options.stream {
             let (tell, told) = oneshot::channel();
             let pipe = self.new_pipe();
-            let sink: Arc<dyn Sink> = Arc::new(HeadTold(Mutex::new(Some(tell))));
+            let sink: Arc<dyn Sink> = Arc::new(HeadSender(Mutex::new(Some(tell))));
             let stream = Stream { pipe: pipe.clone(), plan: plan.clone(), sink: sink.clone() };
-            let within = self.within(terms, Some(stream), flag, None).map_err(alone)?;
-            return self.headed(self.begins(within, sink, course), told, interrupt.as_ref(), pipe, plan);
+            let context = self.context(options, Some(stream), flag, None).map_err(alone)?;
+            return self.headed(self.begins(context, sink, call), told, interrupt.as_ref(), pipe, plan);
         }
-        let run = course.run(self.within(terms, None, flag, None).map_err(alone)?);
+        let run = call.run(self.context(options, None, flag, None).map_err(alone)?);
         let outcome = match flag {
             Some(flag) => self.runtime.wait_interruptibly(run, flag),
             None => self.runtime.wait(run),
@@ -195,47 +199,53 @@ impl SessionHandle {
     }
 
     /// Starts a call that a queue tells of.
-    pub fn submit_course(&self, terms: &Terms, course: impl Course, queue: &Arc<Queue>, tag: u64) -> Result<()> {
+    pub fn submit_steps(
+        &self,
+        options: &MultiStepOptions,
+        call: impl MultiStepCall,
+        queue: &Arc<Queue>,
+        tag: u64,
+    ) -> Result<()> {
         if queue.pool != self.pool {
             return Err(Error::invalid("queue", "is another pool's; make one with aip_queue_new() for this one"));
         }
-        let pipe = terms.stream.then(|| self.new_pipe());
-        let operation = queue.accept(tag, terms.plan.clone(), pipe.clone(), self.runtime.clone())?;
+        let pipe = options.stream.then(|| self.new_pipe());
+        let operation = queue.accept(tag, options.plan.clone(), pipe.clone(), self.runtime.clone())?;
         let stream = pipe.map(|pipe| {
             pipe.tell(operation.body_side());
-            Stream { pipe, plan: terms.plan.clone(), sink: operation.clone() }
+            Stream { pipe, plan: options.plan.clone(), sink: operation.clone() }
         });
-        let within = self.within(terms, stream, None, Some(queue.clone()));
-        let within = within.inspect_err(|_| operation.never_began())?;
-        self.begins(within, operation, course)();
+        let context = self.context(options, stream, None, Some(queue.clone()));
+        let context = context.inspect_err(|_| operation.never_began())?;
+        self.begins(context, operation, call)();
         Ok(())
     }
 
-    fn within(
+    fn context(
         &self,
-        terms: &Terms,
+        options: &MultiStepOptions,
         stream: Option<Stream>,
         interrupt: Option<Cancel>,
         queue: Option<Arc<Queue>>,
-    ) -> Result<Within> {
+    ) -> Result<CallContext> {
         let started = Instant::now();
         let begun = InFlight::begin(&self.session)?;
-        let held = terms.cancel.map(hold).transpose()?;
+        let held = options.cancel.map(hold).transpose()?;
         if held.is_some() || interrupt.is_some() {
             self.runtime.watch_cancels();
         }
-        let Terms { cancel, total, .. } = *terms;
-        Ok(Within { started, stream, cancel, interrupt, queue, total, begun, _held: held })
+        let MultiStepOptions { cancel, total, .. } = *options;
+        Ok(CallContext { started, stream, cancel, interrupt, queue, total, begun, _held: held })
     }
 
     /// The call as a task, which begins with the call of what this gives.
-    fn begins<C: Course>(&self, within: Within, sink: Arc<dyn Sink>, course: C) -> impl FnOnce() + use<C> {
-        let mut ending = Ending::with_pipe(sink, within.stream.as_ref().map(|stream| stream.pipe.clone()));
+    fn begins<C: MultiStepCall>(&self, context: CallContext, sink: Arc<dyn Sink>, call: C) -> impl FnOnce() + use<C> {
+        let mut end_guard = EndGuard::with_pipe(sink, context.stream.as_ref().map(|stream| stream.pipe.clone()));
         let runtime = self.runtime.clone();
         move || {
             runtime.spawn(async move {
-                ending.begins();
-                ending.with(course.run(within).await);
+                end_guard.begins();
+                end_guard.with(call.run(context).await);
             });
         }
     }

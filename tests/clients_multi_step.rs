@@ -19,7 +19,7 @@ use aipool::error::{Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::queue::{Completion, Queue, Waited};
 use aipool::response::{Answer, Read as Came};
-use aipool::session::{Course, Outcome, Terms, Within};
+use aipool::session::{CallContext, MultiStepCall, MultiStepOptions, Outcome};
 use support::counter::{Counter, Gate};
 use support::expect::millis;
 use support::raw::{Conn, RawServer};
@@ -512,16 +512,16 @@ struct Idle {
     breaks: bool,
 }
 
-impl Course for Idle {
-    async fn run(self, within: Within) -> Outcome {
+impl MultiStepCall for Idle {
+    async fn run(self, context: CallContext) -> Outcome {
         assert!(!self.breaks, "as the test wants it");
-        within.between(tokio::time::sleep(Duration::from_secs(3600))).await?;
+        context.between(tokio::time::sleep(Duration::from_secs(3600))).await?;
         Ok(None)
     }
 }
 
-fn terms(stream: bool, cancel: Option<Cancel>, total: Option<Duration>) -> Terms {
-    Terms { stream, plan: Plan::default(), cancel, interruptible: false, total }
+fn options(stream: bool, cancel: Option<Cancel>, total: Option<Duration>) -> MultiStepOptions {
+    MultiStepOptions { stream, plan: Plan::default(), cancel, interruptible: false, total }
 }
 
 #[test]
@@ -529,8 +529,8 @@ fn a_wait_between_requests_ends_as_a_request_does() {
     for stream in [false, true] {
         let rig = two_rounds(2, answers);
         let session = rig.client.session(true).unwrap();
-        let total = terms(stream, None, Some(Duration::from_millis(50)));
-        let error = session.answer_course(&total, Idle { breaks: false }).err().unwrap().0;
+        let total = options(stream, None, Some(Duration::from_millis(50)));
+        let error = session.answer_steps(&total, Idle { breaks: false }).err().unwrap().0;
         assert_eq!((error.status, error.detail), (Status::Timeout, Detail::TotalLimit));
         let cancel = Cancel::new().unwrap();
         let watched = session.another();
@@ -538,10 +538,10 @@ fn a_wait_between_requests_ends_as_a_request_does() {
             until("the call is under way", || watched.stats().in_flight == 1);
             cancel.fire()
         });
-        let error = session.answer_course(&terms(stream, Some(cancel), None), Idle { breaks: false }).err().unwrap().0;
+        let error = session.answer_steps(&options(stream, Some(cancel), None), Idle { breaks: false }).err().unwrap().0;
         assert!(fires.join().unwrap() && error.status == Status::Cancelled);
         let queue = rig.shared.queue();
-        session.submit_course(&terms(stream, Some(cancel), None), Idle { breaks: false }, &queue, 7).unwrap();
+        session.submit_steps(&options(stream, Some(cancel), None), Idle { breaks: false }, &queue, 7).unwrap();
         assert_eq!(all_of(&queue).1.unwrap_err().status, Status::Cancelled);
         assert!(cancel.free());
         rig.is_over();
@@ -554,12 +554,13 @@ fn a_call_that_breaks_or_goes_with_its_pool_ends_once() {
         let rig = two_rounds(2, answers);
         let session = rig.client.session(true).unwrap();
         let (broken, left) = (rig.shared.queue(), rig.shared.queue());
-        session.submit_course(&terms(stream, None, None), Idle { breaks: true }, &broken, 7).unwrap();
+        session.submit_steps(&options(stream, None, None), Idle { breaks: true }, &broken, 7).unwrap();
         assert_eq!(all_of(&broken).1.unwrap_err().status, Status::Panic);
-        session.submit_course(&terms(stream, None, None), Idle { breaks: false }, &left, 7).unwrap();
+        session.submit_steps(&options(stream, None, None), Idle { breaks: false }, &left, 7).unwrap();
         let _ = rig.pool.close_all(20);
         assert_eq!(all_of(&left).1.unwrap_err().status, Status::Closed);
-        let refused = session.submit_course(&terms(stream, None, None), Idle { breaks: false }, &rig.shared.queue(), 7);
+        let refused =
+            session.submit_steps(&options(stream, None, None), Idle { breaks: false }, &rig.shared.queue(), 7);
         assert_eq!(refused.unwrap_err().status, Status::Closed);
         rig.is_over();
     }
