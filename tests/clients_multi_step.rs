@@ -10,10 +10,10 @@ use aipool::body::reader::Plan;
 use aipool::body::reply::{Delta, Finish};
 use aipool::cancel::Cancel;
 use aipool::clients::ask::{Ask, Chat, Message};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::{Given, Text};
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, Home, How};
+use aipool::clients::unchecked_config::{Text, UncheckedConfig};
+use aipool::clients::{CallOptions, Client, PoolSource};
 use aipool::config::{LimitOverrides, MaxSize, PoolConfig, SessionConfig};
 use aipool::error::{Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
@@ -56,23 +56,23 @@ fn rig(threads: usize, answer: impl Fn(usize, &mut Conn) -> io::Result<()> + Sen
             answer(counted.add(1), conn)?;
         }
     });
-    let client = Client::new(config_for(&server.http), Home::Given(shared.clone())).unwrap();
+    let client = Client::new(config_for(&server.http), PoolSource::Given(shared.clone())).unwrap();
     Rig { client: Arc::new(client), pool: PoolHandle::owner(shared.clone()), shared, server, asked, requests }
 }
 
 fn config_for(url: &str) -> ClientConfig {
     let text = |text: &str| Text::new(text.to_owned());
-    let given = Given { base_url: text(url), api_key: text("tok-1"), ..Given::default() };
-    let ways = Ways { retries: Some(0), ..Ways::default() };
+    let given = UncheckedConfig { base_url: text(url), api_key: text("tok-1"), ..UncheckedConfig::default() };
+    let ways = ClientTuning { retries: Some(0), ..ClientTuning::default() };
     ClientConfig::new(Kind::Naparnik, &given, ways, SessionConfig::default()).unwrap()
 }
 
 impl Rig {
-    fn call(&self, ask: &Ask, how: &How) -> Result<Arc<Answer>, Error> {
+    fn call(&self, ask: &Ask, how: &CallOptions) -> Result<Arc<Answer>, Error> {
         self.client.call(ask, how).map_err(|(error, _)| error)
     }
 
-    fn submit(&self, ask: &Ask, how: &How) -> Arc<Queue> {
+    fn submit(&self, ask: &Ask, how: &CallOptions) -> Arc<Queue> {
         let queue = self.shared.queue();
         self.client.submit(ask, how, &queue, 7).unwrap();
         queue
@@ -94,8 +94,11 @@ fn ask(stream: bool, state: &str) -> Ask {
 }
 
 /// Within what a test that works never meets.
-fn how() -> How {
-    How { limits: LimitOverrides { total: millis(8000), ..LimitOverrides::default() }, ..How::default() }
+fn how() -> CallOptions {
+    CallOptions {
+        limits: LimitOverrides { total: millis(8000), ..LimitOverrides::default() },
+        ..CallOptions::default()
+    }
 }
 
 fn respond(conn: &mut Conn, status: &str, body: &str) -> io::Result<()> {
@@ -225,7 +228,7 @@ fn several_rounds_are_told_as_one_stream() {
 
 #[test]
 fn a_whole_call_gives_the_last_answer() {
-    let interruptible = How { interruptible: true, ..how() };
+    let interruptible = CallOptions { interruptible: true, ..how() };
     for how in [how(), interruptible] {
         let rig = two_rounds(0, answers);
         let answer = rig.call(&ask(false, ""), &how).unwrap();
@@ -258,7 +261,7 @@ fn a_cancel_ends_a_call_in_its_second_round() {
     for (stream, door) in [(false, "call"), (true, "call"), (false, "queue"), (true, "queue")] {
         let rig = two_rounds(0, Conn::wait_closed);
         let cancel = Cancel::new().unwrap();
-        let how = How { cancel: Some(cancel), ..how() };
+        let how = CallOptions { cancel: Some(cancel), ..how() };
         let requests = rig.requests.clone();
         let fires = std::thread::spawn(move || {
             requests.wait(3);
@@ -381,7 +384,7 @@ fn a_locked_conversation_and_a_rate_are_waited_for() {
         _ => answers(conn),
     });
     let began = Instant::now();
-    let answer = rig.call(&ask(true, ""), &How { retries: Some(2), ..how() }).unwrap();
+    let answer = rig.call(&ask(true, ""), &CallOptions { retries: Some(2), ..how() }).unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1));
     told(&answer).1.unwrap();
     assert_eq!(rig.requests.get(), 4);
@@ -446,7 +449,7 @@ fn one_conversation_has_one_call_at_a_time() {
         chunk(conn, ENDS)?;
         end_events(conn)
     }));
-    let call = |rig: &Arc<Rig>, how: How| {
+    let call = |rig: &Arc<Rig>, how: CallOptions| {
         let rig = rig.clone();
         std::thread::spawn(move || rig.call(&ask(false, "c-7/a-7"), &how).map(|_| ()))
     };
@@ -455,7 +458,7 @@ fn one_conversation_has_one_call_at_a_time() {
     // One waits for its turn, one gives that up, one has no patience.
     let second = call(&rig, how());
     let cancel = Cancel::new().unwrap();
-    let third = call(&rig, How { cancel: Some(cancel), ..how() });
+    let third = call(&rig, CallOptions { cancel: Some(cancel), ..how() });
     let mut hasty = how();
     hasty.limits.queue = millis(100);
     let error = call(&rig, hasty).join().unwrap().unwrap_err();

@@ -3,10 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::{Given, Text};
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, Home};
+use aipool::clients::unchecked_config::{Text, UncheckedConfig};
+use aipool::clients::{Client, PoolSource};
 use aipool::config::{PoolConfig, SessionConfig};
 use aipool::pool::ConnectionPool;
 
@@ -44,15 +44,15 @@ fn planted() -> Text {
     Text::new(String::from_utf8_lossy(PLANTED).into_owned())
 }
 
-fn given(kind: Kind) -> Given {
-    let mut given = Given {
+fn given(kind: Kind) -> UncheckedConfig {
+    let mut given = UncheckedConfig {
         api_key: planted(),
         access_token: planted(),
         password: planted(),
         oauth_token: planted(),
         user: Text::new("user".into()),
         folder: Text::new("folder".into()),
-        ..Given::default()
+        ..UncheckedConfig::default()
     };
     if kind == Kind::GigaChat {
         (given.api_key, given.client_id, given.client_secret) = (Text::default(), planted(), planted());
@@ -75,9 +75,9 @@ fn no_block_that_is_given_back_holds_a_credential() {
         Kind::NaparnikCompat,
     ] {
         let given = given(kind);
-        let config = ClientConfig::new(kind, &given, Ways::default(), SessionConfig::default()).unwrap();
+        let config = ClientConfig::new(kind, &given, ClientTuning::default(), SessionConfig::default()).unwrap();
         drop(given);
-        let client = Client::new(config, Home::Given(pool.clone())).unwrap();
+        let client = Client::new(config, PoolSource::Given(pool.clone())).unwrap();
         client.is_configured().unwrap();
         drop(client);
         assert_eq!(FOUND.load(Ordering::SeqCst), 0, "{kind:?}");

@@ -6,12 +6,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::Url;
 
 use super::ask::Ask;
+use super::call_provider::CallProvider;
 use super::config::ClientConfig;
-use super::service::{Credential, Service, Wire, Written};
+use super::service::{Credential, ProviderRequest, Service, WrittenCall};
 use super::signature::Signature;
 use super::step_runner::SteppedCall;
 use super::token::Tokens;
-use super::turn::Turn;
 use crate::body::events::Format;
 use crate::body::reader::Plan;
 use crate::body::reply::Dialect;
@@ -38,14 +38,14 @@ pub struct Inner {
     pub config: ClientConfig,
     pub service: &'static dyn Service,
     pub account: Arc<Account>,
-    pool: Home,
+    pool: PoolSource,
     signs: Signs,
     /// Its own session, where it shares none.
     own: Mutex<Option<SessionHandle>>,
 }
 
 /// Over which pool.
-pub enum Home {
+pub enum PoolSource {
     /// Whichever is the global one when it asks.
     Global,
     Given(Arc<ConnectionPool>),
@@ -65,7 +65,7 @@ enum Prepared {
 
 /// How a call is to go.
 #[derive(Clone, Default)]
-pub struct How {
+pub struct CallOptions {
     pub limits: LimitOverrides,
     pub retries: Option<u32>,
     pub headers: HeaderMap,
@@ -75,7 +75,7 @@ pub struct How {
 }
 
 impl Client {
-    pub fn new(config: ClientConfig, pool: Home) -> Result<Client> {
+    pub fn new(config: ClientConfig, pool: PoolSource) -> Result<Client> {
         let service = config.kind.service();
         let (origin, who) = (config.origin(), config.who());
         let name = fingerprint(&[&[origin.as_bytes()][..], &who].concat());
@@ -110,24 +110,24 @@ impl Client {
     }
 
     /// Asks, and waits for the whole answer, or for a stream's head.
-    pub fn call(&self, ask: &Ask, how: &How) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn call(&self, ask: &Ask, options: &CallOptions) -> std::result::Result<Arc<Answer>, Answered> {
         let begin = || {
-            let (session, prepared) = self.0.prepare(ask, how).map_err(|error| (error, None))?;
+            let (session, prepared) = self.0.prepare(ask, options).map_err(|error| (error, None))?;
             match prepared {
                 Prepared::One(request) => session.answer(*request),
-                Prepared::Several(options, call) => session.answer_steps(&options, *call),
+                Prepared::Several(multi_step, call) => session.answer_steps(&multi_step, *call),
             }
         };
         over_fresh_sessions(begin, |(error, _)| error)
     }
 
     /// Asks; `queue` tells what becomes of it.
-    pub fn submit(&self, ask: &Ask, how: &How, queue: &Arc<Queue>, tag: u64) -> Result<()> {
+    pub fn submit(&self, ask: &Ask, options: &CallOptions, queue: &Arc<Queue>, tag: u64) -> Result<()> {
         let begin = || {
-            let (session, prepared) = self.0.prepare(ask, how)?;
+            let (session, prepared) = self.0.prepare(ask, options)?;
             match prepared {
                 Prepared::One(request) => session.submit(*request, queue, tag),
-                Prepared::Several(options, call) => session.submit_steps(&options, *call, queue, tag),
+                Prepared::Several(multi_step, call) => session.submit_steps(&multi_step, *call, queue, tag),
             }
         };
         over_fresh_sessions(begin, |error| error)
@@ -138,8 +138,8 @@ impl Inner {
     /// The pool it asks over now.
     pub fn pool(&self) -> Result<Arc<ConnectionPool>> {
         match &self.pool {
-            Home::Global => ConnectionPool::global(None),
-            Home::Given(pool) => Ok(pool.clone()),
+            PoolSource::Global => ConnectionPool::global(None),
+            PoolSource::Given(pool) => Ok(pool.clone()),
         }
     }
 
@@ -153,26 +153,32 @@ impl Inner {
     }
 
     /// A handle, and the call in the provider's words.
-    fn prepare(self: &Arc<Self>, ask: &Ask, how: &How) -> Result<(SessionHandle, Prepared)> {
+    fn prepare(self: &Arc<Self>, ask: &Ask, options: &CallOptions) -> Result<(SessionHandle, Prepared)> {
         self.config.missing()?;
         self.check(ask)?;
         let session = self.fresh_session()?;
         if let Some(steps) = self.service.steps(ask, &self.config)? {
             let (dialect, framing) = steps.reading();
-            let limits = self.config.limits(how.limits, ask.is_stream());
-            let options = MultiStepOptions {
+            let limits = self.config.limits(options.limits, ask.is_stream());
+            let multi_step = MultiStepOptions {
                 stream: ask.is_stream(),
                 plan: self.plan(dialect, framing)?,
-                cancel: how.cancel,
-                interruptible: how.interruptible,
+                cancel: options.cancel,
+                interruptible: options.interruptible,
                 total: limits.total.flatten(),
             };
-            let turn = limits.queue.flatten();
-            let call = SteppedCall { client: self.clone(), session: session.another(), steps, how: how.clone(), turn };
-            return Ok((session, Prepared::Several(options, Box::new(call))));
+            let lock_timeout = limits.queue.flatten();
+            let call = SteppedCall {
+                client: self.clone(),
+                session: session.another(),
+                steps,
+                options: options.clone(),
+                lock_timeout,
+            };
+            return Ok((session, Prepared::Several(multi_step, Box::new(call))));
         }
         let written = self.service.write(ask, &self.config)?;
-        let request = self.request(written, ask.is_stream(), how)?;
+        let request = self.request(written, ask.is_stream(), options)?;
         Ok((session, Prepared::One(Box::new(request))))
     }
 
@@ -233,23 +239,24 @@ impl Inner {
     }
 
     /// The request of a written call.
-    pub fn request(self: &Arc<Self>, written: Written, stream: bool, how: &How) -> Result<Request> {
-        let Written { wire: Wire { method, url, mut headers, body }, dialect, framing, once } = written;
-        for name in how.headers.keys() {
+    pub fn request(self: &Arc<Self>, written: WrittenCall, stream: bool, options: &CallOptions) -> Result<Request> {
+        let WrittenCall { request: ProviderRequest { method, url, mut headers, body }, dialect, framing, once } =
+            written;
+        for name in options.headers.keys() {
             headers.remove(name);
         }
-        for (name, value) in &how.headers {
+        for (name, value) in &options.headers {
             headers.append(name.clone(), value.clone());
         }
         if !self.config.session.defaults.headers.contains_key(USER_AGENT) {
             headers.entry(USER_AGENT).or_insert(WHO);
         }
-        if !how.idempotency_key.is_empty() {
-            let value = HeaderValue::from_str(&how.idempotency_key);
+        if !options.idempotency_key.is_empty() {
+            let value = HeaderValue::from_str(&options.idempotency_key);
             let bad = |_| Error::invalid("idempotency_key", "has a character that no header holds");
             headers.insert(IDEMPOTENCY_KEY, value.map_err(bad)?);
         }
-        let turn = Turn {
+        let provider = CallProvider {
             client: self.clone(),
             signature: self.signature()?,
             dialect: dialect.clone(),
@@ -261,14 +268,14 @@ impl Inner {
             stream,
             plan: self.plan(dialect, framing)?,
             persistence: PersistenceOverrides {
-                retries: Some(how.retries.unwrap_or(self.config.retries)),
+                retries: Some(options.retries.unwrap_or(self.config.retries)),
                 // It is signed anew at each attempt: nowhere but where it was meant to go.
                 redirects: Some(0),
             },
-            cancel: how.cancel,
-            interruptible: how.interruptible,
-            provider: Some(Arc::new(turn)),
-            ..Request::new(method, url, headers, body, self.config.limits(how.limits, stream))
+            cancel: options.cancel,
+            interruptible: options.interruptible,
+            provider: Some(Arc::new(provider)),
+            ..Request::new(method, url, headers, body, self.config.limits(options.limits, stream))
         })
     }
 

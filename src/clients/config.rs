@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::gigachat;
-use super::given::{Given, Text};
 use super::kind::Kind;
 use super::secret::Secret;
+use super::unchecked_config::{Text, UncheckedConfig};
 use crate::config::{ClientCertificate, LimitOverrides, SessionConfig, TransportKind};
 use crate::error::{Error, Result, Status};
 
@@ -63,9 +63,14 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// Checks what was given, and takes the kind's own for the rest.
-    pub fn new(kind: Kind, given: &Given, ways: Ways, mut session: SessionConfig) -> Result<ClientConfig> {
-        let usual = kind.usual();
-        let or = |text: &Text, usual: &str| if text.is_empty() { usual.to_owned() } else { text.trim().to_owned() };
+    pub fn new(
+        kind: Kind,
+        given: &UncheckedConfig,
+        tuning: ClientTuning,
+        mut session: SessionConfig,
+    ) -> Result<ClientConfig> {
+        let defaults = kind.defaults();
+        let or = |text: &Text, default: &str| if text.is_empty() { default } else { text.trim() }.to_owned();
         let tls = &mut session.connection.tls;
         for (place, text) in [
             (&mut tls.ca_file, &given.ca_file),
@@ -78,8 +83,8 @@ impl ClientConfig {
         }
         let mut config = ClientConfig {
             kind,
-            base_url: or(&given.base_url, usual.base_url),
-            auth_url: or(&given.auth_url, usual.auth_url),
+            base_url: or(&given.base_url, defaults.base_url),
+            auth_url: or(&given.auth_url, defaults.auth_url),
             api_key: match kind {
                 Kind::GigaChat => gigachat::authorization_key(given)?,
                 _ => Secret::new("api_key", &given.api_key)?,
@@ -91,17 +96,17 @@ impl ClientConfig {
             scope: or(&given.scope, ""),
             folder: or(&given.folder, ""),
             organization: or(&given.organization, ""),
-            model: or(&given.model, usual.model),
-            embedding_model: or(&given.embedding_model, usual.embedding_model),
+            model: or(&given.model, defaults.model),
+            embedding_model: or(&given.embedding_model, defaults.embedding_model),
             affinity: given.affinity.to_string(),
             operations_url: or(&given.operations_url, ""),
-            poll_interval: ways.poll_interval,
-            api_version: ways.api_version,
+            poll_interval: tuning.poll_interval,
+            api_version: tuning.api_version,
             max_concurrency: 0,
-            retries: ways.retries.unwrap_or(RETRIES),
-            breaks_after: ways.breaks_after,
-            paced: ways.paced,
-            pooled: ways.pooled,
+            retries: tuning.retries.unwrap_or(RETRIES),
+            breaks_after: tuning.breaks_after,
+            paced: tuning.paced,
+            pooled: tuning.pooled,
             session,
         };
         if config.session.connection.transport == TransportKind::Reqwest {
@@ -114,7 +119,7 @@ impl ClientConfig {
                 http_url(field, url)?;
             }
         }
-        config.max_concurrency = ways.max_concurrency.unwrap_or_else(|| kind.service().concurrency(&config));
+        config.max_concurrency = tuning.max_concurrency.unwrap_or_else(|| kind.service().concurrency(&config));
         Ok(config)
     }
 
@@ -148,13 +153,13 @@ impl ClientConfig {
 
     /// The limits of one call: its own, the client's, the kind's.
     pub fn limits(&self, own: LimitOverrides, stream: bool) -> LimitOverrides {
-        own.or(self.session.defaults.limits).or(self.kind.patience().limits(stream))
+        own.or(self.session.defaults.limits).or(self.kind.default_limits().limits(stream))
     }
 }
 
-/// How a client goes about its calls, where its owner said.
+/// How a client goes about its calls, by its owner's options.
 #[derive(Clone, Copy, Debug)]
-pub struct Ways {
+pub struct ClientTuning {
     pub max_concurrency: Option<usize>,
     pub retries: Option<u32>,
     pub breaks_after: u32,
@@ -164,9 +169,9 @@ pub struct Ways {
     pub api_version: u32,
 }
 
-impl Default for Ways {
+impl Default for ClientTuning {
     fn default() -> Self {
-        Ways {
+        ClientTuning {
             max_concurrency: None,
             retries: None,
             breaks_after: BREAKS_AFTER,
@@ -180,7 +185,7 @@ impl Default for Ways {
 
 /// What a provider's clients use where nothing else is named; empty where there is nothing usual.
 #[derive(Clone, Copy, Debug)]
-pub struct Usual {
+pub struct KindDefaults {
     pub base_url: &'static str,
     pub auth_url: &'static str,
     pub model: &'static str,
@@ -199,7 +204,7 @@ fn http_url(field: &str, text: &str) -> Result<()> {
 
 /// How long a provider may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct DefaultLimits {
     pub connect: Duration,
     /// To the first event of a stream, or to the head of a whole answer.
     pub first: Duration,
@@ -207,7 +212,7 @@ pub struct Patience {
     pub between: Duration,
 }
 
-impl Patience {
+impl DefaultLimits {
     /// No total limit: what is cut off is billed all the same.
     fn limits(self, stream: bool) -> LimitOverrides {
         let some = |limit| Some(Some(limit));

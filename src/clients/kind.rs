@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::config::{Patience, Usual};
+use super::config::{DefaultLimits, KindDefaults};
 use super::gigachat::GigaChat;
 use super::naparnik::{self, Naparnik};
 use super::openai::{Ollama, OpenAi};
@@ -41,22 +41,23 @@ impl Kind {
         }
     }
 
-    pub fn usual(self) -> Usual {
-        let usual = |base_url, auth_url, model, embedding_model| Usual { base_url, auth_url, model, embedding_model };
+    pub fn defaults(self) -> KindDefaults {
+        let defaults =
+            |base_url, auth_url, model, embedding_model| KindDefaults { base_url, auth_url, model, embedding_model };
         match self {
-            Kind::OpenAi => usual("https://api.openai.com/v1", "", "", "text-embedding-3-small"),
-            Kind::Ollama => usual("http://localhost:11434", "", "", ""),
-            Kind::GigaChat => usual(
+            Kind::OpenAi => defaults("https://api.openai.com/v1", "", "", "text-embedding-3-small"),
+            Kind::Ollama => defaults("http://localhost:11434", "", "", ""),
+            Kind::GigaChat => defaults(
                 "https://api.giga.chat/v1",
                 "https://ngw.devices.sberbank.ru:9443/api/v2/oauth",
                 "GigaChat-2",
                 "Embeddings",
             ),
             // The address of tokens follows from the credential.
-            Kind::Yandex => usual(yandex::BASE, "", "yandexgpt", "text-search-doc"),
-            Kind::YandexOpenAi => usual(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
-            Kind::Naparnik => usual(naparnik::BASE_URL, "", "", ""),
-            Kind::NaparnikCompat => usual("https://naparnik.platform.1c.ru/api/v1", "", "naparnik-pro", ""),
+            Kind::Yandex => defaults(yandex::BASE, "", "yandexgpt", "text-search-doc"),
+            Kind::YandexOpenAi => defaults(yandex::BASE_OPENAI, "", "yandexgpt", "text-search-doc"),
+            Kind::Naparnik => defaults(naparnik::BASE_URL, "", "", ""),
+            Kind::NaparnikCompat => defaults("https://naparnik.platform.1c.ru/api/v1", "", "naparnik-pro", ""),
         }
     }
 
@@ -73,8 +74,8 @@ impl Kind {
         }
     }
 
-    pub fn patience(self) -> Patience {
-        let seconds = |connect, first, between| Patience {
+    pub fn default_limits(self) -> DefaultLimits {
+        let seconds = |connect, first, between| DefaultLimits {
             connect: Duration::from_secs(connect),
             first: Duration::from_secs(first),
             between: Duration::from_secs(between),

@@ -2,14 +2,13 @@
 //! would; a provider's own words are in its folder.
 
 pub mod ask;
+mod call_provider;
 pub mod client;
 pub mod config;
-mod ear;
 pub mod gigachat;
-pub mod given;
 pub mod json;
+mod keyed_lock;
 pub mod kind;
-mod line;
 mod lists;
 pub mod naparnik;
 pub mod openai;
@@ -18,9 +17,10 @@ pub mod secret;
 pub mod service;
 mod signature;
 mod step_runner;
+mod stream_tap;
 pub mod token;
-mod turn;
+pub mod unchecked_config;
 mod uuid;
 pub mod yandex;
 
-pub use self::client::{Client, Home, How};
+pub use self::client::{CallOptions, Client, PoolSource};

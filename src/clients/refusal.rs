@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::json;
-use super::service::Told;
+use super::service::RefusalInfo;
 use crate::body::reply::{Problem, in_body};
 use crate::error::{Detail, Error, Status};
 use crate::request::provider::{Again, Refusal};
@@ -53,12 +53,12 @@ pub fn cut(mut problem: Problem) -> Problem {
 }
 
 /// What a refusal means by its status and the common codes.
-pub fn told(refusal: &Refusal<'_>) -> Told {
+pub fn classify(refusal: &Refusal<'_>) -> RefusalInfo {
     let problem = problem(refusal.body);
     let is_html = refusal.body.trim_ascii_start().first() == Some(&b'<');
     let (status, detail) = class(refusal.status, &problem, is_html);
     let number = refusal.status.as_u16();
-    Told {
+    RefusalInfo {
         again: match (status, number) {
             // An answer to the request itself; the others may be the server's passing trouble.
             (Status::Quota, _) | (_, 400..=404 | 413 | 422) => Again::Never,
@@ -116,7 +116,7 @@ pub fn within(problem: &Problem) -> Error {
 }
 
 /// The message of a refusal: the class and the mend. The provider's words are not in it, for they may quote the request.
-pub fn message(told: &Told, status: StatusCode) -> String {
+pub fn message(told: &RefusalInfo, status: StatusCode) -> String {
     let number = status.as_u16();
     let what = match (told.status, told.detail) {
         (Status::Auth, _) => "does not accept the credential; check it",
@@ -155,8 +155,8 @@ mod tests {
     fn of(status: u16, body: &str) -> (Status, Detail, String, String) {
         let headers = HeaderMap::new();
         let status = StatusCode::from_u16(status).unwrap();
-        let Told { status, detail, problem, .. } =
-            told(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false });
+        let RefusalInfo { status, detail, problem, .. } =
+            classify(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false });
         (status, detail, problem.code, problem.text)
     }
 

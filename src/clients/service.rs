@@ -30,7 +30,7 @@ pub trait Service: Send + Sync {
     }
 
     /// The request for a token, made anew for each; asked only where `credential` is `Token`.
-    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
+    fn token_request(&self, config: &ClientConfig) -> Result<ProviderRequest> {
         Err(Error::new(Status::Unsupported, format!("token: {} has none", config.kind.name())))
     }
 
@@ -55,7 +55,7 @@ pub trait Service: Send + Sync {
     }
 
     /// The request that asks for it.
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written>;
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall>;
 
     /// For a call that takes several requests.
     fn steps(&self, _ask: &Ask, _config: &ClientConfig) -> Result<Option<Box<dyn Steps>>> {
@@ -63,8 +63,8 @@ pub trait Service: Send + Sync {
     }
 
     /// What a refusal says, in more than its status.
-    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
-        super::refusal::told(refusal)
+    fn refusal(&self, refusal: &Refusal<'_>) -> RefusalInfo {
+        super::refusal::classify(refusal)
     }
 }
 
@@ -106,9 +106,9 @@ pub trait Steps: Send {
 /// One step of such a call.
 pub enum Step {
     /// A request whose answer is for the steps alone.
-    Ask(Written),
+    Ask(WrittenCall),
     /// A request whose answer is the caller's, told while it comes where a stream was asked for. Several follow each other as one.
-    Tell(Written),
+    Tell(WrittenCall),
     Wait(Duration),
     /// The call's answer, put together from those before; nothing follows it. Not for a stream.
     Answer(Box<Reply>),
@@ -118,7 +118,7 @@ pub enum Step {
 
 /// A request in a provider's words.
 #[derive(Clone)]
-pub struct Wire {
+pub struct ProviderRequest {
     pub method: Method,
     /// Relative to the client's base URL, or absolute.
     pub url: String,
@@ -126,20 +126,20 @@ pub struct Wire {
     pub body: Bytes,
 }
 
-impl Wire {
+impl ProviderRequest {
     /// A JSON text, posted.
-    pub fn post(url: impl Into<String>, body: &serde_json::Value) -> Wire {
+    pub fn post(url: impl Into<String>, body: &serde_json::Value) -> ProviderRequest {
         // Without a charset: one provider refuses it, and JSON is UTF-8 in any case.
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
-        Wire { method: Method::POST, url: url.into(), headers, body: Bytes::from(body.to_string()) }
+        ProviderRequest { method: Method::POST, url: url.into(), headers, body: Bytes::from(body.to_string()) }
     }
 
-    pub fn get(url: impl Into<String>) -> Wire {
-        Wire { method: Method::GET, url: url.into(), headers: HeaderMap::new(), body: Bytes::new() }
+    pub fn get(url: impl Into<String>) -> ProviderRequest {
+        ProviderRequest { method: Method::GET, url: url.into(), headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     /// A request of the caller's own.
-    pub fn raw(raw: &Raw) -> Result<Wire> {
+    pub fn raw(raw: &Raw) -> Result<ProviderRequest> {
         let mut headers = HeaderMap::new();
         if !raw.content_type.is_empty() {
             let value = raw.content_type.parse();
@@ -150,11 +150,11 @@ impl Wire {
                 })?,
             );
         }
-        Ok(Wire { method: raw.method.clone(), url: raw.url.clone(), headers, body: raw.body.clone() })
+        Ok(ProviderRequest { method: raw.method.clone(), url: raw.url.clone(), headers, body: raw.body.clone() })
     }
 
     /// With one more header; a value that no header holds is an error that names it.
-    pub fn with(mut self, name: &'static str, value: &str) -> Result<Wire> {
+    pub fn with(mut self, name: &'static str, value: &str) -> Result<ProviderRequest> {
         if !value.is_empty() {
             let value = HeaderValue::from_str(value);
             self.headers.insert(name, value.map_err(|_| Error::invalid(name, "has a character that no header holds"))?);
@@ -165,8 +165,8 @@ impl Wire {
 
 /// A call in a provider's words, and how its answer is read.
 #[derive(Clone)]
-pub struct Written {
-    pub wire: Wire,
+pub struct WrittenCall {
+    pub request: ProviderRequest,
     pub dialect: Arc<dyn Dialect>,
     /// How a stream's events are framed; `None` where there are none.
     pub framing: Option<Format>,
@@ -174,27 +174,27 @@ pub struct Written {
     pub once: bool,
 }
 
-impl Written {
+impl WrittenCall {
     /// Its answer comes whole.
-    pub fn whole(wire: Wire, dialect: impl Dialect + 'static) -> Written {
-        Written { wire, dialect: Arc::new(dialect), framing: None, once: false }
+    pub fn whole(request: ProviderRequest, dialect: impl Dialect + 'static) -> WrittenCall {
+        WrittenCall { request, dialect: Arc::new(dialect), framing: None, once: false }
     }
 
     /// Its answer is a stream of server-sent events.
-    pub fn sse(mut wire: Wire, dialect: impl Dialect + 'static) -> Written {
-        wire.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Sse), once: false }
+    pub fn sse(mut request: ProviderRequest, dialect: impl Dialect + 'static) -> WrittenCall {
+        request.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        WrittenCall { request, dialect: Arc::new(dialect), framing: Some(Format::Sse), once: false }
     }
 
     /// Its answer is a line of JSON a part.
-    pub fn ndjson(wire: Wire, dialect: impl Dialect + 'static) -> Written {
-        Written { wire, dialect: Arc::new(dialect), framing: Some(Format::Ndjson), once: false }
+    pub fn ndjson(request: ProviderRequest, dialect: impl Dialect + 'static) -> WrittenCall {
+        WrittenCall { request, dialect: Arc::new(dialect), framing: Some(Format::Ndjson), once: false }
     }
 
     /// It begins something that is not to be begun twice.
     #[must_use]
-    pub fn once(self) -> Written {
-        Written { once: true, ..self }
+    pub fn once(self) -> WrittenCall {
+        WrittenCall { once: true, ..self }
     }
 }
 
@@ -220,7 +220,7 @@ impl Decode for Unread {
 
 /// What a provider said of a refusal.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct RefusalInfo {
     pub status: Status,
     pub detail: Detail,
     pub problem: Problem,

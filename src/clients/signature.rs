@@ -7,7 +7,7 @@ use http::header::USER_AGENT;
 use http::{HeaderValue, StatusCode};
 
 use super::client::{Inner, WHO};
-use super::service::{Service, Wire};
+use super::service::{ProviderRequest, Service};
 use super::token::{Flight, Granted, Tokens};
 use crate::config::{LimitOverrides, PersistenceOverrides};
 use crate::error::{Delivery, Detail, Error, Phase, Result, Status};
@@ -60,7 +60,7 @@ impl Signature {
 }
 
 async fn fetched(client: &Inner, mut session: Arc<SessionHandle>) -> Result<Granted> {
-    let Wire { method, url, mut headers, body } = client.service.token_request(&client.config)?;
+    let ProviderRequest { method, url, mut headers, body } = client.service.token_request(&client.config)?;
     headers.entry(USER_AGENT).or_insert(WHO);
     let limits = client.config.limits(LimitOverrides::default(), false);
     let request = Request {

@@ -10,10 +10,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version};
 use tokio::sync::OwnedMutexGuard;
 
-use super::client::{How, Inner};
-use super::ear::Ear;
-use super::line;
-use super::service::{Step, Steps, Written};
+use super::client::{CallOptions, Inner};
+use super::keyed_lock;
+use super::service::{Step, Steps, WrittenCall};
+use super::stream_tap::StreamTap;
 use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::body::reply::Reply;
@@ -34,9 +34,9 @@ pub struct SteppedCall {
     pub client: Arc<Inner>,
     pub session: SessionHandle,
     pub steps: Box<dyn Steps>,
-    pub how: How,
-    /// How long it may wait for its turn.
-    pub turn: TimeLimit,
+    pub options: CallOptions,
+    /// How long it may wait for the keyed lock.
+    pub lock_timeout: TimeLimit,
 }
 
 impl MultiStepCall for SteppedCall {
@@ -101,8 +101,8 @@ impl StepRunner {
     async fn turn(&mut self) -> Result<Option<OwnedMutexGuard<()>>, Failure> {
         let Some(name) = self.call.steps.alone() else { return Ok(None) };
         let name = format!("{}/{name}", self.client_name());
-        let limit = self.call.turn.unwrap_or(Duration::MAX);
-        let turn = self.context.between(tokio::time::timeout(limit, line::turn(name))).await?;
+        let limit = self.call.lock_timeout.unwrap_or(Duration::MAX);
+        let turn = self.context.between(tokio::time::timeout(limit, keyed_lock::lock(name))).await?;
         turn.map(Some).map_err(|_| turn_ran_out(limit).into())
     }
 
@@ -146,22 +146,22 @@ impl StepRunner {
         Ok(Some(Response { reply: Some(reply), ..last }))
     }
 
-    async fn ask(&mut self, written: Written) -> Came {
+    async fn ask(&mut self, written: WrittenCall) -> Came {
         self.send(written, false).await
     }
 
     /// As the caller asked for it: on the way while it comes, or whole. Also what comes whole is read as a stream where it is
     /// one, for only so its silence is noticed.
-    async fn tell(&mut self, written: Written) -> Came {
+    async fn tell(&mut self, written: WrittenCall) -> Came {
         let streams = written.framing.is_some() || self.context.stream.is_some();
         self.send(written, streams).await
     }
 
-    async fn send(&mut self, written: Written, streams: bool) -> Came {
+    async fn send(&mut self, written: WrittenCall, streams: bool) -> Came {
         for fresh in 1.. {
             let request = self.request(written.clone(), streams).await?;
             let came = if streams {
-                Box::pin(self.stream(request, Ear::new(&written))).await
+                Box::pin(self.stream(request, StreamTap::new(&written))).await
             } else {
                 Box::pin(self.call.session.send_step(request, &self.context)).await
             };
@@ -180,15 +180,15 @@ impl StepRunner {
         Ok(())
     }
 
-    async fn request(&mut self, written: Written, stream: bool) -> Result<Request, Failure> {
+    async fn request(&mut self, written: WrittenCall, stream: bool) -> Result<Request, Failure> {
         self.context.between(std::future::ready(())).await?;
         self.sent += 1;
-        let mut how = self.call.how.clone();
-        if !how.idempotency_key.is_empty() {
+        let mut options = self.call.options.clone();
+        if !options.idempotency_key.is_empty() {
             // Another request under the same key would be taken for this one.
-            how.idempotency_key = format!("{}-{}", how.idempotency_key, self.sent);
+            options.idempotency_key = format!("{}-{}", options.idempotency_key, self.sent);
         }
-        let mut request = self.call.client.request(written, stream, &how)?;
+        let mut request = self.call.client.request(written, stream, &options)?;
         // A stream has no bound of its own; what is kept of it has.
         if stream && self.context.stream.is_none() {
             let most = request.limits.body.flatten().unwrap_or(MOST_GATHERED);
@@ -198,14 +198,15 @@ impl StepRunner {
     }
 
     /// Sends a request whose answer comes in events, and moves these on.
-    async fn stream(&mut self, request: Request, mut ear: Ear) -> Came {
+    async fn stream(&mut self, request: Request, mut tap: StreamTap) -> Came {
         let outer = self.context.stream.as_ref();
-        let to = outer.map_or_else(|| To::Kept(BytesMut::new()), |outer| To::Caller(outer.pipe.clone()));
+        let to =
+            outer.map_or_else(|| Destination::Kept(BytesMut::new()), |outer| Destination::Caller(outer.pipe.clone()));
         let tells = outer.filter(|_| !self.headed).map(|outer| outer.sink.clone());
-        let head = Arc::new(Head { came: Mutex::new(None), tells });
+        let head = Arc::new(HeadSink { came: Mutex::new(None), tells });
         let from = Pipe::new(BETWEEN, Arc::<Budget>::default());
         let stream = Stream { pipe: from.clone(), plan: request.plan.clone(), sink: head.clone() };
-        let mut moving = Moving { from: from.clone(), to, ear: &mut ear, joins: self.headed };
+        let mut relay = BodyRelay { from: from.clone(), to, tap: &mut tap, joins: self.headed };
         let send = async {
             let headed = || lock(&head.came).is_some();
             let sent = self.call.session.stream_step(request, &stream, headed, &self.context).await;
@@ -213,22 +214,22 @@ impl StepRunner {
             from.finish(Err(Error::closed(Detail::SessionClosed)));
             sent
         };
-        let (came, ()) = tokio::join!(send, moving.all());
-        let Moving { to, .. } = moving;
+        let (came, ()) = tokio::join!(send, relay.all());
+        let BodyRelay { to, .. } = relay;
         let head = lock(&head.came).take();
         self.headed |= head.is_some();
         let body = match to {
-            To::Kept(bytes) => bytes.freeze(),
-            To::Caller(_) => Bytes::new(),
+            Destination::Kept(bytes) => bytes.freeze(),
+            Destination::Caller(_) => Bytes::new(),
         };
         let (error, report) = match came {
-            Ok(report) => (ear.ends().err(), Some(report)),
+            Ok(report) => (tap.ends().err(), Some(report)),
             Err(failure) if failure.response.is_some() => return Err(failure),
             Err(failure) => (Some(failure.error), None),
         };
         let response = head.map(|head| Response {
             report: report.unwrap_or_else(|| head.report.clone()),
-            reply: Some(Box::new(ear.reply())),
+            reply: Some(Box::new(tap.reply())),
             body,
             ..head
         });
@@ -252,12 +253,12 @@ fn is_the_servers(error: &Error) -> bool {
 }
 
 /// Hears of one response's head, and tells it where it is the call's.
-struct Head {
+struct HeadSink {
     came: Mutex<Option<Response>>,
     tells: Option<Arc<dyn Sink>>,
 }
 
-impl Sink for Head {
+impl Sink for HeadSink {
     fn headed(&self, response: Response) {
         *lock(&self.came) = Some(response.clone());
         if let Some(sink) = &self.tells {
@@ -269,20 +270,20 @@ impl Sink for Head {
 }
 
 /// One response's body on its way to the caller.
-struct Moving<'a> {
+struct BodyRelay<'a> {
     from: Arc<Pipe>,
-    to: To,
-    ear: &'a mut Ear,
+    to: Destination,
+    tap: &'a mut StreamTap,
     /// Another response went before it.
     joins: bool,
 }
 
-enum To {
+enum Destination {
     Caller(Arc<Pipe>),
     Kept(BytesMut),
 }
 
-impl Moving<'_> {
+impl BodyRelay<'_> {
     /// Moves it to its end; whether that is a good one is what its sender says.
     async fn all(&mut self) {
         while let Some(bytes) = self.next().await {
@@ -292,7 +293,7 @@ impl Moving<'_> {
 
     /// Waits for room and for bytes. `None` at the end, and where the caller has left: its sender knows it then.
     async fn next(&mut self) -> Option<Bytes> {
-        let To::Caller(to) = &self.to else {
+        let Destination::Caller(to) = &self.to else {
             return poll_fn(|cx| self.from.poll_pull(BETWEEN, cx)).await.ok().flatten();
         };
         if poll_fn(|cx| to.poll_room(cx)).await {
@@ -313,10 +314,10 @@ impl Moving<'_> {
     }
 
     fn passes(&mut self, bytes: &[u8]) {
-        self.ear.hear(bytes);
+        self.tap.feed(bytes);
         match &mut self.to {
-            To::Kept(kept) => kept.extend_from_slice(bytes),
-            To::Caller(to) => {
+            Destination::Kept(kept) => kept.extend_from_slice(bytes),
+            Destination::Caller(to) => {
                 if std::mem::take(&mut self.joins) {
                     // The response before may have forgotten the end of its last event.
                     to.push(b"\n\n");

@@ -13,7 +13,7 @@ use super::args::{self, Nth, SizedStruct};
 use super::cancel::{self, aip_cancel};
 use super::request;
 use crate::body::reply::Call;
-use crate::clients::How;
+use crate::clients::CallOptions;
 use crate::clients::ask::{Ask, Chat, Choice, Count, Embed, Format, Message, Raw, Role, Tool};
 use crate::clients::json;
 use crate::config::{LimitOverrides, MOST_RETRIES};
@@ -235,7 +235,7 @@ pub unsafe extern "C" fn aip_call_init(call: *mut aip_call, size: usize) {
 ///
 /// # Safety
 /// The header's contract for calls.
-pub unsafe fn parse(call: *const aip_call) -> Result<(Ask, How)> {
+pub unsafe fn parse(call: *const aip_call) -> Result<(Ask, CallOptions)> {
     // SAFETY: the header's contract.
     let call = unsafe { args::sized("call", "aip_call_init", call)? };
     let call = call.ok_or_else(|| Error::invalid("call", "is NULL; pass an aip_call"))?;
@@ -247,11 +247,11 @@ pub unsafe fn parse(call: *const aip_call) -> Result<(Ask, How)> {
 ///
 /// # Safety
 /// The header's contract for calls.
-pub unsafe fn generate(prompt: *const c_char, len: usize, call: *const aip_call) -> Result<(Ask, How)> {
+pub unsafe fn generate(prompt: *const c_char, len: usize, call: *const aip_call) -> Result<(Ask, CallOptions)> {
     // SAFETY: the header's contract.
     let prompt = unsafe { args::text("prompt", prompt, len)? };
     let (mut ask, how) = if call.is_null() {
-        (Ask::Chat(Box::default()), How::default())
+        (Ask::Chat(Box::default()), CallOptions::default())
     } else {
         // SAFETY: the header's contract.
         unsafe { parse_but_prompt(call)? }
@@ -268,7 +268,7 @@ pub unsafe fn generate(prompt: *const c_char, len: usize, call: *const aip_call)
 
 /// # Safety
 /// The header's contract for calls.
-unsafe fn parse_but_prompt(call: *const aip_call) -> Result<(Ask, How)> {
+unsafe fn parse_but_prompt(call: *const aip_call) -> Result<(Ask, CallOptions)> {
     // SAFETY: the header's contract.
     let call = unsafe { args::sized("call", "aip_call_init", call)? };
     let call = call.ok_or_else(|| Error::invalid("call", "is NULL; pass an aip_call"))?;
@@ -452,7 +452,7 @@ unsafe fn texts(field: &str, texts: *const aip_text, count: usize) -> Result<Vec
 
 /// # Safety
 /// The header's contract for calls.
-unsafe fn how(call: &aip_call) -> Result<How> {
+unsafe fn how(call: &aip_call) -> Result<CallOptions> {
     // SAFETY: the header's contract.
     let headers = unsafe { args::bytes("headers", call.headers.cast(), call.headers_len)? };
     let flags = flags(call)?;
@@ -461,7 +461,7 @@ unsafe fn how(call: &aip_call) -> Result<How> {
     if call.operation != AIP_CALL_CHAT && call.response_format != AIP_FORMAT_TEXT {
         return Err(Error::invalid("response_format", "goes with AIP_CALL_CHAT alone; leave it 0"));
     }
-    Ok(How {
+    Ok(CallOptions {
         limits: LimitOverrides {
             total: limit("timeout_ms", call.timeout_ms)?,
             queue: limit("queue_timeout_ms", call.queue_timeout_ms)?,

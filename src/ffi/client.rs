@@ -14,7 +14,7 @@ use super::queue::aip_queue;
 use super::response::{self, aip_response};
 use super::session::aip_session;
 use super::status::aip_error;
-use crate::clients::{Client, Home};
+use crate::clients::{Client, PoolSource};
 
 /// A client of one AI provider.
 pub struct aip_client {
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn aip_client_new(
     guard(error, || {
         // SAFETY: the header's contract.
         let (out, config) = unsafe { (args::out_handle("client", client)?, client_options::config(options)?) };
-        let home = if pool.is_null() { Home::Global } else { Home::Given((**handle::get(pool)?).clone()) };
+        let home = if pool.is_null() { PoolSource::Global } else { PoolSource::Given((**handle::get(pool)?).clone()) };
         out.set(Client::new(config, home)?)
     })
 }

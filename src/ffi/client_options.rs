@@ -6,9 +6,9 @@ use std::ffi::c_char;
 
 use super::args::{self, AIP_OFF, SizedStruct};
 use super::session_options::{self, aip_session_options};
-use crate::clients::config::{BREAKS_AFTER, ClientConfig, MOST_CONCURRENT, POLL_INTERVAL, Ways};
-use crate::clients::given::{Given, Text};
+use crate::clients::config::{BREAKS_AFTER, ClientConfig, ClientTuning, MOST_CONCURRENT, POLL_INTERVAL};
 use crate::clients::kind::Kind;
+use crate::clients::unchecked_config::{Text, UncheckedConfig};
 use crate::config::MOST_RETRIES;
 use crate::error::{Error, Result};
 
@@ -177,7 +177,7 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
     if flags & AIP_CLIENT_FROM_ENVIRONMENT != 0 {
         given.fill(kind, |name| std::env::var(name).ok());
     }
-    let ways = Ways {
+    let ways = ClientTuning {
         max_concurrency: match options.max_concurrency {
             0 => None,
             AIP_OFF => {
@@ -207,14 +207,14 @@ pub unsafe fn config(options: *const aip_client_options) -> Result<ClientConfig>
 
 /// # Safety
 /// The header's contract for client options.
-unsafe fn given(options: &aip_client_options) -> Result<Given> {
+unsafe fn given(options: &aip_client_options) -> Result<UncheckedConfig> {
     macro_rules! text {
         ($name:ident, $len:ident) => {
             // SAFETY: the header's contract.
             Text::new(unsafe { args::text(stringify!($name), options.$name, options.$len)? }.to_owned())
         };
     }
-    Ok(Given {
+    Ok(UncheckedConfig {
         base_url: text!(base_url, base_url_len),
         auth_url: text!(auth_url, auth_url_len),
         api_key: text!(api_key, api_key_len),
@@ -231,6 +231,6 @@ unsafe fn given(options: &aip_client_options) -> Result<Given> {
         model: text!(model, model_len),
         embedding_model: text!(embedding_model, embedding_model_len),
         affinity: text!(affinity, affinity_len),
-        ..Given::default()
+        ..UncheckedConfig::default()
     })
 }

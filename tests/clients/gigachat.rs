@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message, Raw, Role, Tool};
-use aipool::clients::config::Ways;
-use aipool::clients::given::Given;
+use aipool::clients::config::ClientTuning;
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client};
 use aipool::config::LimitOverrides;
 use aipool::error::{Delivery, Detail, Status};
 use aipool::queue::Completion;
@@ -21,13 +21,13 @@ use crate::support::{Listener, PATIENCE, at_once, joined, release, unique, until
 const KEY: &str = "Y2xpZW50OnNlY3JldA==";
 const CHAT: &str = "/gigachat/api/v1/chat/completions";
 
-fn given(listener: &Listener) -> Given {
-    Given {
+fn given(listener: &Listener) -> UncheckedConfig {
+    UncheckedConfig {
         base_url: text(&format!("{}/gigachat/api/v1", listener.http)),
         auth_url: text(&format!("{}/gigachat/oauth", listener.http)),
         api_key: text(KEY),
         model: text("GigaChat-2-Max"),
-        ..Given::default()
+        ..UncheckedConfig::default()
     }
 }
 
@@ -37,11 +37,11 @@ fn at(listener: &Listener) -> Client {
 
 /// Of a legal entity, whose requests go ten at a time.
 fn company(listener: &Listener) -> Client {
-    client(Kind::GigaChat, Given { scope: text("GIGACHAT_API_CORP"), ..given(listener) })
+    client(Kind::GigaChat, UncheckedConfig { scope: text("GIGACHAT_API_CORP"), ..given(listener) })
 }
 
-fn how() -> How {
-    How::default()
+fn how() -> CallOptions {
+    CallOptions::default()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_cold_start_of_a_hundred_makes_one_token_request() {
     let client = Arc::new(company(&listener));
     let calls = at_once(100, {
         let client = client.clone();
-        move |_| answered(&client, says("раз"), &How::default()).finish
+        move |_| answered(&client, says("раз"), &CallOptions::default()).finish
     });
     assert!(joined(calls).into_iter().all(|finish| finish == Finish::Stop));
     assert_eq!(listener.counter("gigachat.token_calls"), 1);
@@ -123,9 +123,9 @@ fn a_pool_of_one_session_serves_a_client_that_needs_two() {
     let pool = aipool::pool::ConnectionPool::new(aipool::config::PoolConfig { max_size: size, ..Default::default() });
     let session = aipool::config::SessionConfig::default();
     let config =
-        aipool::clients::config::ClientConfig::new(Kind::GigaChat, &given(&listener), Ways::default(), session)
+        aipool::clients::config::ClientConfig::new(Kind::GigaChat, &given(&listener), ClientTuning::default(), session)
             .unwrap();
-    let client = Client::new(config, aipool::clients::Home::Given(pool.unwrap())).unwrap();
+    let client = Client::new(config, aipool::clients::PoolSource::Given(pool.unwrap())).unwrap();
     for _ in 0..3 {
         answered(&client, says("раз"), &how());
         listener.expire_tokens();
@@ -171,7 +171,7 @@ fn who_waits_too_long_is_told_for_what_and_how_long() {
     let client = at(&listener);
     listener.arm("/gigachat/oauth", "stall-head", 1);
     let limits = LimitOverrides { queue: Some(Some(Duration::from_millis(200))), ..LimitOverrides::default() };
-    let (error, _) = refused(&client, says("раз"), &How { limits, ..how() });
+    let (error, _) = refused(&client, says("раз"), &CallOptions { limits, ..how() });
     assert_eq!((error.status, error.detail), (Status::Timeout, Detail::QueueLimit));
     assert!(error.message.contains("200 ms ran out") && error.message.contains("token"), "{error}");
     let client = at(&Listener::open());
@@ -198,17 +198,18 @@ fn a_page_and_a_refusal_without_a_word_of_tokens_renew_none() {
 #[test]
 fn wrong_credentials_and_scopes_are_told_before_anything_is_asked() {
     let listener = Listener::open();
-    let wrong = client(Kind::GigaChat, Given { api_key: text("Y2xpZW50Ondyb25n"), ..given(&listener) });
+    let wrong = client(Kind::GigaChat, UncheckedConfig { api_key: text("Y2xpZW50Ondyb25n"), ..given(&listener) });
     let (error, _) = refused(&wrong, says("раз"), &how());
     assert_eq!((error.status, error.delivery), (Status::Auth, Delivery::NotSent), "{error:?}");
     listener.set("gigachat.scope=GIGACHAT_API_B2B");
     let (error, _) = refused(&at(&listener), says("раз"), &how());
     assert!(error.message.contains("scope"), "{}", error.message);
     assert_eq!(listener.counter(&format!("requests:{CHAT}")), 0);
-    let bad = Given { scope: text("EVERYTHING"), ..given(&listener) };
+    let bad = UncheckedConfig { scope: text("EVERYTHING"), ..given(&listener) };
     let session = aipool::config::SessionConfig::default();
-    let config = aipool::clients::config::ClientConfig::new(Kind::GigaChat, &bad, Ways::default(), session);
-    let error = config.and_then(|config| Client::new(config, aipool::clients::Home::Given(pool()))).err().unwrap();
+    let config = aipool::clients::config::ClientConfig::new(Kind::GigaChat, &bad, ClientTuning::default(), session);
+    let error =
+        config.and_then(|config| Client::new(config, aipool::clients::PoolSource::Given(pool()))).err().unwrap();
     assert!(error.message.starts_with("scope:"), "{}", error.message);
 }
 
@@ -216,14 +217,14 @@ fn wrong_credentials_and_scopes_are_told_before_anything_is_asked() {
 fn a_user_and_a_static_token_sign_in_too() {
     let listener = Listener::open();
     let none = || text("");
-    let user = Given { api_key: none(), user: text("user"), password: text("secret"), ..given(&listener) };
+    let user = UncheckedConfig { api_key: none(), user: text("user"), password: text("secret"), ..given(&listener) };
     answered(&client(Kind::GigaChat, user), says("раз"), &how());
     assert_eq!(listener.counter("gigachat.token_calls"), 1);
-    let fixed = Given { api_key: none(), access_token: text("sandbox-static-token"), ..given(&listener) };
+    let fixed = UncheckedConfig { api_key: none(), access_token: text("sandbox-static-token"), ..given(&listener) };
     answered(&client(Kind::GigaChat, fixed), says("раз"), &how());
     assert_eq!(listener.counter("gigachat.token_calls"), 1);
     // With a key beside it, a refused one gives way to the key's.
-    let stale = Given { access_token: text("stale"), ..given(&listener) };
+    let stale = UncheckedConfig { access_token: text("stale"), ..given(&listener) };
     answered(&client(Kind::GigaChat, stale), says("раз"), &how());
     assert_eq!(listener.counter("gigachat.token_calls"), 2);
 }
@@ -259,7 +260,7 @@ fn functions_go_round_with_their_state() {
 fn the_second_version_says_the_same_in_named_events_without_a_mark() {
     let listener = Listener::open();
     let base = text(&format!("{}/gigachat/api/v2", listener.http));
-    let client = client(Kind::GigaChat, Given { base_url: base, ..given(&listener) });
+    let client = client(Kind::GigaChat, UncheckedConfig { base_url: base, ..given(&listener) });
     let whole = answered(&client, says("раз два три"), &how());
     assert_eq!(whole.finish, Finish::Stop);
     let answer = asked(&client, streams("раз два три"), &how()).map_err(|(error, _)| error).unwrap();
@@ -300,7 +301,7 @@ fn a_stream_cut_at_any_byte_is_truncated_or_complete() {
     for version in ["v1", "v2"] {
         let listener = Listener::open();
         let base = text(&format!("{}/gigachat/api/{version}", listener.http));
-        let client = client(Kind::GigaChat, Given { base_url: base, ..given(&listener) });
+        let client = client(Kind::GigaChat, UncheckedConfig { base_url: base, ..given(&listener) });
         let whole = answered(&client, says("раз two"), &how()).text;
         let mut complete = 0;
         for at in 0..3000 {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Chat, Message, Role, Tool};
-use aipool::clients::config::Ways;
-use aipool::clients::given::Given;
+use aipool::clients::config::ClientTuning;
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client};
 use aipool::error::{Detail, Status};
 use serde_json::json;
 
@@ -21,16 +21,16 @@ fn at(listener: &Listener) -> Client {
     client(Kind::Naparnik, given(listener))
 }
 
-fn given(listener: &Listener) -> Given {
+fn given(listener: &Listener) -> UncheckedConfig {
     let base_url = text(&format!("{}/naparnik", listener.http));
-    Given { base_url, api_key: text("sandbox-token"), ..Given::default() }
+    UncheckedConfig { base_url, api_key: text("sandbox-token"), ..UncheckedConfig::default() }
 }
 
-fn how() -> How {
-    How::default()
+fn how() -> CallOptions {
+    CallOptions::default()
 }
 
-fn told_well(client: &Client, chat: Chat, how: &How) -> (String, Vec<Delta>, aipool::body::reply::Reply) {
+fn told_well(client: &Client, chat: Chat, how: &CallOptions) -> (String, Vec<Delta>, aipool::body::reply::Reply) {
     let answer = asked(client, chat, how).map_err(|(error, _)| error).unwrap();
     let (parts, end) = deltas(&answer);
     end.unwrap();
@@ -124,9 +124,10 @@ fn heartbeats_alone_do_not_keep_a_call_alive() {
 #[test]
 fn a_wait_named_in_words_is_the_accounts() {
     let listener = Listener::open();
-    let client = client_with(Kind::Naparnik, &given(&listener), Ways { paced: false, ..Ways::default() });
+    let client =
+        client_with(Kind::Naparnik, &given(&listener), ClientTuning { paced: false, ..ClientTuning::default() });
     let (error, reply) =
-        refused(&client, says("раз"), &How { retries: Some(0), ..faulty("error=naparnik-rate,seconds=7") });
+        refused(&client, says("раз"), &CallOptions { retries: Some(0), ..faulty("error=naparnik-rate,seconds=7") });
     assert_eq!(error.status, Status::RateLimited);
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)), "{reply:?}");
 }

@@ -2,10 +2,10 @@
 
 use aipool::body::reply::{Call, Delta, Finish};
 use aipool::clients::ask::{Ask, Chat, Embed, Message, Role, Tool};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::Given;
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, Home};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{Client, PoolSource};
 use aipool::config::SessionConfig;
 use aipool::error::{Delivery, Detail, Status};
 use serde_json::json;
@@ -14,18 +14,18 @@ use crate::rig::*;
 use crate::support::Listener;
 
 fn at(listener: &Listener) -> Client {
-    let given = Given {
+    let given = UncheckedConfig {
         base_url: text(&format!("{}/v1", listener.http)),
         api_key: text("sk-planted"),
         model: text("sandbox-1"),
         embedding_model: text("sandbox-1"),
-        ..Given::default()
+        ..UncheckedConfig::default()
     };
     client(Kind::OpenAi, given)
 }
 
-fn how() -> aipool::clients::How {
-    aipool::clients::How::default()
+fn how() -> aipool::clients::CallOptions {
+    aipool::clients::CallOptions::default()
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn the_times_of_a_streams_parts_are_told_and_counted() {
     let listener = Listener::open();
     let pool = pool();
     let base_url = text(&format!("{}/v1", listener.http));
-    let given = Given { base_url, model: text("sandbox-1"), ..Given::default() };
-    let config = ClientConfig::new(Kind::OpenAi, &given, Ways::default(), SessionConfig::default()).unwrap();
-    let client = Client::new(config, Home::Given(pool.clone())).unwrap();
+    let given = UncheckedConfig { base_url, model: text("sandbox-1"), ..UncheckedConfig::default() };
+    let config = ClientConfig::new(Kind::OpenAi, &given, ClientTuning::default(), SessionConfig::default()).unwrap();
+    let client = Client::new(config, PoolSource::Given(pool.clone())).unwrap();
     let answer = asked(&client, streams("one two three"), &how()).map_err(|(error, _)| error).unwrap();
     let (parts, end) = deltas(&answer);
     end.unwrap();
@@ -68,7 +68,8 @@ fn the_times_of_a_streams_parts_are_told_and_counted() {
 fn a_client_over_reqwest_is_refused_when_it_is_made() {
     let mut session = SessionConfig::default();
     session.connection.transport = aipool::config::TransportKind::Reqwest;
-    let error = ClientConfig::new(Kind::OpenAi, &Given::default(), Ways::default(), session).err().unwrap();
+    let error =
+        ClientConfig::new(Kind::OpenAi, &UncheckedConfig::default(), ClientTuning::default(), session).err().unwrap();
     assert_eq!(error.status, Status::Unsupported);
     assert!(error.message.starts_with("transport: "), "{}", error.message);
 }
@@ -223,7 +224,7 @@ fn each_refusal_has_its_class_and_keeps_the_providers_words() {
     ];
     for (name, status, detail, words) in rows {
         for chat in [says("hi"), streams("hi")] {
-            let how = aipool::clients::How { retries: Some(0), ..faulty(&format!("error={name}")) };
+            let how = aipool::clients::CallOptions { retries: Some(0), ..faulty(&format!("error={name}")) };
             let (error, reply) = refused(&client, chat, &how);
             assert_eq!((error.status, error.detail), (status, detail), "{name}");
             let problem = reply.expect(name).problem;
@@ -280,7 +281,8 @@ fn reasoning_unknown_ends_and_calls_without_ids_come_through() {
 #[test]
 fn ollama_speaks_its_own_lines() {
     let listener = Listener::open();
-    let given = Given { base_url: text(&listener.http), model: text("sandbox-small"), ..Given::default() };
+    let given =
+        UncheckedConfig { base_url: text(&listener.http), model: text("sandbox-small"), ..UncheckedConfig::default() };
     let client = client(Kind::Ollama, given);
     let whole = answered(&client, says("one two three"), &how());
     assert_eq!(whole.finish, Finish::Stop);

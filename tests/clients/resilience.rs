@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aipool::clients::ask::{Ask, Raw};
-use aipool::clients::config::Ways;
-use aipool::clients::given::Given;
+use aipool::clients::config::ClientTuning;
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client};
 use aipool::error::{Delivery, Detail, Status};
 
 use crate::rig::*;
@@ -15,21 +15,22 @@ use crate::support::{Listener, at_once, joined, release, unique, until, wait_hel
 
 const CHAT: &str = "/v1/chat/completions";
 
-fn at(listener: &Listener, key: &str, ways: Ways) -> Client {
+fn at(listener: &Listener, key: &str, ways: ClientTuning) -> Client {
     let base_url = text(&format!("{}/v1", listener.http));
-    let given = Given { base_url, api_key: text(key), model: text("sandbox-1"), ..Given::default() };
+    let given =
+        UncheckedConfig { base_url, api_key: text(key), model: text("sandbox-1"), ..UncheckedConfig::default() };
     client_with(Kind::OpenAi, &given, ways)
 }
 
-fn how() -> How {
-    How::default()
+fn how() -> CallOptions {
+    CallOptions::default()
 }
 
 #[test]
 fn a_refusal_for_load_is_tried_again_in_each_form_of_advice() {
     for advice in ["retry-after-ms=1", "retry-after=0.001", "retry-after-date=0"] {
         let listener = Listener::open();
-        let client = at(&listener, "k", Ways::default());
+        let client = at(&listener, "k", ClientTuning::default());
         listener.arm(CHAT, &format!("error=openai-rate,{advice}"), 1);
         answered(&client, says("hi"), &how());
         assert_eq!(listener.counter(&format!("requests:{CHAT}")), 2, "{advice}");
@@ -40,7 +41,7 @@ fn a_refusal_for_load_is_tried_again_in_each_form_of_advice() {
 fn a_used_up_quota_a_bad_credential_and_a_bad_request_are_asked_once() {
     for error in ["openai-insufficient-quota", "openai-auth", "openai-context", "deepseek-payment"] {
         let listener = Listener::open();
-        let client = at(&listener, "k", Ways::default());
+        let client = at(&listener, "k", ClientTuning::default());
         refused(&client, says("hi"), &faulty(&format!("error={error},retry-after=0")));
         assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1, "{error}");
     }
@@ -49,7 +50,7 @@ fn a_used_up_quota_a_bad_credential_and_a_bad_request_are_asked_once() {
 #[test]
 fn advice_to_wait_too_long_is_told_and_not_waited_for() {
     let listener = Listener::open();
-    let client = at(&listener, "k", Ways { paced: false, ..Ways::default() });
+    let client = at(&listener, "k", ClientTuning { paced: false, ..ClientTuning::default() });
     let (error, _) = refused(&client, says("hi"), &faulty("error=openai-rate,retry-after=500"));
     assert_eq!((error.status, error.retry_after), (Status::RateLimited, Some(Duration::from_secs(500))));
     assert!(error.retryable);
@@ -58,7 +59,7 @@ fn advice_to_wait_too_long_is_told_and_not_waited_for() {
 #[test]
 fn slots_are_held_to_the_end_of_a_stream_by_all_clients_of_an_account() {
     let listener = Listener::open();
-    let ways = || Ways { max_concurrency: Some(1), ..Ways::default() };
+    let ways = || ClientTuning { max_concurrency: Some(1), ..ClientTuning::default() };
     let (first, second) = (at(&listener, "one", ways()), at(&listener, "one", ways()));
     let other = at(&listener, "other", ways());
     let name = unique("slots");
@@ -69,8 +70,8 @@ fn slots_are_held_to_the_end_of_a_stream_by_all_clients_of_an_account() {
     let (error, _) = refused(&second, says("hi"), &how);
     assert_eq!((error.status, error.detail, error.delivery), (Status::Timeout, Detail::QueueLimit, Delivery::NotSent));
     assert!(error.message.contains("1 of 1"), "{}", error.message);
-    answered(&other, says("hi"), &How::default());
-    let waiting = std::thread::spawn(move || answered(&second, says("hi"), &How::default()));
+    answered(&other, says("hi"), &CallOptions::default());
+    let waiting = std::thread::spawn(move || answered(&second, says("hi"), &CallOptions::default()));
     first_answer.give_up();
     waiting.join().unwrap();
     drop(name);
@@ -79,7 +80,8 @@ fn slots_are_held_to_the_end_of_a_stream_by_all_clients_of_an_account() {
 #[test]
 fn a_waiter_that_is_cancelled_takes_no_slot() {
     let listener = Listener::open();
-    let client = Arc::new(at(&listener, "cancelled", Ways { max_concurrency: Some(1), ..Ways::default() }));
+    let client =
+        Arc::new(at(&listener, "cancelled", ClientTuning { max_concurrency: Some(1), ..ClientTuning::default() }));
     let name = unique("cancel-slot");
     let holder = {
         let (client, name) = (client.clone(), name.clone());
@@ -89,7 +91,9 @@ fn a_waiter_that_is_cancelled_takes_no_slot() {
     let cancel = aipool::cancel::Cancel::new().unwrap();
     let waiter = {
         let client = client.clone();
-        std::thread::spawn(move || refused(&client, says("hi"), &How { cancel: Some(cancel), ..How::default() }).0)
+        std::thread::spawn(move || {
+            refused(&client, says("hi"), &CallOptions { cancel: Some(cancel), ..CallOptions::default() }).0
+        })
     };
     cancel.fire();
     assert_eq!(waiter.join().unwrap().status, Status::Cancelled);
@@ -101,7 +105,7 @@ fn a_waiter_that_is_cancelled_takes_no_slot() {
 #[test]
 fn failures_in_a_row_open_the_breaker_and_a_probe_closes_it() {
     let listener = Listener::open();
-    let client = at(&listener, "broken", Ways { breaks_after: 3, retries: Some(0), ..Ways::default() });
+    let client = at(&listener, "broken", ClientTuning { breaks_after: 3, retries: Some(0), ..ClientTuning::default() });
     for _ in 0..3 {
         let (error, _) = refused(&client, says("hi"), &faulty("status=500"));
         assert_eq!((error.status, error.detail), (Status::Provider, Detail::ServerError));
@@ -120,7 +124,7 @@ fn failures_in_a_row_open_the_breaker_and_a_probe_closes_it() {
 #[test]
 fn a_server_that_is_silent_counts_as_one_that_fails() {
     let listener = Listener::open();
-    let client = at(&listener, "silent", Ways { breaks_after: 2, retries: Some(0), ..Ways::default() });
+    let client = at(&listener, "silent", ClientTuning { breaks_after: 2, retries: Some(0), ..ClientTuning::default() });
     let mut silent = faulty("stall-head");
     silent.limits.first_byte = Some(Some(Duration::from_millis(20)));
     for _ in 0..2 {
@@ -132,7 +136,8 @@ fn a_server_that_is_silent_counts_as_one_that_fails() {
 #[test]
 fn an_old_call_that_runs_out_says_nothing_of_the_one_that_tries() {
     let listener = Listener::open();
-    let client = Arc::new(at(&listener, "old", Ways { breaks_after: 1, retries: Some(0), ..Ways::default() }));
+    let client =
+        Arc::new(at(&listener, "old", ClientTuning { breaks_after: 1, retries: Some(0), ..ClientTuning::default() }));
     let held = |limit: u64| {
         let (client, name) = (client.clone(), unique("probed"));
         let mut how = faulty(&format!("hold={name}"));
@@ -164,7 +169,7 @@ fn an_old_call_that_runs_out_says_nothing_of_the_one_that_tries() {
 #[test]
 fn a_server_that_forbids_another_attempt_gets_none() {
     let listener = Listener::open();
-    let client = at(&listener, "k", Ways::default());
+    let client = at(&listener, "k", ClientTuning::default());
     refused(&client, says("hi"), &faulty("status=502,header=x-should-retry:false"));
     assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1);
 }
@@ -172,7 +177,7 @@ fn a_server_that_forbids_another_attempt_gets_none() {
 #[test]
 fn an_unpooled_client_makes_its_session_anew_where_it_was_closed() {
     let listener = Listener::open();
-    let client = at(&listener, "own", Ways { pooled: false, ..Ways::default() });
+    let client = at(&listener, "own", ClientTuning { pooled: false, ..ClientTuning::default() });
     answered(&client, says("hi"), &how());
     let theirs = client.session(false).unwrap();
     answered(&client, says("hi"), &how());
@@ -185,9 +190,9 @@ fn an_unpooled_client_makes_its_session_anew_where_it_was_closed() {
 #[test]
 fn a_wait_that_is_known_to_be_too_long_is_told_at_once() {
     let listener = Listener::open();
-    let client = at(&listener, "long", Ways { retries: Some(0), ..Ways::default() });
+    let client = at(&listener, "long", ClientTuning { retries: Some(0), ..ClientTuning::default() });
     refused(&client, says("hi"), &faulty("error=openai-rate,retry-after=500"));
-    let (error, _) = refused(&client, says("hi"), &How { limits: limits_of_queue(50), ..how() });
+    let (error, _) = refused(&client, says("hi"), &CallOptions { limits: limits_of_queue(50), ..how() });
     assert_eq!((error.status, error.delivery), (Status::RateLimited, Delivery::NotSent));
     assert!(error.retry_after.unwrap() > Duration::from_secs(400));
     assert_eq!(listener.counter(&format!("requests:{CHAT}")), 1);
@@ -200,7 +205,7 @@ fn limits_of_queue(millis: u64) -> aipool::config::LimitOverrides {
 #[test]
 fn a_refusal_whose_body_stalls_is_a_refusal() {
     let listener = Listener::open();
-    let client = at(&listener, "stalls", Ways { retries: Some(0), ..Ways::default() });
+    let client = at(&listener, "stalls", ClientTuning { retries: Some(0), ..ClientTuning::default() });
     for chat in [says("hi"), streams("hi")] {
         let (error, reply) = refused(&client, chat, &faulty("error=openai-auth,stall=20"));
         assert_eq!((error.status, error.http_status), (Status::Auth, 401));
@@ -211,7 +216,7 @@ fn a_refusal_whose_body_stalls_is_a_refusal() {
 #[test]
 fn a_credential_goes_nowhere_else() {
     let (listener, elsewhere) = (Listener::open(), Listener::open());
-    let client = at(&listener, "k", Ways::default());
+    let client = at(&listener, "k", ClientTuning::default());
     let raw = |url: String| {
         let raw = Raw { method: http::Method::GET, url, body: bytes::Bytes::new(), content_type: String::new() };
         client.call(&Ask::Raw(raw), &how()).err().unwrap().0
@@ -230,9 +235,10 @@ fn a_quota_is_used_up_and_hardly_overdrawn_by_twenty_callers() {
     let ran = |paced: bool| {
         let listener = Listener::open();
         listener.set("quota=60/500");
-        let client = Arc::new(at(&listener, "quota", Ways { paced, retries: Some(10), ..Ways::default() }));
+        let client =
+            Arc::new(at(&listener, "quota", ClientTuning { paced, retries: Some(10), ..ClientTuning::default() }));
         let callers = at_once(20, move |_| {
-            let mut how = How::default();
+            let mut how = CallOptions::default();
             how.limits.queue = Some(Some(Duration::from_secs(20)));
             (0..30).filter(|_| asked(&client, says("hi"), &how).is_ok()).count()
         });

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use aipool::body::reply::{Delta, Reply};
 use aipool::clients::ask::{Ask, Chat, Message};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::{Given, Text};
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, Home, How};
+use aipool::clients::unchecked_config::{Text, UncheckedConfig};
+use aipool::clients::{CallOptions, Client, PoolSource};
 use aipool::config::{PoolConfig, SessionConfig};
 use aipool::error::Error;
 use aipool::pool::ConnectionPool;
@@ -24,21 +24,21 @@ pub fn pool() -> Arc<ConnectionPool> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for it")]
-pub fn client(kind: Kind, given: Given) -> Client {
-    client_with(kind, &given, Ways::default())
+pub fn client(kind: Kind, given: UncheckedConfig) -> Client {
+    client_with(kind, &given, ClientTuning::default())
 }
 
-pub fn client_with(kind: Kind, given: &Given, ways: Ways) -> Client {
+pub fn client_with(kind: Kind, given: &UncheckedConfig, ways: ClientTuning) -> Client {
     made(&pool(), kind, given, ways)
 }
 
-pub fn client_over(pool: &Arc<ConnectionPool>, kind: Kind, given: &Given) -> Client {
-    made(pool, kind, given, Ways::default())
+pub fn client_over(pool: &Arc<ConnectionPool>, kind: Kind, given: &UncheckedConfig) -> Client {
+    made(pool, kind, given, ClientTuning::default())
 }
 
-fn made(pool: &Arc<ConnectionPool>, kind: Kind, given: &Given, ways: Ways) -> Client {
+fn made(pool: &Arc<ConnectionPool>, kind: Kind, given: &UncheckedConfig, ways: ClientTuning) -> Client {
     let config = ClientConfig::new(kind, given, ways, SessionConfig::default()).unwrap();
-    Client::new(config, Home::Given(pool.clone())).unwrap()
+    Client::new(config, PoolSource::Given(pool.clone())).unwrap()
 }
 
 pub fn says(prompt: &str) -> Chat {
@@ -50,13 +50,13 @@ pub fn streams(prompt: &str) -> Chat {
 }
 
 /// A call with faults for the sandbox.
-pub fn faulty(faults: &str) -> How {
-    let mut how = How::default();
+pub fn faulty(faults: &str) -> CallOptions {
+    let mut how = CallOptions::default();
     how.headers.insert("x-sandbox", faults.parse().unwrap());
     how
 }
 
-pub fn asked(client: &Client, chat: Chat, how: &How) -> Result<Arc<Answer>, (Error, Option<Arc<Answer>>)> {
+pub fn asked(client: &Client, chat: Chat, how: &CallOptions) -> Result<Arc<Answer>, (Error, Option<Arc<Answer>>)> {
     client.call(&Ask::Chat(Box::new(chat)), how)
 }
 
@@ -64,12 +64,12 @@ pub fn reply(answer: &Answer) -> Reply {
     answer.reply(|reply, _| reply.clone()).unwrap()
 }
 
-pub fn answered(client: &Client, chat: Chat, how: &How) -> Reply {
+pub fn answered(client: &Client, chat: Chat, how: &CallOptions) -> Reply {
     reply(&asked(client, chat, how).map_err(|(error, _)| error).unwrap())
 }
 
 /// The failure of a call, and what the provider said.
-pub fn refused(client: &Client, chat: Chat, how: &How) -> (Error, Option<Reply>) {
+pub fn refused(client: &Client, chat: Chat, how: &CallOptions) -> (Error, Option<Reply>) {
     let (error, answer) = asked(client, chat, how).err().expect("a failure");
     (error, answer.map(|answer| reply(&answer)))
 }

@@ -1,10 +1,10 @@
 //! Credentials show nowhere: planted in every field, looked for in every output.
 
 use aipool::clients::ask::{Ask, Chat, Message};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::Given;
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, Home, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client, PoolSource};
 use aipool::config::SessionConfig;
 
 use crate::rig::*;
@@ -13,7 +13,7 @@ use crate::support::Listener;
 const PLANTED: &str = "pl4nted";
 
 /// Every credential that there is, each of its own.
-fn planted(listener: &Listener, kind: Kind) -> Given {
+fn planted(listener: &Listener, kind: Kind) -> UncheckedConfig {
     let secret = |name: &str| text(&format!("{PLANTED}-{name}"));
     let base = match kind {
         Kind::GigaChat => "/gigachat/api/v1",
@@ -23,7 +23,7 @@ fn planted(listener: &Listener, kind: Kind) -> Given {
         Kind::OpenAi | Kind::NaparnikCompat => "/v1",
         Kind::Ollama => "",
     };
-    Given {
+    UncheckedConfig {
         base_url: text(&format!("{}{base}", listener.http)),
         auth_url: text(&format!("{}/gigachat/oauth", listener.http)),
         // base64 of "pl4nted:pl4nted"
@@ -33,7 +33,7 @@ fn planted(listener: &Listener, kind: Kind) -> Given {
         oauth_token: secret("oauth"),
         folder: text("b1gsandbox"),
         model: text("sandbox-1"),
-        ..Given::default()
+        ..UncheckedConfig::default()
     }
 }
 
@@ -51,11 +51,11 @@ fn planted_secrets_appear_in_no_output() {
     ] {
         let listener = Listener::open();
         listener.set("openai.api-key=other");
-        let ways = Ways { retries: Some(1), ..Ways::default() };
+        let ways = ClientTuning { retries: Some(1), ..ClientTuning::default() };
         let config = ClientConfig::new(kind, &planted(&listener, kind), ways, SessionConfig::default()).unwrap();
         outputs.push(format!("{config:?}"));
         let pool = pool();
-        let client = Client::new(config, Home::Given(pool.clone())).unwrap();
+        let client = Client::new(config, PoolSource::Given(pool.clone())).unwrap();
         for (chat, fault) in [
             (says("hi"), ""),
             (streams("hi"), ""),
@@ -74,7 +74,7 @@ fn planted_secrets_appear_in_no_output() {
         outputs.push(pool.metrics());
         let bad = Ask::Chat(Box::new(Chat { messages: vec![Message::default()], ..Chat::default() }));
         outputs.push(format!("{bad:?}"));
-        drop(client.call(&bad, &How::default()));
+        drop(client.call(&bad, &CallOptions::default()));
     }
     outputs.push(aipool::events::read(0, usize::MAX).lines);
     for output in outputs {
@@ -86,13 +86,23 @@ fn planted_secrets_appear_in_no_output() {
 
 #[test]
 fn a_bad_character_is_told_by_its_place_in_every_credential() {
-    let row = |given: Given| {
-        let error = ClientConfig::new(Kind::OpenAi, &given, Ways::default(), SessionConfig::default()).err().unwrap();
+    let row = |given: UncheckedConfig| {
+        let error =
+            ClientConfig::new(Kind::OpenAi, &given, ClientTuning::default(), SessionConfig::default()).err().unwrap();
         assert!(!error.message.contains(PLANTED), "{}", error.message);
         error.message
     };
     let bad = || text(&format!("{PLANTED}\u{43a}"));
-    assert!(row(Given { api_key: bad(), ..Given::default() }).starts_with("api_key: has a character at byte 8"));
-    assert!(row(Given { access_token: bad(), ..Given::default() }).starts_with("access_token: has a character"));
-    assert!(row(Given { oauth_token: bad(), ..Given::default() }).starts_with("oauth_token: has a character"));
+    assert!(
+        row(UncheckedConfig { api_key: bad(), ..UncheckedConfig::default() })
+            .starts_with("api_key: has a character at byte 8")
+    );
+    assert!(
+        row(UncheckedConfig { access_token: bad(), ..UncheckedConfig::default() })
+            .starts_with("access_token: has a character")
+    );
+    assert!(
+        row(UncheckedConfig { oauth_token: bad(), ..UncheckedConfig::default() })
+            .starts_with("oauth_token: has a character")
+    );
 }

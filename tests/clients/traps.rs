@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
-use aipool::clients::given::Given;
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client};
 use aipool::error::{Detail, Status};
 
 use crate::rig::*;
@@ -16,34 +16,42 @@ use crate::support::{Listener, at_once, joined};
 const KEY: &str = "Y2xpZW50OnNlY3JldA==";
 
 fn gigachat(listener: &Listener, scope: &str) -> Client {
-    let given = Given {
+    let given = UncheckedConfig {
         base_url: text(&format!("{}/gigachat/api/v1", listener.http)),
         auth_url: text(&format!("{}/gigachat/oauth", listener.http)),
         api_key: text(KEY),
         scope: text(scope),
-        ..Given::default()
+        ..UncheckedConfig::default()
     };
     client(Kind::GigaChat, given)
 }
 
 fn yandex(listener: &Listener) -> Client {
     let base_url = text(&format!("{}/yandex/foundationModels/v1", listener.http));
-    let given = Given { base_url, api_key: text("sandbox-key"), folder: text("b1gsandbox"), ..Given::default() };
+    let given = UncheckedConfig {
+        base_url,
+        api_key: text("sandbox-key"),
+        folder: text("b1gsandbox"),
+        ..UncheckedConfig::default()
+    };
     client(Kind::Yandex, given)
 }
 
 fn naparnik(listener: &Listener) -> Client {
     let base_url = text(&format!("{}/naparnik", listener.http));
-    client(Kind::Naparnik, Given { base_url, api_key: text("sandbox-token"), ..Given::default() })
+    client(Kind::Naparnik, UncheckedConfig { base_url, api_key: text("sandbox-token"), ..UncheckedConfig::default() })
 }
 
 fn openai(listener: &Listener) -> Client {
     let base_url = text(&format!("{}/v1", listener.http));
-    client(Kind::OpenAi, Given { base_url, api_key: text("k"), model: text("sandbox-1"), ..Given::default() })
+    client(
+        Kind::OpenAi,
+        UncheckedConfig { base_url, api_key: text("k"), model: text("sandbox-1"), ..UncheckedConfig::default() },
+    )
 }
 
-fn how() -> How {
-    How::default()
+fn how() -> CallOptions {
+    CallOptions::default()
 }
 
 #[test]
@@ -88,7 +96,7 @@ fn trap_3_a_personal_key_has_one_place_and_a_companys_ten_to_the_streams_end() {
 fn trap_4_a_cold_start_makes_one_token_request() {
     let listener = Listener::open();
     let client = Arc::new(gigachat(&listener, "GIGACHAT_API_CORP"));
-    joined(at_once(30, move |_| answered(&client, says("раз"), &How::default())));
+    joined(at_once(30, move |_| answered(&client, says("раз"), &CallOptions::default())));
     assert_eq!(listener.counter("gigachat.token_calls"), 1);
 }
 
@@ -107,7 +115,7 @@ fn trap_5_yandex_repeats_the_text_in_each_line_and_quotes_its_numbers() {
 fn trap_6_a_429_of_places_is_not_a_429_of_rate() {
     for (error, detail) in [("yandex-gauge", Detail::Concurrency), ("yandex-rate", Detail::None)] {
         let listener = Listener::open();
-        let how = How { retries: Some(0), ..faulty(&format!("error={error}")) };
+        let how = CallOptions { retries: Some(0), ..faulty(&format!("error={error}")) };
         let (error, _) = refused(&yandex(&listener), says("раз"), &how);
         assert_eq!((error.status, error.detail), (Status::RateLimited, detail));
     }

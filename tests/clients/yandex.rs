@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aipool::body::reply::{Delta, Finish};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message, Role, Tool};
-use aipool::clients::config::Ways;
-use aipool::clients::given::Given;
+use aipool::clients::config::ClientTuning;
 use aipool::clients::kind::Kind;
-use aipool::clients::{Client, How};
+use aipool::clients::unchecked_config::UncheckedConfig;
+use aipool::clients::{CallOptions, Client};
 use aipool::error::{Detail, Status};
 use serde_json::json;
 
@@ -16,25 +16,29 @@ use crate::support::Listener;
 
 const COMPLETION: &str = "/yandex/foundationModels/v1/completion";
 
-fn given(listener: &Listener) -> Given {
-    Given {
+fn given(listener: &Listener) -> UncheckedConfig {
+    UncheckedConfig {
         base_url: text(&format!("{}/yandex/foundationModels/v1", listener.http)),
         operations_url: text(&format!("{}/yandex/operations", listener.http)),
         api_key: text("sandbox-key"),
         folder: text("b1gsandbox"),
-        ..Given::default()
+        ..UncheckedConfig::default()
     }
 }
 
 fn at(listener: &Listener) -> Client {
-    client_with(Kind::Yandex, &given(listener), Ways { poll_interval: Duration::from_millis(1), ..Ways::default() })
+    client_with(
+        Kind::Yandex,
+        &given(listener),
+        ClientTuning { poll_interval: Duration::from_millis(1), ..ClientTuning::default() },
+    )
 }
 
-fn how() -> How {
-    How::default()
+fn how() -> CallOptions {
+    CallOptions::default()
 }
 
-fn told_well(client: &Client, chat: Chat, how: &How) -> (String, Vec<Delta>, aipool::body::reply::Reply) {
+fn told_well(client: &Client, chat: Chat, how: &CallOptions) -> (String, Vec<Delta>, aipool::body::reply::Reply) {
     let answer = asked(client, chat, how).map_err(|(error, _)| error).unwrap();
     let (parts, end) = deltas(&answer);
     end.unwrap();
@@ -122,7 +126,7 @@ fn an_oauth_token_and_a_machines_own_are_exchanged_once() {
     {
         let listener = Listener::open();
         let auth_url = text(&format!("{}/yandex/{path}", listener.http));
-        let given = Given { api_key: text(""), oauth_token: text(oauth), auth_url, ..given(&listener) };
+        let given = UncheckedConfig { api_key: text(""), oauth_token: text(oauth), auth_url, ..given(&listener) };
         let client = client(Kind::Yandex, given);
         for _ in 0..3 {
             answered(&client, says("раз"), &how());
@@ -134,7 +138,7 @@ fn an_oauth_token_and_a_machines_own_are_exchanged_once() {
 #[test]
 fn the_two_kinds_of_429_are_told_apart() {
     let listener = Listener::open();
-    let once = |faults: &str| How { retries: Some(0), ..faulty(faults) };
+    let once = |faults: &str| CallOptions { retries: Some(0), ..faulty(faults) };
     let (error, _) = refused(&at(&listener), says("раз"), &once("error=yandex-gauge"));
     assert_eq!((error.status, error.detail), (Status::RateLimited, Detail::Concurrency));
     let listener = Listener::open();
@@ -158,9 +162,10 @@ fn each_refusal_has_its_class() {
         ("yandex-internal", Status::Provider, Detail::ServerError),
         ("yandex-unavailable", Status::Provider, Detail::Overloaded),
     ];
-    let client = client_with(Kind::Yandex, &given(&listener), Ways { breaks_after: 0, ..Ways::default() });
+    let client =
+        client_with(Kind::Yandex, &given(&listener), ClientTuning { breaks_after: 0, ..ClientTuning::default() });
     for (name, status, detail) in rows {
-        let how = How { retries: Some(0), ..faulty(&format!("error={name}")) };
+        let how = CallOptions { retries: Some(0), ..faulty(&format!("error={name}")) };
         let (error, reply) = refused(&client, says("раз"), &how);
         assert_eq!((error.status, error.detail), (status, detail), "{name}");
         assert!(!reply.unwrap().problem.text.is_empty(), "{name}");
@@ -205,7 +210,7 @@ fn a_stream_cut_at_any_byte_is_truncated_or_complete() {
 fn it_speaks_as_openai_does_too() {
     let listener = Listener::open();
     let base = text(&format!("{}/yandex/v1", listener.http));
-    let client = client(Kind::YandexOpenAi, Given { base_url: base, ..given(&listener) });
+    let client = client(Kind::YandexOpenAi, UncheckedConfig { base_url: base, ..given(&listener) });
     let whole = answered(&client, says("раз два"), &how());
     assert_eq!(whole.finish, Finish::Stop);
     assert_eq!(told_well(&client, streams("раз два"), &how()).0, whole.text);

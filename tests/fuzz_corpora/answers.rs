@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use aipool::body::events::{Event, Events, Format};
 use aipool::body::reply::{Call, Delta, Dialect, Finish, Reply, Telling, Usage, cut_short};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message};
-use aipool::clients::config::{ClientConfig, Ways};
-use aipool::clients::given::{Given, Text};
+use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::json;
 use aipool::clients::kind::Kind;
-use aipool::clients::service::{Step, Steps, Told};
+use aipool::clients::service::{RefusalInfo, Step, Steps};
+use aipool::clients::unchecked_config::{Text, UncheckedConfig};
 use aipool::config::{EVENT_BYTES, SessionConfig};
 use aipool::error::{Result, Status};
 use aipool::request::provider::Refusal;
@@ -109,8 +109,10 @@ fn chat() -> Chat {
 
 fn config(kind: Kind, api_version: u32) -> ClientConfig {
     let text = |text: &str| Text::new(text.to_owned());
-    let given = Given { api_key: text("a2V5OnNlY3JldA=="), folder: text("b1g"), ..Given::default() };
-    ClientConfig::new(kind, &given, Ways { api_version, ..Ways::default() }, SessionConfig::default()).unwrap()
+    let given =
+        UncheckedConfig { api_key: text("a2V5OnNlY3JldA=="), folder: text("b1g"), ..UncheckedConfig::default() };
+    ClientConfig::new(kind, &given, ClientTuning { api_version, ..ClientTuning::default() }, SessionConfig::default())
+        .unwrap()
 }
 
 /// What was told, and how it ended.
@@ -323,7 +325,7 @@ fn refused(kind: Kind, status: u16, body: &[u8]) {
     }
     for headers in [&HeaderMap::new(), &headers] {
         for renewed in [false, true] {
-            let told: Told = kind.service().refusal(&Refusal { status, headers, body, renewed });
+            let told: RefusalInfo = kind.service().refusal(&Refusal { status, headers, body, renewed });
             assert!(!matches!(told.status, Status::Ok | Status::Panic), "{:?}", told.status);
             assert!(told.problem.code.len() + told.problem.text.len() <= GROWTH * body.len() + 1000);
         }

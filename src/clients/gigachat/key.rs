@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use crate::clients::given::Given;
 use crate::clients::secret::Secret;
+use crate::clients::unchecked_config::UncheckedConfig;
 use crate::error::{Error, Result};
 
 /// The key that was given, or that of the id and the secret; empty where neither was.
-pub fn authorization_key(given: &Given) -> Result<Secret> {
+pub fn authorization_key(given: &UncheckedConfig) -> Result<Secret> {
     if !given.api_key.trim().is_empty() {
         return checked(&given.api_key);
     }
@@ -58,12 +58,16 @@ fn checked(text: &str) -> Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::given::Text;
+    use crate::clients::unchecked_config::Text;
 
     fn of(api_key: &str, id: &str, secret: &str) -> Result<Secret> {
         let text = |text: &str| Text::new(text.to_owned());
-        let given =
-            Given { api_key: text(api_key), client_id: text(id), client_secret: text(secret), ..Given::default() };
+        let given = UncheckedConfig {
+            api_key: text(api_key),
+            client_id: text(id),
+            client_secret: text(secret),
+            ..UncheckedConfig::default()
+        };
         authorization_key(&given)
     }
 

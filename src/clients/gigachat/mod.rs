@@ -19,7 +19,7 @@ use self::scope::Scope;
 use super::ask::{Ask, Chat, Raw};
 use super::config::ClientConfig;
 use super::lists::Models;
-use super::service::{Credential, Service, Told, Unread, Wire, Written};
+use super::service::{Credential, ProviderRequest, RefusalInfo, Service, Unread, WrittenCall};
 use super::token::Granted;
 use crate::error::{Error, Result, Status};
 use crate::request::provider::Refusal;
@@ -52,7 +52,7 @@ impl Service for GigaChat {
         if !config.api_key.is_empty() || config.user.is_empty() { &config.auth_url } else { &config.base_url }
     }
 
-    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
+    fn token_request(&self, config: &ClientConfig) -> Result<ProviderRequest> {
         token::request(config)
     }
 
@@ -71,46 +71,46 @@ impl Service for GigaChat {
         if companys { Scope::Corp.concurrency() } else { Scope::of(&config.scope).unwrap_or_default().concurrency() }
     }
 
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
         Scope::of(&config.scope)?;
         let under_v1 = |path| address::under_v1(&config.base_url, path);
         let mut written = match ask {
             Ask::Chat(chat) => written_chat(chat, config)?,
             Ask::Embed(embed) => {
                 let body = write::embed_body(embed, &config.embedding_model)?;
-                Written::whole(Wire::post(under_v1("embeddings"), &body), Vectors)
+                WrittenCall::whole(ProviderRequest::post(under_v1("embeddings"), &body), Vectors)
             }
-            Ask::Models => Written::whole(Wire::get(under_v1("models")), Models),
+            Ask::Models => WrittenCall::whole(ProviderRequest::get(under_v1("models")), Models),
             Ask::Count(count) => {
                 let body = write::count_body(count, &config.model)?;
-                Written::whole(Wire::post(under_v1("tokens/count"), &body), Counts)
+                WrittenCall::whole(ProviderRequest::post(under_v1("tokens/count"), &body), Counts)
             }
             Ask::Raw(raw) => {
                 let url = address::of_raw(&config.base_url, &raw.url)?;
-                Written::whole(Wire::raw(&Raw { url, ..raw.clone() })?, Unread)
+                WrittenCall::whole(ProviderRequest::raw(&Raw { url, ..raw.clone() })?, Unread)
             }
         };
-        written.wire = written.wire.with("x-session-id", &config.affinity)?;
+        written.request = written.request.with("x-session-id", &config.affinity)?;
         Ok(written)
     }
 
-    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
-        refusal::told(refusal)
+    fn refusal(&self, refusal: &Refusal<'_>) -> RefusalInfo {
+        refusal::classify(refusal)
     }
 }
 
-fn written_chat(chat: &Chat, config: &ClientConfig) -> Result<Written> {
+fn written_chat(chat: &Chat, config: &ClientConfig) -> Result<WrittenCall> {
     let second = version(config)? == 2;
-    let wire = if second {
-        Wire::post(address::chat_v2(&config.base_url), &v2::chat_body(chat, &config.model)?)
+    let request = if second {
+        ProviderRequest::post(address::chat_v2(&config.base_url), &v2::chat_body(chat, &config.model)?)
     } else {
-        Wire::post("chat/completions", &write::chat_body(chat, &config.model)?)
+        ProviderRequest::post("chat/completions", &write::chat_body(chat, &config.model)?)
     };
     Ok(match (chat.stream, second) {
-        (true, true) => Written::sse(wire.with("cache-control", "no-store")?, v2::Messages::default()),
-        (true, false) => Written::sse(wire.with("cache-control", "no-store")?, Completions),
-        (false, true) => Written::whole(wire, v2::Messages::default()),
-        (false, false) => Written::whole(wire, Completions),
+        (true, true) => WrittenCall::sse(request.with("cache-control", "no-store")?, v2::Messages::default()),
+        (true, false) => WrittenCall::sse(request.with("cache-control", "no-store")?, Completions),
+        (false, true) => WrittenCall::whole(request, v2::Messages::default()),
+        (false, false) => WrittenCall::whole(request, Completions),
     })
 }
 

@@ -6,23 +6,27 @@ use serde_json::Value;
 use crate::body::reply::Problem;
 use crate::clients::json::{member, number, problem};
 use crate::clients::refusal;
-use crate::clients::service::Told;
+use crate::clients::service::RefusalInfo;
 use crate::error::{Detail, Status};
 use crate::request::provider::{Again, Refusal};
 
 /// What a refusal means.
-pub fn told(refusal: &Refusal<'_>) -> Told {
-    let told = refusal::told(refusal);
+pub fn classify(refusal: &Refusal<'_>) -> RefusalInfo {
+    let told = refusal::classify(refusal);
     let is_html = refusal.body.trim_ascii_start().first() == Some(&b'<');
     match refusal.status.as_u16() {
         // The page of a front end knows nothing of the token.
-        401 | 403 | 404 if is_html => {
-            Told { status: Status::Provider, detail: Detail::NotFound, again: Again::Never, token: false, ..told }
-        }
+        401 | 403 | 404 if is_html => RefusalInfo {
+            status: Status::Provider,
+            detail: Detail::NotFound,
+            again: Again::Never,
+            token: false,
+            ..told
+        },
         // As many at once as allowed: a slot that gets free mends it, so the others are not slowed down.
-        429 if told.status == Status::RateLimited => Told { detail: Detail::Concurrency, ..told },
+        429 if told.status == Status::RateLimited => RefusalInfo { detail: Detail::Concurrency, ..told },
         // A success that is none says its status inside.
-        200..=299 => within(&told.problem).map_or(told, |status| self::told(&Refusal { status, ..*refusal })),
+        200..=299 => within(&told.problem).map_or(told, |status| classify(&Refusal { status, ..*refusal })),
         _ => told,
     }
 }
@@ -43,9 +47,9 @@ mod tests {
     use super::*;
     use http::HeaderMap;
 
-    fn of(status: u16, body: &str) -> Told {
+    fn of(status: u16, body: &str) -> RefusalInfo {
         let headers = HeaderMap::new();
-        told(&Refusal {
+        classify(&Refusal {
             status: StatusCode::from_u16(status).unwrap(),
             headers: &headers,
             body: body.as_bytes(),

@@ -4,9 +4,9 @@ use super::*;
 use crate::body::events::{Events, Format};
 use crate::body::reply::{Dialect, Telling, cut_short};
 use crate::clients::ask::{Count, Embed, Message};
-use crate::clients::config::Ways;
-use crate::clients::given::{Given, Text};
+use crate::clients::config::ClientTuning;
 use crate::clients::kind::Kind;
+use crate::clients::unchecked_config::{Text, UncheckedConfig};
 use crate::config::SessionConfig;
 
 /// Feeds a stream in pieces of this many bytes, to its end, as the reader of a response does.
@@ -35,8 +35,8 @@ pub fn end_of(dialect: &dyn Dialect, format: Format, body: &[u8]) -> Result<()> 
     read_cut(dialect, format, body, body.len()).0
 }
 
-fn given(fields: &[(&str, &str)]) -> Given {
-    let mut given = Given::default();
+fn given(fields: &[(&str, &str)]) -> UncheckedConfig {
+    let mut given = UncheckedConfig::default();
     for (name, value) in fields {
         let place = match *name {
             "base_url" => &mut given.base_url,
@@ -57,7 +57,7 @@ fn given(fields: &[(&str, &str)]) -> Given {
 }
 
 fn config(fields: &[(&str, &str)]) -> ClientConfig {
-    ClientConfig::new(Kind::GigaChat, &given(fields), Ways::default(), SessionConfig::default()).unwrap()
+    ClientConfig::new(Kind::GigaChat, &given(fields), ClientTuning::default(), SessionConfig::default()).unwrap()
 }
 
 fn ask(chat: Chat) -> Ask {
@@ -68,13 +68,13 @@ fn chat() -> Chat {
     Chat { messages: vec![Message { content: "u".into(), ..Message::default() }], ..Chat::default() }
 }
 
-fn headers(wire: &Wire) -> Value {
-    let pairs = wire.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+fn headers(request: &ProviderRequest) -> Value {
+    let pairs = request.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
     pairs.collect::<Map<_, _>>().into()
 }
 
-fn body(wire: &Wire) -> Value {
-    serde_json::from_slice(&wire.body).unwrap()
+fn body(request: &ProviderRequest) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn a_key_is_exchanged_for_a_token() {
     let Credential::Token { scheme: "Bearer ", brought: None } = GigaChat.credential(&config).unwrap() else {
         panic!("no token")
     };
-    let wire = GigaChat.token_request(&config).unwrap();
-    let mut headers = headers(&wire);
+    let request = GigaChat.token_request(&config).unwrap();
+    let mut headers = headers(&request);
     let id = headers["rquid"].take();
     assert_ne!(id, self::headers(&GigaChat.token_request(&config).unwrap())["rquid"]);
     assert_eq!(
@@ -100,19 +100,19 @@ fn a_key_is_exchanged_for_a_token() {
         json!({"accept": "application/json", "authorization": "Basic aWQ6c2VjcmV0", "rquid": null,
             "content-type": "application/x-www-form-urlencoded"})
     );
-    assert_eq!((wire.method, wire.url), (http::Method::POST, config.auth_url.clone()));
-    assert_eq!(wire.body, "scope=GIGACHAT_API_B2B");
-    assert!(wire.headers["authorization"].is_sensitive());
+    assert_eq!((request.method, request.url), (http::Method::POST, config.auth_url.clone()));
+    assert_eq!(request.body, "scope=GIGACHAT_API_B2B");
+    assert!(request.headers["authorization"].is_sensitive());
 }
 
 #[test]
 fn a_user_gets_a_token_under_the_base() {
     let config = config(&[("user", "u"), ("password", "пароль"), ("base_url", "https://h/api/v1/")]);
     assert!(matches!(GigaChat.credential(&config).unwrap(), Credential::Token { brought: None, .. }));
-    let wire = GigaChat.token_request(&config).unwrap();
-    assert_eq!((wire.url.as_str(), wire.body.len()), ("https://h/api/v1/token", 0));
+    let request = GigaChat.token_request(&config).unwrap();
+    assert_eq!((request.url.as_str(), request.body.len()), ("https://h/api/v1/token", 0));
     let expected = json!({"accept": "application/json", "authorization": "Basic dTrQv9Cw0YDQvtC70Yw="});
-    assert_eq!(headers(&wire), expected);
+    assert_eq!(headers(&request), expected);
 }
 
 #[test]
@@ -169,17 +169,17 @@ fn persons_have_one_request_at_once_and_companies_ten() {
 fn a_chat_of_the_first_version_goes_under_the_base() {
     let config = config(&[("api_key", "YTpi"), ("affinity", "talk-1")]);
     let whole = GigaChat.write(&ask(chat()), &config).unwrap();
-    assert_eq!((whole.wire.url.as_str(), whole.framing), ("chat/completions", None));
-    assert_eq!(headers(&whole.wire), json!({"content-type": "application/json", "x-session-id": "talk-1"}));
-    assert_eq!(body(&whole.wire), json!({"model": "GigaChat-2", "messages": [{"role": "user", "content": "u"}]}));
+    assert_eq!((whole.request.url.as_str(), whole.framing), ("chat/completions", None));
+    assert_eq!(headers(&whole.request), json!({"content-type": "application/json", "x-session-id": "talk-1"}));
+    assert_eq!(body(&whole.request), json!({"model": "GigaChat-2", "messages": [{"role": "user", "content": "u"}]}));
     let stream = GigaChat.write(&ask(Chat { stream: true, ..chat() }), &config).unwrap();
     assert_eq!(stream.framing, Some(Format::Sse));
     assert_eq!(
-        headers(&stream.wire),
+        headers(&stream.request),
         json!({"content-type": "application/json", "x-session-id": "talk-1", "cache-control": "no-store",
             "accept": "text/event-stream"})
     );
-    assert_eq!(body(&stream.wire)["stream"], true);
+    assert_eq!(body(&stream.request)["stream"], true);
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn a_chat_of_the_second_version_stands_beside_the_base() {
     for config in [named, by_base] {
         for stream in [false, true] {
             let written = GigaChat.write(&ask(Chat { stream, ..chat() }), &config).unwrap();
-            assert_eq!(written.wire.url, "https://api.giga.chat/v2/chat/completions");
-            assert_eq!(body(&written.wire)["messages"], json!([{"role": "user", "content": [{"text": "u"}]}]));
+            assert_eq!(written.request.url, "https://api.giga.chat/v2/chat/completions");
+            assert_eq!(body(&written.request)["messages"], json!([{"role": "user", "content": [{"text": "u"}]}]));
             assert_eq!(written.framing, stream.then_some(Format::Sse));
         }
-        let models = GigaChat.write(&Ask::Models, &config).unwrap().wire.url;
+        let models = GigaChat.write(&Ask::Models, &config).unwrap().request.url;
         assert!(["models", "https://api.giga.chat/v1/models"].contains(&models.as_str()));
     }
 }
@@ -203,10 +203,10 @@ fn the_rest_is_under_the_base_or_at_the_origin() {
     let config = config(&[("api_key", "YTpi"), ("affinity", "a")]);
     let inputs = vec!["x".to_owned()];
     let embed = Ask::Embed(Embed { inputs: inputs.clone(), ..Embed::default() });
-    let written = GigaChat.write(&embed, &config).unwrap().wire;
+    let written = GigaChat.write(&embed, &config).unwrap().request;
     assert_eq!((written.url.as_str(), body(&written)), ("embeddings", json!({"model": "Embeddings", "input": ["x"]})));
     let count = Ask::Count(Count { model: None, inputs });
-    let written = GigaChat.write(&count, &config).unwrap().wire;
+    let written = GigaChat.write(&count, &config).unwrap().request;
     assert_eq!(
         (written.url.as_str(), body(&written)),
         ("tokens/count", json!({"model": "GigaChat-2", "input": ["x"]}))
@@ -218,11 +218,11 @@ fn the_rest_is_under_the_base_or_at_the_origin() {
             body: "b".into(),
             content_type: "multipart/form-data; boundary=x".into(),
         };
-        GigaChat.write(&Ask::Raw(raw), &config).map(|written| written.wire)
+        GigaChat.write(&Ask::Raw(raw), &config).map(|written| written.request)
     };
-    let wire = raw("/v2/files").unwrap();
-    assert_eq!((wire.url.as_str(), &*wire.body), ("https://api.giga.chat/v2/files", &b"b"[..]));
-    assert_eq!(headers(&wire), json!({"content-type": "multipart/form-data; boundary=x", "x-session-id": "a"}));
+    let request = raw("/v2/files").unwrap();
+    assert_eq!((request.url.as_str(), &*request.body), ("https://api.giga.chat/v2/files", &b"b"[..]));
+    assert_eq!(headers(&request), json!({"content-type": "multipart/form-data; boundary=x", "x-session-id": "a"}));
     assert_eq!(raw("/files").unwrap().url, "/files");
     assert!(raw("https://other/v1/files").is_err());
 }
@@ -236,11 +236,11 @@ fn an_affinity_that_no_header_holds_is_named() {
 #[test]
 fn the_environment_has_the_names_of_the_sdk_and_of_the_guides_project() {
     let of = |set: &[(&str, &str)]| {
-        let mut given = Given::default();
+        let mut given = UncheckedConfig::default();
         given.fill(Kind::GigaChat, |name| {
             set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });
-        ClientConfig::new(Kind::GigaChat, &given, Ways::default(), SessionConfig::default()).unwrap()
+        ClientConfig::new(Kind::GigaChat, &given, ClientTuning::default(), SessionConfig::default()).unwrap()
     };
     let sdk = of(&[
         ("GIGACHAT_CREDENTIALS", "Basic YTpi"),

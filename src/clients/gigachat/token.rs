@@ -10,7 +10,7 @@ use crate::body::reply::in_body;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{number, parse, text};
 use crate::clients::secret::Secret;
-use crate::clients::service::Wire;
+use crate::clients::service::ProviderRequest;
 use crate::clients::token::{Granted, ends_at};
 use crate::clients::uuid;
 use crate::error::{Detail, Result, Status};
@@ -21,18 +21,18 @@ pub fn is_asked_for(config: &ClientConfig) -> bool {
 }
 
 /// The request for a token.
-pub fn request(config: &ClientConfig) -> Result<Wire> {
+pub fn request(config: &ClientConfig) -> Result<ProviderRequest> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if config.api_key.is_empty() {
         headers.insert(AUTHORIZATION, key::pair(&config.user, config.password.expose()).header("Basic ")?);
         let url = format!("{}/token", config.base_url.trim_end_matches('/'));
-        return Ok(Wire { method: Method::POST, url, headers, body: Bytes::new() });
+        return Ok(ProviderRequest { method: Method::POST, url, headers, body: Bytes::new() });
     }
     headers.insert(AUTHORIZATION, config.api_key.header("Basic ")?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let body = Bytes::from(format!("scope={}", Scope::of(&config.scope)?.name()));
-    Wire { method: Method::POST, url: config.auth_url.clone(), headers, body }.with("rquid", &uuid::v4()?)
+    ProviderRequest { method: Method::POST, url: config.auth_url.clone(), headers, body }.with("rquid", &uuid::v4()?)
 }
 
 /// The token, under either pair of names.

@@ -19,7 +19,7 @@ use super::ask::Ask;
 use super::config::ClientConfig;
 use super::refusal;
 use super::secret::Secret;
-use super::service::{Credential, Service, Step, Steps, Told, Unread, Wire, Written};
+use super::service::{Credential, ProviderRequest, RefusalInfo, Service, Step, Steps, Unread, WrittenCall};
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::provider::{Again, Refusal};
 
@@ -49,7 +49,7 @@ impl Service for Naparnik {
     }
 
     /// A chat is several requests: of such this is the first.
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
         let lacks = |what| Err(Error::new(Status::Unsupported, format!("operation: 1C:Naparnik {what}")));
         match ask {
             Ask::Chat(chat) => match Talk::begin(chat, &config.model)?.next()? {
@@ -59,7 +59,7 @@ impl Service for Naparnik {
             Ask::Embed(_) => lacks("makes no embeddings"),
             Ask::Models => lacks("lists no models"),
             Ask::Count(_) => lacks("counts no tokens"),
-            Ask::Raw(raw) => Ok(Written::whole(Wire::raw(raw)?, Unread)),
+            Ask::Raw(raw) => Ok(WrittenCall::whole(ProviderRequest::raw(raw)?, Unread)),
         }
     }
 
@@ -70,18 +70,21 @@ impl Service for Naparnik {
         }
     }
 
-    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
-        let told = refusal::told(refusal);
+    fn refusal(&self, refusal: &Refusal<'_>) -> RefusalInfo {
+        let told = refusal::classify(refusal);
         let is_html = refusal.body.trim_ascii_start().first() == Some(&b'<');
         match refusal.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if !is_html => {
-                Told { status: Status::Auth, detail: Detail::None, again: Again::Never, token: false, ..told }
+                RefusalInfo { status: Status::Auth, detail: Detail::None, again: Again::Never, token: false, ..told }
             }
             // Another message of the conversation is being answered.
-            StatusCode::LOCKED => {
-                Told { status: Status::RateLimited, detail: Detail::Concurrency, again: Again::Surely(None), ..told }
-            }
-            StatusCode::TOO_MANY_REQUESTS => Told { cool: refusal::seconds_named(&told.problem.text), ..told },
+            StatusCode::LOCKED => RefusalInfo {
+                status: Status::RateLimited,
+                detail: Detail::Concurrency,
+                again: Again::Surely(None),
+                ..told
+            },
+            StatusCode::TOO_MANY_REQUESTS => RefusalInfo { cool: refusal::seconds_named(&told.problem.text), ..told },
             _ => told,
         }
     }

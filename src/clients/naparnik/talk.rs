@@ -13,7 +13,7 @@ use crate::body::events::Format;
 use crate::body::reply::{Call, Dialect, Finish, Reply, in_body};
 use crate::clients::ask::{Chat, Choice, Role};
 use crate::clients::json::{merge, parse, text};
-use crate::clients::service::{Step, Steps, Unread, Wire, Written};
+use crate::clients::service::{ProviderRequest, Step, Steps, Unread, WrittenCall};
 use crate::error::{Detail, Error, Result, Status};
 
 /// Answers that want tools of the server.
@@ -213,10 +213,12 @@ impl Steps for Talk {
 
     fn next(&mut self) -> Result<Step> {
         Ok(match &self.next {
-            Next::Create(body) => Step::Ask(Written::whole(Wire::post("chat_api/v1/conversations/", body), Unread)),
+            Next::Create(body) => {
+                Step::Ask(WrittenCall::whole(ProviderRequest::post("chat_api/v1/conversations/", body), Unread))
+            }
             Next::Say(body) => {
                 let url = format!("chat_api/v1/conversations/{}/messages", self.common.conversation());
-                Step::Tell(Written::sse(Wire::post(url, body), self.common.overheard()))
+                Step::Tell(WrittenCall::sse(ProviderRequest::post(url, body), self.common.overheard()))
             }
             Next::End(_) if self.stream => Step::Done,
             Next::End(reply) => Step::Answer(reply.clone()),

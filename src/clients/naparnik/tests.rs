@@ -22,12 +22,12 @@ fn asks(words: &str) -> Chat {
     chat(vec![says(Role::User, words)])
 }
 
-fn body(written: &Written) -> Value {
-    serde_json::from_slice(&written.wire.body).unwrap()
+fn body(written: &WrittenCall) -> Value {
+    serde_json::from_slice(&written.request.body).unwrap()
 }
 
 /// The request that is next.
-fn request(talk: &mut Talk) -> Written {
+fn request(talk: &mut Talk) -> WrittenCall {
     match talk.next().unwrap() {
         Step::Ask(written) | Step::Tell(written) => written,
         _ => panic!("the call is over"),
@@ -125,17 +125,17 @@ fn config() -> ClientConfig {
 fn a_chat_makes_a_conversation_and_says_a_message_in_it() {
     let mut talk = Talk::begin(&asks("вопрос"), "").unwrap();
     let creation = request(&mut talk);
-    assert_eq!(creation.wire.url, "chat_api/v1/conversations/");
-    assert_eq!(creation.wire.headers[CONTENT_TYPE], "application/json");
-    assert!(creation.framing.is_none() && !creation.wire.headers.contains_key(AUTHORIZATION));
+    assert_eq!(creation.request.url, "chat_api/v1/conversations/");
+    assert_eq!(creation.request.headers[CONTENT_TYPE], "application/json");
+    assert!(creation.framing.is_none() && !creation.request.headers.contains_key(AUTHORIZATION));
     let expected = json!({"tool_name": "custom", "skill_name": "custom", "is_chat": true, "ui_language": "russian",
         "script_language": "ru", "programming_language": "1c"});
     assert_eq!(body(&creation), expected);
     talk.answered(&Reply::default(), br#"{"uuid":"c-1","root_message_uuid":"r-1"}"#).unwrap();
     let said = request(&mut talk);
-    assert_eq!(said.wire.url, "chat_api/v1/conversations/c-1/messages");
+    assert_eq!(said.request.url, "chat_api/v1/conversations/c-1/messages");
     assert_eq!(
-        (&said.wire.headers[CONTENT_TYPE], &said.wire.headers[ACCEPT]),
+        (&said.request.headers[CONTENT_TYPE], &said.request.headers[ACCEPT]),
         (&"application/json".parse().unwrap(), &"text/event-stream".parse().unwrap())
     );
     let expected =
@@ -182,7 +182,7 @@ fn a_state_goes_on_in_its_conversation() {
     let mut talk = Talk::begin(&chat, "").unwrap();
     assert_eq!(talk.alone().as_deref(), Some("c-9"));
     let said = request(&mut talk);
-    assert_eq!(said.wire.url, "chat_api/v1/conversations/c-9/messages");
+    assert_eq!(said.request.url, "chat_api/v1/conversations/c-9/messages");
     let said = body(&said);
     assert_eq!((&said["parent_uuid"], &said["content"]["content"]["instruction"]), (&json!("a-9"), &json!("3")));
     assert_eq!(Talk::begin(&asks("x"), "").unwrap().alone(), None);

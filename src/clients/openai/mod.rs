@@ -12,7 +12,7 @@ use super::ask::Ask;
 use super::config::ClientConfig;
 use super::kind::Kind;
 use super::lists::{Embeddings, Models};
-use super::service::{Credential, Service, Unread, Wire, Written};
+use super::service::{Credential, ProviderRequest, Service, Unread, WrittenCall};
 use crate::error::{Error, Result, Status};
 
 /// The service.
@@ -36,23 +36,28 @@ impl Service for OpenAi {
         config.api_key.header("Bearer ").map(Credential::Fixed)
     }
 
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
-        let sign =
-            |wire: Wire| wire.with("openai-organization", &config.organization)?.with("openai-project", &config.folder);
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
+        let sign = |request: ProviderRequest| {
+            request.with("openai-organization", &config.organization)?.with("openai-project", &config.folder)
+        };
         Ok(match ask {
             Ask::Chat(chat) => {
-                let wire = sign(Wire::post("chat/completions", &chat_body(chat, &config.model)?))?;
-                if chat.stream { Written::sse(wire, Completions) } else { Written::whole(wire, Completions) }
+                let request = sign(ProviderRequest::post("chat/completions", &chat_body(chat, &config.model)?))?;
+                if chat.stream {
+                    WrittenCall::sse(request, Completions)
+                } else {
+                    WrittenCall::whole(request, Completions)
+                }
             }
             Ask::Embed(embed) => {
                 let body = write::embed_body(embed, &config.embedding_model)?;
-                Written::whole(sign(Wire::post("embeddings", &body))?, Embeddings)
+                WrittenCall::whole(sign(ProviderRequest::post("embeddings", &body))?, Embeddings)
             }
-            Ask::Models => Written::whole(sign(Wire::get("models"))?, Models),
+            Ask::Models => WrittenCall::whole(sign(ProviderRequest::get("models"))?, Models),
             Ask::Count(_) => {
                 return Err(Error::new(Status::Unsupported, "operation: this provider counts no tokens"));
             }
-            Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?)?, Unread),
+            Ask::Raw(raw) => WrittenCall::whole(sign(ProviderRequest::raw(raw)?)?, Unread),
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::clients::ask::{Ask, Chat, Choice, Embed, Format, Message, Role};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{as_text, failure_within, from_text, list, member, merge, number, parse, problem, text};
 use crate::clients::lists::numbers;
-use crate::clients::service::{Credential, Service, Unread, Wire, Written};
+use crate::clients::service::{Credential, ProviderRequest, Service, Unread, WrittenCall};
 use crate::error::{Error, Result, Status};
 
 /// The service.
@@ -27,24 +27,25 @@ impl Service for Ollama {
         config.api_key.header("Bearer ").map(Credential::Fixed)
     }
 
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
         Ok(match ask {
             Ask::Chat(chat) => {
-                let wire = Wire::post("api/chat", &body(chat, &config.model)?);
+                let request = ProviderRequest::post("api/chat", &body(chat, &config.model)?);
                 if chat.stream {
-                    Written::ndjson(wire, Lines::default())
+                    WrittenCall::ndjson(request, Lines::default())
                 } else {
-                    Written::whole(wire, Lines::default())
+                    WrittenCall::whole(request, Lines::default())
                 }
             }
-            Ask::Embed(embed) => {
-                Written::whole(Wire::post("api/embed", &embed_body(embed, &config.embedding_model)?), Lists)
-            }
-            Ask::Models => Written::whole(Wire::get("api/tags"), Lists),
+            Ask::Embed(embed) => WrittenCall::whole(
+                ProviderRequest::post("api/embed", &embed_body(embed, &config.embedding_model)?),
+                Lists,
+            ),
+            Ask::Models => WrittenCall::whole(ProviderRequest::get("api/tags"), Lists),
             Ask::Count(_) => {
                 return Err(Error::new(Status::Unsupported, "operation: Ollama counts no tokens"));
             }
-            Ask::Raw(raw) => Written::whole(Wire::raw(raw)?, Unread),
+            Ask::Raw(raw) => WrittenCall::whole(ProviderRequest::raw(raw)?, Unread),
         })
     }
 }

@@ -6,27 +6,27 @@ use crate::clients::config::ClientConfig;
 use crate::clients::json::merge;
 use crate::clients::lists::{Embeddings, Models};
 use crate::clients::openai::{Completions, chat_body};
-use crate::clients::service::{Unread, Wire, Written};
+use crate::clients::service::{ProviderRequest, Unread, WrittenCall};
 use crate::clients::uuid;
 use crate::error::{Error, Result, Status};
 
-pub fn write(ask: &Ask, config: &ClientConfig) -> Result<Written> {
+pub fn write(ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
     let unsupported = |what| Err(Error::new(Status::Unsupported, format!("{what}; use the kind yandex")));
     Ok(match ask {
         Ask::Chat(chat) if chat.job => return unsupported("job: OpenAI's API has none"),
         Ask::Chat(chat) => {
-            let wire = sign(Wire::post("chat/completions", &body(chat, config)?), config)?;
-            if chat.stream { Written::sse(wire, Completions) } else { Written::whole(wire, Completions) }
+            let request = sign(ProviderRequest::post("chat/completions", &body(chat, config)?), config)?;
+            if chat.stream { WrittenCall::sse(request, Completions) } else { WrittenCall::whole(request, Completions) }
         }
         Ask::Embed(embed) => embedding(embed, one_of(&embed.inputs)?, config)?,
-        Ask::Models => Written::whole(sign(Wire::get("models"), config)?, Models),
+        Ask::Models => WrittenCall::whole(sign(ProviderRequest::get("models"), config)?, Models),
         Ask::Count(_) => return unsupported("operation: OpenAI's API counts no tokens"),
-        Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+        Ask::Raw(raw) => WrittenCall::whole(sign(ProviderRequest::raw(raw)?, config)?, Unread),
     })
 }
 
-fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
-    wire.with("openai-project", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
+fn sign(request: ProviderRequest, config: &ClientConfig) -> Result<ProviderRequest> {
+    request.with("openai-project", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
 }
 
 fn body(chat: &Chat, config: &ClientConfig) -> Result<serde_json::Value> {
@@ -38,14 +38,14 @@ fn body(chat: &Chat, config: &ClientConfig) -> Result<serde_json::Value> {
 }
 
 /// One text: a list is refused.
-pub fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Written> {
+pub fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<WrittenCall> {
     let model = model::embeds(embed.model.as_deref().unwrap_or(&config.embedding_model), config)?;
     let mut body = serde_json::json!({"model": model, "input": input, "encoding_format": "float"});
     if let Some(dimensions) = embed.dimensions {
         body["dimensions"] = dimensions.into();
     }
     merge(&mut body, &embed.extra);
-    Ok(Written::whole(sign(Wire::post("embeddings", &body), config)?, Embeddings))
+    Ok(WrittenCall::whole(sign(ProviderRequest::post("embeddings", &body), config)?, Embeddings))
 }
 
 #[cfg(test)]
@@ -62,15 +62,15 @@ mod tests {
         config(Kind::YandexOpenAi)
     }
 
-    fn header<'a>(written: &'a Written, name: &str) -> &'a str {
-        written.wire.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    fn header<'a>(written: &'a WrittenCall, name: &str) -> &'a str {
+        written.request.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     #[test]
     fn a_chat_names_the_model_by_its_uri_and_the_folder_in_a_header() {
         let written =
             Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
-        assert_eq!(written.wire.url, "chat/completions");
+        assert_eq!(written.request.url, "chat/completions");
         let body = json!({
             "model": "gpt://b1g/yandexgpt/latest", "messages": [{"role": "user", "content": "Hi"}],
             "stream": true, "stream_options": {"include_usage": true},

@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::mem;
 
 use crate::body::reply::{Reply, Usage, in_body};
-use crate::clients::service::{Step, Steps, Written};
+use crate::clients::service::{Step, Steps, WrittenCall};
 use crate::error::{Detail, Result, Status};
 
 /// The requests still to be made, and what those before gave.
 pub struct Each {
-    requests: VecDeque<Written>,
+    requests: VecDeque<WrittenCall>,
     gathered: Reply,
     over: bool,
 }
 
 impl Each {
-    pub fn new(requests: VecDeque<Written>) -> Each {
+    pub fn new(requests: VecDeque<WrittenCall>) -> Each {
         Each { requests, gathered: Reply::default(), over: false }
     }
 }

@@ -8,18 +8,18 @@ use crate::clients::ask::Embed;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, merge, number, parse, problem, text};
 use crate::clients::lists::numbers;
-use crate::clients::service::{Unread, Wire, Written};
+use crate::clients::service::{ProviderRequest, Unread, WrittenCall};
 use crate::error::{Detail, Result, Status};
 
 /// The request for one text's.
-pub fn written(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Written> {
+pub fn written(embed: &Embed, input: &str, config: &ClientConfig) -> Result<WrittenCall> {
     let model = model::embeds(embed.model.as_deref().unwrap_or(&config.embedding_model), config)?;
     let mut body = json!({"modelUri": model, "text": input});
     if let Some(dimensions) = embed.dimensions {
         body["dim"] = dimensions.to_string().into();
     }
     merge(&mut body, &embed.extra);
-    Ok(Written::whole(sign(Wire::post("textEmbedding", &body), config)?, Embedding))
+    Ok(WrittenCall::whole(sign(ProviderRequest::post("textEmbedding", &body), config)?, Embedding))
 }
 
 /// `embedding` and `numTokens`.
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::clients::kind::Kind;
 
-    fn request(change: impl Fn(&mut Embed)) -> Result<Written> {
+    fn request(change: impl Fn(&mut Embed)) -> Result<WrittenCall> {
         let mut embed = Embed::default();
         change(&mut embed);
         written(&embed, "Привет", &config(Kind::Yandex))
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_text_is_asked_about() {
         let plain = request(|_| {}).unwrap();
-        assert_eq!(plain.wire.url, "textEmbedding");
+        assert_eq!(plain.request.url, "textEmbedding");
         assert_eq!(json_of(&plain), json!({"modelUri": "emb://b1g/text-search-doc/latest", "text": "Привет"}));
         let full = |embed: &mut Embed| {
             embed.model = Some("text-search-query".into());

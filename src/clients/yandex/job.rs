@@ -10,7 +10,7 @@ use crate::body::reply::{Decode, Dialect, Reply, Telling, in_body};
 use crate::clients::ask::Chat;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, parse, problem, text};
-use crate::clients::service::{Step, Steps, Unread, Wire, Written};
+use crate::clients::service::{ProviderRequest, Step, Steps, Unread, WrittenCall};
 use crate::error::{Detail, Error, Result, Status};
 
 /// As often in a row an answer may be missed before the job is given up.
@@ -25,7 +25,7 @@ pub struct Job {
 }
 
 enum At {
-    Begin(Box<Written>),
+    Begin(Box<WrittenCall>),
     /// The request is under way.
     Beginning,
     Wait,
@@ -40,15 +40,15 @@ impl Job {
         if chat.stream {
             return Err(Error::invalid("stream", "is not for a job; ask for one or the other"));
         }
-        let wire = sign(Wire::post("completionAsync", &write::body(chat, config)?), config)?;
-        let begin = Box::new(Written::whole(wire, Operation).once());
+        let request = sign(ProviderRequest::post("completionAsync", &write::body(chat, config)?), config)?;
+        let begin = Box::new(WrittenCall::whole(request, Operation).once());
         Ok(Job { at: At::Begin(begin), id: String::new(), config: config.clone(), missed: 0 })
     }
 
-    fn poll(&self) -> Result<Written> {
+    fn poll(&self) -> Result<WrittenCall> {
         let url = Some(self.config.operations_url.trim_end_matches('/')).filter(|url| !url.is_empty());
-        let wire = Wire::get(format!("{}/{}", url.unwrap_or(OPERATIONS), self.id));
-        Ok(Written::whole(sign(wire, &self.config)?, Operation))
+        let request = ProviderRequest::get(format!("{}/{}", url.unwrap_or(OPERATIONS), self.id));
+        Ok(WrittenCall::whole(sign(request, &self.config)?, Operation))
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         Job::new(&Chat { job: true, ..chat("Hi") }, &config(Kind::Yandex)).unwrap()
     }
 
-    fn asked(steps: &mut impl Steps) -> Written {
+    fn asked(steps: &mut impl Steps) -> WrittenCall {
         match steps.next().unwrap() {
             Step::Ask(written) => written,
             _ => panic!("a request"),
@@ -181,7 +181,11 @@ mod tests {
     }
 
     /// As the driver does: reads the answer, and tells the steps.
-    fn answer(steps: &mut impl Steps, written: &Written, body: &str) -> std::result::Result<(), Box<(Error, Reply)>> {
+    fn answer(
+        steps: &mut impl Steps,
+        written: &WrittenCall,
+        body: &str,
+    ) -> std::result::Result<(), Box<(Error, Reply)>> {
         let mut telling = Telling::default();
         let read = written.dialect.whole(body.as_bytes(), &mut telling);
         let reply = telling.reply;
@@ -208,7 +212,7 @@ mod tests {
     fn it_is_begun_and_asked_about_until_it_is_done() {
         let mut job = job();
         let begin = asked(&mut job);
-        assert_eq!((begin.wire.url.as_str(), begin.once), ("completionAsync", true));
+        assert_eq!((begin.request.url.as_str(), begin.once), ("completionAsync", true));
         let body = json!({
             "modelUri": "gpt://b1g/yandexgpt/latest", "completionOptions": {"stream": false},
             "messages": [{"role": "user", "text": "Hi"}],
@@ -218,9 +222,9 @@ mod tests {
         for body in [PENDING, PENDING, READY] {
             assert_eq!(waits(&mut job), Duration::from_secs(10));
             let poll = asked(&mut job);
-            assert_eq!(poll.wire.url, "https://operation.api.cloud.yandex.net/operations/d7q-1");
-            assert_eq!((poll.wire.method.as_str(), poll.once), ("GET", false));
-            assert_eq!(poll.wire.headers["x-folder-id"], "b1g");
+            assert_eq!(poll.request.url, "https://operation.api.cloud.yandex.net/operations/d7q-1");
+            assert_eq!((poll.request.method.as_str(), poll.once), ("GET", false));
+            assert_eq!(poll.request.headers["x-folder-id"], "b1g");
             answer(&mut job, &poll, body).unwrap();
         }
         let Step::Answer(reply) = job.next().unwrap() else { panic!("the answer") };
@@ -246,7 +250,7 @@ mod tests {
         let begin = asked(&mut job);
         answer(&mut job, &begin, PENDING).unwrap();
         assert_eq!(waits(&mut job), Duration::from_millis(20));
-        assert_eq!(asked(&mut job).wire.url, "http://127.0.0.1:1/operations/d7q-1");
+        assert_eq!(asked(&mut job).request.url, "http://127.0.0.1:1/operations/d7q-1");
     }
 
     #[test]

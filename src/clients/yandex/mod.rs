@@ -24,7 +24,7 @@ use self::read::Answers;
 use super::ask::Ask;
 use super::config::ClientConfig;
 use super::lists::Models;
-use super::service::{Credential, Service, Steps, Told, Unread, Wire, Written};
+use super::service::{Credential, ProviderRequest, RefusalInfo, Service, Steps, Unread, WrittenCall};
 use super::token::Granted;
 use super::uuid;
 use crate::error::{Error, Result, Status};
@@ -68,7 +68,7 @@ impl Service for Yandex {
         credential::auth_url(config)
     }
 
-    fn token_request(&self, config: &ClientConfig) -> Result<Wire> {
+    fn token_request(&self, config: &ClientConfig) -> Result<ProviderRequest> {
         token::request(config)
     }
 
@@ -84,7 +84,7 @@ impl Service for Yandex {
         matches!(self, Yandex::Own)
     }
 
-    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<Written> {
+    fn write(&self, ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
         match self {
             Yandex::Own => write_own(ask, config),
             Yandex::OpenAi => compat::write(ask, config),
@@ -110,22 +110,22 @@ impl Service for Yandex {
         })
     }
 
-    fn refusal(&self, refusal: &Refusal<'_>) -> Told {
-        refusal::told(refusal)
+    fn refusal(&self, refusal: &Refusal<'_>) -> RefusalInfo {
+        refusal::classify(refusal)
     }
 }
 
-fn write_own(ask: &Ask, config: &ClientConfig) -> Result<Written> {
+fn write_own(ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
     Ok(match ask {
         Ask::Chat(chat) if chat.job => return Err(several("job")),
         Ask::Chat(chat) => {
-            let wire = sign(Wire::post("completion", &write::body(chat, config)?), config)?;
-            if chat.stream { Written::ndjson(wire, Answers) } else { Written::whole(wire, Answers) }
+            let request = sign(ProviderRequest::post("completion", &write::body(chat, config)?), config)?;
+            if chat.stream { WrittenCall::ndjson(request, Answers) } else { WrittenCall::whole(request, Answers) }
         }
         Ask::Embed(embed) => embedding::written(embed, one_of(&embed.inputs)?, config)?,
         Ask::Count(count) => tokens::written(count, one_of(&count.inputs)?, config)?,
-        Ask::Models => Written::whole(models(config)?, Models),
-        Ask::Raw(raw) => Written::whole(sign(Wire::raw(raw)?, config)?, Unread),
+        Ask::Models => WrittenCall::whole(models(config)?, Models),
+        Ask::Raw(raw) => WrittenCall::whole(sign(ProviderRequest::raw(raw)?, config)?, Unread),
     })
 }
 
@@ -143,12 +143,12 @@ fn several(what: &str) -> Error {
 }
 
 /// With what tells who asks, and a name for the request that their support can find it by.
-fn sign(wire: Wire, config: &ClientConfig) -> Result<Wire> {
-    wire.with("x-folder-id", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
+fn sign(request: ProviderRequest, config: &ClientConfig) -> Result<ProviderRequest> {
+    request.with("x-folder-id", config.folder.trim())?.with("x-client-request-id", &uuid::v4()?)
 }
 
 /// Only the other API lists models: beside this one, under `/v1`.
-fn models(config: &ClientConfig) -> Result<Wire> {
+fn models(config: &ClientConfig) -> Result<ProviderRequest> {
     let base = config.base_url.trim_end_matches('/');
     let beside = if let Some(before) = base.strip_suffix("/foundationModels/v1") {
         format!("{before}/v1")
@@ -157,7 +157,7 @@ fn models(config: &ClientConfig) -> Result<Wire> {
         let base = base.map_err(|_| Error::invalid("base_url", "is no URL; write it with scheme and host"))?;
         format!("{}/v1", base.origin().ascii_serialization())
     };
-    sign(Wire::get(format!("{beside}/models")), config)?.with("openai-project", config.folder.trim())
+    sign(ProviderRequest::get(format!("{beside}/models")), config)?.with("openai-project", config.folder.trim())
 }
 
 #[cfg(test)]

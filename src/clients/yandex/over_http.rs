@@ -12,7 +12,7 @@ use crate::clients::config::ClientConfig;
 use crate::clients::kind::Kind;
 use crate::clients::secret::Secret;
 use crate::clients::service::Step;
-use crate::clients::{Client, Home, How};
+use crate::clients::{CallOptions, Client, PoolSource};
 use crate::config::PoolConfig;
 use crate::error::{Detail, Status};
 use crate::lock::lock;
@@ -70,7 +70,7 @@ fn header(head: &str, name: &str) -> String {
 }
 
 fn client(config: ClientConfig) -> Client {
-    Client::new(config, Home::Given(ConnectionPool::new(PoolConfig::default()).unwrap())).unwrap()
+    Client::new(config, PoolSource::Given(ConnectionPool::new(PoolConfig::default()).unwrap())).unwrap()
 }
 
 fn at(origin: &str) -> ClientConfig {
@@ -85,7 +85,7 @@ fn ask() -> Ask {
 }
 
 fn text(client: &Client, ask: &Ask) -> String {
-    let answer = client.call(ask, &How::default()).map_err(|(error, _)| error).unwrap();
+    let answer = client.call(ask, &CallOptions::default()).map_err(|(error, _)| error).unwrap();
     answer.reply(|reply, _| reply.text.clone()).unwrap()
 }
 
@@ -127,7 +127,7 @@ fn a_machines_own_token_is_used() {
 fn a_key_is_not_renewed() {
     let (api, asked) = server(|_, _| (401, r#"{"code":16,"message":"Unknown api key 'planted'"}"#.into()));
     let client = client(ClientConfig { api_key: Secret::of_any(" planted\n"), ..at(&api) });
-    let (error, _) = client.call(&ask(), &How::default()).err().unwrap();
+    let (error, _) = client.call(&ask(), &CallOptions::default()).err().unwrap();
     assert_eq!((error.status, error.http_status), (Status::Auth, 401));
     assert!(!error.message.contains("planted"));
     assert_eq!(lock(&asked).len(), 1);
@@ -158,7 +158,7 @@ fn what_is_begun_once_is_not_sent_again_for_a_failure_of_the_server() {
     let written = |once| {
         let raw = Raw { method: http::Method::POST, url: "x".into(), body: "{}".into(), content_type: String::new() };
         let written = inner.service.write(&Ask::Raw(raw), &inner.config).unwrap();
-        inner.request(if once { written.once() } else { written }, false, &How::default()).unwrap()
+        inner.request(if once { written.once() } else { written }, false, &CallOptions::default()).unwrap()
     };
     let (error, _) = session.answer(written(true)).err().unwrap();
     assert_eq!((error.status, error.detail), (Status::Provider, Detail::ServerError));
@@ -182,7 +182,7 @@ fn a_stream_is_told_whatever_its_type_is_called() {
     let (api, _) = server(move |_, _| (200, lines.clone()));
     let client = client(ClientConfig { api_key: Secret::of_any("AQ"), ..at(&api) });
     let ask = Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") }));
-    let answer = client.call(&ask, &How::default()).map_err(|(error, _)| error).unwrap();
+    let answer = client.call(&ask, &CallOptions::default()).map_err(|(error, _)| error).unwrap();
     let mut deltas = Vec::new();
     while let response::Read::Got(delta) = answer.next_delta(Duration::from_secs(10), Delta::clone).unwrap() {
         deltas.push(delta);
@@ -228,7 +228,7 @@ fn driven(client: &Client, ask: &Ask) -> Reply {
     loop {
         match steps.next().unwrap() {
             Step::Ask(written) => {
-                let request = inner.request(written, false, &How::default()).unwrap();
+                let request = inner.request(written, false, &CallOptions::default()).unwrap();
                 match client.session(true).unwrap().answer(request) {
                     Ok(answer) => {
                         let reply = answer.reply(|reply, _| reply.clone()).unwrap();

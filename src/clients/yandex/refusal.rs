@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::body::reply::{Telling, in_body};
 use crate::clients::json::{member, number};
 use crate::clients::refusal;
-use crate::clients::service::Told;
+use crate::clients::service::RefusalInfo;
 use crate::error::{Detail, Error, Status};
 use crate::request::provider::{Again, Refusal};
 
@@ -18,10 +18,10 @@ const SLOT: Duration = Duration::from_millis(250);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What a refusal says.
-pub fn told(refusal: &Refusal<'_>) -> Told {
-    let told = refusal::told(refusal);
+pub fn classify(refusal: &Refusal<'_>) -> RefusalInfo {
+    let told = refusal::classify(refusal);
     if refusal.status == StatusCode::NOT_IMPLEMENTED {
-        return Told { again: Again::Never, ..told };
+        return RefusalInfo { again: Again::Never, ..told };
     }
     if told.status != Status::RateLimited {
         return told;
@@ -30,13 +30,13 @@ pub fn told(refusal: &Refusal<'_>) -> Told {
     let allowed = allowed(&said);
     if allowed == Some(0) {
         // It is not for this account, and waiting changes nothing.
-        return Told { status: Status::Quota, again: Again::Never, ..told };
+        return RefusalInfo { status: Status::Quota, again: Again::Never, ..told };
     }
     if said.contains("gauge") {
-        return Told { detail: Detail::Concurrency, at_most: allowed, again: Again::Surely(Some(SLOT)), ..told };
+        return RefusalInfo { detail: Detail::Concurrency, at_most: allowed, again: Again::Surely(Some(SLOT)), ..told };
     }
     let cool = said.contains("persecond").then_some(SECOND);
-    Told { cool, ..told }
+    RefusalInfo { cool, ..told }
 }
 
 /// `... quota limit exceed: allowed 10 requests`.
@@ -59,7 +59,7 @@ pub fn job_failed(operation: &Value, telling: &mut Telling) -> Error {
 fn failure(answer: &Value, telling: &mut Telling, what: &str) -> Error {
     let (headers, body) = (HeaderMap::new(), answer.to_string());
     let status = status(member(answer, "error").unwrap_or(answer));
-    let told = told(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false });
+    let told = classify(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false });
     telling.reply.problem = told.problem;
     in_body(told.status, what).detail(told.detail)
 }
@@ -94,10 +94,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(status: u16, body: &str) -> Told {
+    fn of(status: u16, body: &str) -> RefusalInfo {
         let headers = HeaderMap::new();
         let status = StatusCode::from_u16(status).unwrap();
-        told(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false })
+        classify(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false })
     }
 
     /// Both shapes of one refusal.

@@ -7,18 +7,18 @@ use serde_json::Value;
 use crate::body::events::Events;
 use crate::body::reply::{Reply, Telling, cut_short};
 use crate::clients::ask::{Chat, Message};
-use crate::clients::config::{ClientConfig, Ways};
-use crate::clients::given::{Given, Text};
+use crate::clients::config::{ClientConfig, ClientTuning};
 use crate::clients::kind::Kind;
 use crate::clients::secret::Secret;
-use crate::clients::service::Written;
+use crate::clients::service::WrittenCall;
+use crate::clients::unchecked_config::{Text, UncheckedConfig};
 use crate::config::SessionConfig;
 use crate::error::Result;
 
 /// A client without credentials.
 pub fn bare(kind: Kind) -> ClientConfig {
-    let given = Given { folder: Text::new("b1g".into()), ..Given::default() };
-    ClientConfig::new(kind, &given, Ways::default(), SessionConfig::default()).unwrap()
+    let given = UncheckedConfig { folder: Text::new("b1g".into()), ..UncheckedConfig::default() };
+    ClientConfig::new(kind, &given, ClientTuning::default(), SessionConfig::default()).unwrap()
 }
 
 /// One that can ask.
@@ -30,24 +30,24 @@ pub fn chat(text: &str) -> Chat {
     Chat { messages: vec![Message { content: text.into(), ..Message::default() }], ..Chat::default() }
 }
 
-pub fn json_of(written: &Written) -> Value {
-    serde_json::from_slice(&written.wire.body).unwrap()
+pub fn json_of(written: &WrittenCall) -> Value {
+    serde_json::from_slice(&written.request.body).unwrap()
 }
 
 /// A whole answer.
-pub fn read(written: &Written, body: &[u8]) -> Result<Reply> {
+pub fn read(written: &WrittenCall, body: &[u8]) -> Result<Reply> {
     let mut telling = Telling::default();
     written.dialect.whole(body, &mut telling).map(|()| telling.reply)
 }
 
 /// A stream in pieces of so many bytes, and how it ends as the caller sees it.
-pub fn told(written: &Written, stream: &[u8], piece: usize) -> (Result<()>, Telling) {
+pub fn told(written: &WrittenCall, stream: &[u8], piece: usize) -> (Result<()>, Telling) {
     let mut telling = Telling::default();
     let outcome = fed(written, stream, piece, &mut telling);
     (outcome, telling)
 }
 
-fn fed(written: &Written, stream: &[u8], piece: usize, telling: &mut Telling) -> Result<()> {
+fn fed(written: &WrittenCall, stream: &[u8], piece: usize, telling: &mut Telling) -> Result<()> {
     let mut events = Events::new(written.framing.unwrap(), 1 << 20);
     let mut decoder = written.dialect.decoder();
     for mut piece in stream.chunks(piece) {

@@ -26,15 +26,15 @@ fn count() -> String {
     [line("Один", PARTIAL, 1), line("Один, два", PARTIAL, 4), line("Один, два, три 🙂.", FINAL, 10)].concat()
 }
 
-fn streamed() -> Written {
+fn streamed() -> WrittenCall {
     written(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") }))).unwrap()
 }
 
-fn whole() -> Written {
+fn whole() -> WrittenCall {
     written(&Ask::Chat(Box::new(chat("Hi")))).unwrap()
 }
 
-fn written(ask: &Ask) -> Result<Written> {
+fn written(ask: &Ask) -> Result<WrittenCall> {
     Yandex::Own.write(ask, &config(Kind::Yandex))
 }
 
@@ -49,30 +49,30 @@ fn text(text: &str) -> Delta {
 #[test]
 fn a_chat_is_posted_with_its_headers() {
     let written = streamed();
-    assert_eq!((written.wire.method.as_str(), written.wire.url.as_str()), ("POST", "completion"));
-    assert_eq!(written.wire.headers["x-folder-id"], "b1g");
-    assert_eq!(written.wire.headers["content-type"], "application/json");
+    assert_eq!((written.request.method.as_str(), written.request.url.as_str()), ("POST", "completion"));
+    assert_eq!(written.request.headers["x-folder-id"], "b1g");
+    assert_eq!(written.request.headers["content-type"], "application/json");
     let body = json!({
         "modelUri": "gpt://b1g/yandexgpt/latest", "completionOptions": {"stream": true},
         "messages": [{"role": "user", "text": "Hi"}],
     });
     assert_eq!(json_of(&written), body);
     assert!(written.framing.is_some() && whole().framing.is_none());
-    let name = |written: &Written| written.wire.headers["x-client-request-id"].clone();
+    let name = |written: &WrittenCall| written.request.headers["x-client-request-id"].clone();
     assert_ne!(name(&written), name(&streamed()));
 }
 
 #[test]
 fn models_are_listed_by_the_other_api_at_the_same_origin() {
     let written = written(&Ask::Models).unwrap();
-    assert_eq!(written.wire.url, "https://llm.api.cloud.yandex.net/v1/models");
-    assert_eq!(written.wire.headers["openai-project"], "b1g");
+    assert_eq!(written.request.url, "https://llm.api.cloud.yandex.net/v1/models");
+    assert_eq!(written.request.headers["openai-project"], "b1g");
     let reply =
         read(&written, br#"{"object":"list","data":[{"id":"gpt://b1g/yandexgpt/latest"},{"id":"emb://b1g/x"}]}"#);
     assert_eq!(reply.unwrap().text, "gpt://b1g/yandexgpt/latest\nemb://b1g/x");
     let mut config = config(Kind::Yandex);
     config.base_url = "http://127.0.0.1:8080/foundationModels/v1".into();
-    assert_eq!(Yandex::Own.write(&Ask::Models, &config).unwrap().wire.url, "http://127.0.0.1:8080/v1/models");
+    assert_eq!(Yandex::Own.write(&Ask::Models, &config).unwrap().request.url, "http://127.0.0.1:8080/v1/models");
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn anything_else_goes_out_as_it_is() {
         content_type: "application/json".into(),
     };
     let written = written(&Ask::Raw(raw)).unwrap();
-    assert_eq!((written.wire.url.as_str(), &written.wire.body[..]), ("tokenizeCompletion", &b"{}"[..]));
-    assert_eq!(written.wire.headers["x-folder-id"], "b1g");
+    assert_eq!((written.request.url.as_str(), &written.request.body[..]), ("tokenizeCompletion", &b"{}"[..]));
+    assert_eq!(written.request.headers["x-folder-id"], "b1g");
 }
 
 #[test]

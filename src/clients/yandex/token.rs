@@ -12,7 +12,7 @@ use super::{credential, rfc3339};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{number, parse, text};
 use crate::clients::secret::Secret;
-use crate::clients::service::Wire;
+use crate::clients::service::ProviderRequest;
 use crate::clients::token::Granted;
 use crate::error::{Error, Result, Status};
 
@@ -20,13 +20,13 @@ use crate::error::{Error, Result, Status};
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The request for one.
-pub fn request(config: &ClientConfig) -> Result<Wire> {
+pub fn request(config: &ClientConfig) -> Result<ProviderRequest> {
     match credential::oauth(config) {
         // The session's key is the whole address.
-        None => Wire::get("").with("metadata-flavor", "Google"),
+        None => ProviderRequest::get("").with("metadata-flavor", "Google"),
         Some(oauth) => {
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
-            Ok(Wire { method: Method::POST, url: String::new(), headers, body: exchange(oauth)? })
+            Ok(ProviderRequest { method: Method::POST, url: String::new(), headers, body: exchange(oauth)? })
         }
     }
 }
@@ -78,10 +78,10 @@ mod tests {
     fn an_oauth_token_is_exchanged() {
         let mut config = bare(Kind::Yandex);
         config.oauth_token = Secret::of_any(" y0_abc\n");
-        let wire = request(&config).unwrap();
-        assert_eq!((wire.method, wire.url.as_str()), (Method::POST, ""));
-        assert_eq!(wire.headers["content-type"], "application/json");
-        assert_eq!(&wire.body[..], br#"{"yandexPassportOauthToken":"y0_abc"}"#);
+        let asked = request(&config).unwrap();
+        assert_eq!((asked.method, asked.url.as_str()), (Method::POST, ""));
+        assert_eq!(asked.headers["content-type"], "application/json");
+        assert_eq!(&asked.body[..], br#"{"yandexPassportOauthToken":"y0_abc"}"#);
         config.oauth_token = Secret::of_any("y0_\"planted");
         let error = request(&config).err().unwrap();
         assert!(error.message.starts_with("oauth_token: ") && !error.message.contains("planted"));
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_machine_is_asked_for_its_own() {
-        let wire = request(&bare(Kind::Yandex)).unwrap();
-        assert_eq!((wire.method, wire.url.as_str()), (Method::GET, ""));
-        assert_eq!(wire.headers["metadata-flavor"], "Google");
+        let asked = request(&bare(Kind::Yandex)).unwrap();
+        assert_eq!((asked.method, asked.url.as_str()), (Method::GET, ""));
+        assert_eq!(asked.headers["metadata-flavor"], "Google");
     }
 
     #[test]

@@ -7,14 +7,14 @@ use crate::body::reply::{Decode, Dialect, Telling, in_body};
 use crate::clients::ask::Count;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, parse, problem, text};
-use crate::clients::service::{Unread, Wire, Written};
+use crate::clients::service::{ProviderRequest, Unread, WrittenCall};
 use crate::error::{Detail, Result, Status};
 
 /// The request for one text's.
-pub fn written(count: &Count, input: &str, config: &ClientConfig) -> Result<Written> {
+pub fn written(count: &Count, input: &str, config: &ClientConfig) -> Result<WrittenCall> {
     let model = model::generates(count.model.as_deref().unwrap_or(&config.model), config)?;
     let body = json!({"modelUri": model, "text": input});
-    Ok(Written::whole(sign(Wire::post("tokenize", &body), config)?, Tokens))
+    Ok(WrittenCall::whole(sign(ProviderRequest::post("tokenize", &body), config)?, Tokens))
 }
 
 /// `tokens`, of which the number counts.
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_text_is_counted() {
         let written = written(&Count::default(), "Привет", &config(Kind::Yandex)).unwrap();
-        assert_eq!(written.wire.url, "tokenize");
+        assert_eq!(written.request.url, "tokenize");
         assert_eq!(json_of(&written), json!({"modelUri": "gpt://b1g/yandexgpt/latest", "text": "Привет"}));
         let body = br#"{"tokens":[{"id":"1","text":"x","special":false},{"id":"2"}],"modelVersion":"v"}"#;
         let reply = read(&written, body).unwrap();

@@ -1,13 +1,13 @@
-//! Overhears a stream that is somebody else's to read: what it told, and whether it was complete.
+//! A tap on a stream that is somebody else's to read: what it told, and whether it was complete.
 
-use super::service::Written;
+use super::service::WrittenCall;
 use crate::body::events::Events;
 use crate::body::reply::{Decode, Reply, Telling, cut_short, in_body};
 use crate::config::EVENT_BYTES;
 use crate::error::{Error, Result, Status};
 
-/// Hears one stream.
-pub struct Ear {
+/// Decodes one stream beside its reader.
+pub struct StreamTap {
     /// `None` where its answer comes in no events.
     events: Option<Events>,
     decoder: Box<dyn Decode>,
@@ -15,13 +15,13 @@ pub struct Ear {
     failed: Option<Error>,
 }
 
-impl Ear {
-    pub fn new(written: &Written) -> Ear {
+impl StreamTap {
+    pub fn new(written: &WrittenCall) -> StreamTap {
         let events = written.framing.map(|framing| Events::new(framing, EVENT_BYTES as usize));
-        Ear { events, decoder: written.dialect.decoder(), telling: Telling::default(), failed: None }
+        StreamTap { events, decoder: written.dialect.decoder(), telling: Telling::default(), failed: None }
     }
 
-    pub fn hear(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         let (Some(events), mut rest) = (&mut self.events, bytes) else { return };
         while self.failed.is_none() {
             match events.feed(&mut rest) {

@@ -9,7 +9,7 @@ pub type Text = Zeroizing<String>;
 
 /// What a client is made from, not checked yet. Empty is not given.
 #[derive(Default)]
-pub struct Given {
+pub struct UncheckedConfig {
     pub base_url: Text,
     pub auth_url: Text,
     pub api_key: Text,
@@ -31,7 +31,7 @@ pub struct Given {
     pub client_key_file: Text,
 }
 
-type Place = fn(&mut Given) -> &mut Text;
+type Place = fn(&mut UncheckedConfig) -> &mut Text;
 
 /// Where a text stands in the environment: the first name that is set.
 type Row = (Place, &'static [&'static str]);
@@ -80,7 +80,7 @@ const NAPARNIK_COMPAT: &[Row] = &[
 /// The host at which a virtual machine of Yandex's asks for its own tokens.
 const YANDEX_METADATA: &str = "YC_METADATA_ADDR";
 
-impl Given {
+impl UncheckedConfig {
     /// Fills what is empty from the variables of this kind: the providers' own names, then those of the guide's project.
     pub fn fill(&mut self, kind: Kind, variable: impl Fn(&str) -> Option<String>) {
         for (place, names) in rows(kind) {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_given_goes_over_the_environment_and_empty_variables_count_as_none() {
-        let mut given = Given { api_key: Text::new("mine".into()), ..Given::default() };
+        let mut given = UncheckedConfig { api_key: Text::new("mine".into()), ..UncheckedConfig::default() };
         given.fill(Kind::OpenAi, |name| match name {
             "OPENAI_API_KEY" => Some("theirs".into()),
             "OPENAI_BASE_URL" => Some(" ".into()),

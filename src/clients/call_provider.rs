@@ -1,4 +1,4 @@
-//! One call's dealings with its provider: leave to go, a signature, and what an answer means.
+//! The `Provider` of one call: it admits each attempt, signs it, and judges what comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::client::Inner;
 use super::refusal;
-use super::service::Told;
+use super::service::RefusalInfo;
 use super::signature::Signature;
 use crate::body::events::Format;
 use crate::body::reply::{Dialect, Reply, Telling};
@@ -19,8 +19,8 @@ use crate::request::account::Permit;
 use crate::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use crate::request::retry_after::Advice;
 
-/// A call.
-pub struct Turn {
+/// One call, as its requests know it.
+pub struct CallProvider {
     pub client: Arc<Inner>,
     pub signature: Signature,
     pub dialect: Arc<dyn Dialect>,
@@ -31,7 +31,7 @@ pub struct Turn {
     pub unsigned: AtomicBool,
 }
 
-impl Provider for Turn {
+impl Provider for CallProvider {
     fn admit<'a>(&'a self, headers: &'a mut HeaderMap, patience: TimeLimit) -> Admission<'a> {
         Box::pin(async move {
             let mut permit = self.client.account.admit(patience).await?;
@@ -91,7 +91,7 @@ impl Provider for Turn {
         let error = Error::new(told.status, refusal::message(&told, refusal.status)).detail(told.detail);
         let waiting_helps = told.status == Status::RateLimited || told.detail == Detail::Overloaded;
         let error = Error { retry_after: advised, retryable: waiting_helps, ..error };
-        let Told { again, problem, .. } = told;
+        let RefusalInfo { again, problem, .. } = told;
         let again = match again {
             _ if renewed => Again::Renewed,
             Again::Perhaps(None) => Again::Perhaps(advised),
