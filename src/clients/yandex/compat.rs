@@ -51,7 +51,7 @@ pub fn embedding(embed: &Embed, input: &str, config: &ClientConfig) -> Result<Wr
 #[cfg(test)]
 mod tests {
     use super::super::Yandex;
-    use super::super::support::{chat, config, json_of, told};
+    use super::super::tests::support::{chat, config, json_of, told};
     use super::*;
     use crate::body::reply::{Delta, Finish};
     use crate::clients::kind::Kind;

@@ -84,7 +84,7 @@ fn trimmed(field: &str, text: &str) -> Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::super::METADATA;
-    use super::super::support::bare;
+    use super::super::tests::support::bare;
     use super::*;
     use crate::clients::kind::Kind;
 

@@ -60,7 +60,7 @@ fn sum(one: Usage, other: Usage) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::super::Yandex;
-    use super::super::support::{config, json_of, read};
+    use super::super::tests::support::{config, json_of, read};
     use super::*;
     use crate::clients::ask::{Ask, Count, Embed};
     use crate::clients::kind::Kind;

@@ -151,7 +151,7 @@ impl Dialect for Operation {
 #[cfg(test)]
 mod tests {
     use super::super::Yandex;
-    use super::super::support::{chat, config, json_of};
+    use super::super::tests::support::{chat, config, json_of};
     use super::*;
     use crate::body::reply::Finish;
     use crate::clients::ask::Ask;

@@ -7,13 +7,9 @@ mod embedding;
 mod job;
 mod messages;
 mod model;
-#[cfg(test)]
-mod over_http;
 mod read;
 mod refusal;
 mod rfc3339;
-#[cfg(test)]
-mod support;
 mod token;
 mod tokens;
 mod write;

@@ -34,7 +34,7 @@ fn uri(scheme: &str, field: &str, model: &str, config: &ClientConfig) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::bare;
+    use super::super::tests::support::bare;
     use super::*;
     use crate::clients::kind::Kind;
 

@@ -1,6 +1,11 @@
+//! Calls as they are written, answers as they are read, and what follows from one for the other.
+
+mod over_http;
+pub mod support;
+
 use serde_json::{Value, json};
 
-use super::support::{chat, config, json_of, read, told};
+use self::support::{chat, config, json_of, read, told};
 use super::*;
 use crate::body::reply::{Call, Delta, Finish, Reply, Telling, Usage};
 use crate::clients::ask::{Chat, Count, Embed, Raw};

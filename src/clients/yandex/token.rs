@@ -64,7 +64,7 @@ fn ends(body: &Value, now: SystemTime) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::bare;
+    use super::super::tests::support::bare;
     use super::*;
     use crate::clients::kind::Kind;
     use serde_json::json;

@@ -44,7 +44,7 @@ impl Dialect for Tokens {
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{config, json_of, read};
+    use super::super::tests::support::{config, json_of, read};
     use super::*;
     use crate::clients::kind::Kind;
 

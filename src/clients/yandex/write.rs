@@ -86,7 +86,7 @@ fn choice(choice: &Choice) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{chat, config};
+    use super::super::tests::support::{chat, config};
     use super::*;
     use crate::clients::kind::Kind;
     use crate::error::Status;
