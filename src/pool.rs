@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 use once_cell::sync::OnceCell;
 
+use crate::answer::Answer;
 use crate::base_url::BaseUrl;
 use crate::body::Budget;
 use crate::config::{ConnectionConfig, Eviction, MaxSize, PoolConfig, SessionConfig, TransportKind};
@@ -19,7 +20,7 @@ use crate::pool_stats::{PoolStats, PoolTimes};
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::{Failure, Request};
-use crate::response::{Answer, Response};
+use crate::response::Response;
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
 use crate::session::{Answered, Registry, Session, SessionHandle, SessionLease, over_fresh_sessions};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::answer::Answer;
 use crate::body::pipe::{Pipe, Told};
 use crate::body::reader::Plan;
 use crate::cancel::Cancel;
@@ -11,7 +12,7 @@ use crate::cut::Cut;
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::request::{Failure, Sink};
-use crate::response::{Answer, Response};
+use crate::response::Response;
 use crate::runtime::Runtime;
 use crate::signal::Signal;
 use crate::sync::{Mutex, MutexGuard, Notify, sleep};

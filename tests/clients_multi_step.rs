@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aipool::answer::{Answer, Read as Came};
 use aipool::body::reader::Plan;
 use aipool::body::reply::{Delta, Finish};
 use aipool::cancel::Cancel;
@@ -18,7 +19,6 @@ use aipool::config::{LimitOverrides, MaxSize, PoolConfig, SessionConfig};
 use aipool::error::{Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::queue::{Completion, Queue, Waited};
-use aipool::response::{Answer, Read as Came};
 use aipool::session::{CallContext, MultiStepCall, MultiStepOptions, Outcome};
 use support::counter::{Counter, Gate};
 use support::expect::millis;

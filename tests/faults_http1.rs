@@ -5,11 +5,11 @@ mod support;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
+use aipool::answer::{Answer, Read};
 use aipool::config::PoolConfig;
 use aipool::error::{Delivery, Detail, Error, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::{Failure, Request};
-use aipool::response::{Answer, Read};
 use support::counter::{Counter, Gate};
 use support::expect::{bounded, fails_cleanly, millis, pool, verdict};
 use support::port::Port;

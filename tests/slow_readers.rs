@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aipool::answer::{Answer, Read};
 use aipool::config::{LimitOverrides, PoolConfig};
 use aipool::pool::{ConnectionPool, PoolHandle};
 use aipool::request::Request;
-use aipool::response::{Answer, Read};
 use bytes::Bytes;
 use support::expect::{bounded, millis};
 use support::{faulty, get, sandbox, session, until};

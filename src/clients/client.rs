@@ -12,6 +12,7 @@ use super::service::{Credential, ProviderRequest, Service, WrittenCall};
 use super::signature::Signature;
 use super::step_runner::SteppedCall;
 use super::token::Tokens;
+use crate::answer::Answer;
 use crate::body::events::Format;
 use crate::body::reader::Plan;
 use crate::body::reply::Dialect;
@@ -23,7 +24,6 @@ use crate::pool::ConnectionPool;
 use crate::queue::Queue;
 use crate::request::Request;
 use crate::request::account::{Account, fingerprint};
-use crate::response::Answer;
 use crate::session::{Answered, MultiStepOptions, SessionHandle, over_fresh_sessions};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.

@@ -12,10 +12,10 @@ use super::guard::{guard, guard_status};
 use super::handle;
 use super::response::{AIP_PART_DATA, AIP_PART_ID, AIP_PART_NAME, aip_response, got};
 use super::status::aip_error;
+use crate::answer::PartTimes;
 use crate::body::reply::{Delta, Reply};
 use crate::clients::json::calls_text;
 use crate::error::{Error, Result};
-use crate::response::PartTimes;
 
 /// In `aip_delta.kind`: more of the answer's text.
 pub const AIP_DELTA_TEXT: u32 = 1;

@@ -13,9 +13,10 @@ use super::args::{self, Out, OutHandle, OutText};
 use super::guard::{guard, guard_status, guard_value};
 use super::handle::{self, Kind, Tabled};
 use super::status::aip_error;
+use crate::answer::{Answer, Read};
 use crate::body::events::Event;
 use crate::error::{Delivery, Error, Phase, Result, Status};
-use crate::response::{Answer, Read, Response};
+use crate::response::Response;
 use crate::session::Answered;
 
 /// A response: whole, or with AIP_REQUEST_STREAM a stream whose body is read while it comes.

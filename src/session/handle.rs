@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::spawn::{HeadSender, ResponseMode, hold};
 use super::{InFlight, Session, SessionLease, SessionStats};
+use crate::answer::Answer;
 use crate::body::Budget;
 use crate::body::pipe::Pipe;
 use crate::body::reader::Plan;
@@ -21,7 +22,7 @@ use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::retry::RetryBudget;
 use crate::request::{Exchange, Failure, Request, Stream, TransportPath, UploadEnds};
-use crate::response::{Answer, Response};
+use crate::response::Response;
 use crate::runtime::Runtime;
 use crate::stats::read;
 use crate::transport::{Outgoing, OutgoingBody};

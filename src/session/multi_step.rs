@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::handle::{Answered, SessionHandle, alone};
 use super::spawn::{EndGuard, HeadSender, hold};
 use super::{InFlight, Session};
+use crate::answer::Answer;
 use crate::body::reader::Plan;
 use crate::cancel::{Cancel, Hold};
 use crate::config::TimeLimit;
@@ -19,7 +20,7 @@ use crate::queue::Queue;
 use crate::request::{
     Exchange, Failure, Request, Sink, Stream, cancelled_by_handle, interrupted_by_signal, total_ran_out,
 };
-use crate::response::{Answer, Report, Response};
+use crate::response::{Report, Response};
 
 /// The one end: the whole response where it was no stream.
 pub type Outcome = std::result::Result<Option<Response>, Failure>;

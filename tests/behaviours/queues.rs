@@ -1,9 +1,9 @@
 //! Requests that nobody waits for: what becomes of them comes out of a queue.
 
+use aipool::answer::{Answer, Read};
 use aipool::error::Error;
 use aipool::queue::{Completion, Queue, Waited};
 use aipool::request::Request;
-use aipool::response::{Answer, Read};
 use support::PATIENCE;
 
 use super::*;

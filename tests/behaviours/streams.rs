@@ -1,10 +1,10 @@
 //! Bodies that are read while they come, and pushed while they go out.
 
+use aipool::answer::{Answer, Read};
 use aipool::body::events::{Event, Format};
 use aipool::body::reader::Plan;
 use aipool::body::upload::{Upload, Written};
 use aipool::request::Request;
-use aipool::response::{Answer, Read};
 use aipool::transport::OutgoingBody;
 use support::PATIENCE;
 use support::expect::millis;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aipool::answer::{Answer, Read};
 use aipool::body::reply::{Delta, Reply};
 use aipool::clients::ask::{Ask, Chat, Message};
 use aipool::clients::config::{ClientConfig, ClientTuning};
@@ -11,7 +12,6 @@ use aipool::clients::{CallOptions, Client, PoolSource};
 use aipool::config::{PoolConfig, SessionConfig};
 use aipool::error::Error;
 use aipool::pool::ConnectionPool;
-use aipool::response::{Answer, Read};
 
 use crate::support::PATIENCE;
 

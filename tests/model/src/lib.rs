@@ -32,4 +32,4 @@ mod stand_ins;
 pub mod sync;
 pub mod sys;
 
-pub use stand_ins::{body, cancel, request, response, runtime};
+pub use stand_ins::{answer, body, cancel, request, response, runtime};

@@ -29,14 +29,17 @@ pub mod body {
 }
 
 pub mod response {
+    #[derive(Debug)]
+    pub struct Response;
+}
+
+pub mod answer {
     use std::sync::Arc;
 
     use crate::body::pipe::Pipe;
     use crate::body::reader::Plan;
+    use crate::response::Response;
     use crate::runtime::Runtime;
-
-    #[derive(Debug)]
-    pub struct Response;
 
     pub struct Answer {
         pub response: Response,

@@ -1,11 +1,12 @@
 //! The words over sockets: what a client of YandexGPT sends, and in which order.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::support::{bare, chat};
+use crate::answer::Read;
 use crate::body::reply::{Delta, Reply};
 use crate::clients::ask::{Ask, Chat, Raw};
 use crate::clients::config::ClientConfig;
@@ -17,7 +18,6 @@ use crate::config::PoolConfig;
 use crate::error::{Detail, Status};
 use crate::lock::lock;
 use crate::pool::ConnectionPool;
-use crate::response;
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -184,7 +184,7 @@ fn a_stream_is_told_whatever_its_type_is_called() {
     let ask = Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") }));
     let answer = client.call(&ask, &CallOptions::default()).map_err(|(error, _)| error).unwrap();
     let mut deltas = Vec::new();
-    while let response::Read::Got(delta) = answer.next_delta(Duration::from_secs(10), Delta::clone).unwrap() {
+    while let Read::Got(delta) = answer.next_delta(Duration::from_secs(10), Delta::clone).unwrap() {
         deltas.push(delta);
     }
     assert_eq!(deltas, [Delta::Text("Да".into()), Delta::Text("!".into()), Delta::Done]);
