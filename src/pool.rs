@@ -23,7 +23,7 @@ use crate::request::{Failure, Request};
 use crate::response::Response;
 use crate::route::Route;
 use crate::runtime::{Runtime, Sigpipe};
-use crate::session::{Answered, Registry, Session, SessionHandle, SessionLease, over_fresh_sessions};
+use crate::session::{AnswerFailure, Registry, Session, SessionHandle, SessionLease, over_fresh_sessions};
 use crate::stats::{Driving, PoolCounters, add_one, read};
 use crate::transport::dns::{Resolver, SystemLookup};
 use crate::transport::network::Network;
@@ -146,7 +146,7 @@ impl ConnectionPool {
     }
 
     /// The same, for what the request asks for: a stream's head, perhaps.
-    pub fn answer(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn answer(self: &Arc<Self>, key: &str, request: &Request) -> std::result::Result<Arc<Answer>, AnswerFailure> {
         let session = || self.get_session(key, None).map_err(|error| (error, None));
         over_fresh_sessions(|| session()?.answer(request.clone()), |(error, _)| error)
     }

@@ -24,10 +24,10 @@ use crate::pool::ConnectionPool;
 use crate::queue::Queue;
 use crate::request::Request;
 use crate::request::account::{Account, fingerprint};
-use crate::session::{Answered, MultiStepOptions, SessionHandle, over_fresh_sessions};
+use crate::session::{AnswerFailure, MultiStepOptions, SessionHandle, over_fresh_sessions};
 
 /// Where none is named in the headers: some providers refuse whoever does not say who asks.
-pub const WHO: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
+pub const DEFAULT_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("aipool/", env!("CARGO_PKG_VERSION")));
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A client.
@@ -77,7 +77,7 @@ pub struct CallOptions {
 impl Client {
     pub fn new(config: ClientConfig, pool: PoolSource) -> Result<Client> {
         let service = config.kind.service();
-        let (origin, who) = (config.origin(), config.who());
+        let (origin, who) = (config.origin(), config.identity());
         let name = fingerprint(&[&[origin.as_bytes()][..], &who].concat());
         let account = Account::get(name, config.max_concurrency, config.breaks_after, config.paced);
         let signs = match service.credential(&config)? {
@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Asks, and waits for the whole answer, or for a stream's head.
-    pub fn call(&self, ask: &Ask, options: &CallOptions) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn call(&self, ask: &Ask, options: &CallOptions) -> std::result::Result<Arc<Answer>, AnswerFailure> {
         let begin = || {
             let (session, prepared) = self.0.prepare(ask, options).map_err(|error| (error, None))?;
             match prepared {
@@ -249,7 +249,7 @@ impl Inner {
             headers.append(name.clone(), value.clone());
         }
         if !self.config.session.defaults.headers.contains_key(USER_AGENT) {
-            headers.entry(USER_AGENT).or_insert(WHO);
+            headers.entry(USER_AGENT).or_insert(DEFAULT_USER_AGENT);
         }
         if !options.idempotency_key.is_empty() {
             let value = HeaderValue::from_str(&options.idempotency_key);

@@ -132,7 +132,7 @@ impl ClientConfig {
     }
 
     /// What tells who asks.
-    pub fn who(&self) -> [&[u8]; 7] {
+    pub fn identity(&self) -> [&[u8]; 7] {
         let ClientConfig { api_key, access_token, user, password, oauth_token, .. } = self;
         let ClientCertificate { chain_file, chain_bytes, .. } = &self.session.connection.tls.client;
         [

@@ -3,24 +3,24 @@
 
 pub mod ask;
 mod call_provider;
-pub mod client;
+mod client;
 pub mod config;
-pub mod gigachat;
+mod gigachat;
 pub mod json;
 mod keyed_lock;
 pub mod kind;
 mod lists;
-pub mod naparnik;
-pub mod openai;
+mod naparnik;
+mod openai;
 mod refusal;
-pub mod secret;
+mod secret;
 pub mod service;
 mod signature;
 mod step_runner;
 mod stream_tap;
-pub mod token;
+mod token;
 pub mod unchecked_config;
 mod uuid;
-pub mod yandex;
+mod yandex;
 
 pub use self::client::{CallOptions, Client, PoolSource};

@@ -87,7 +87,7 @@ pub trait Steps: Send {
     }
 
     /// What the provider lets one call at a time work on: calls of this process that name the same take turns.
-    fn alone(&self) -> Option<String> {
+    fn lock_key(&self) -> Option<String> {
         None
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::header::USER_AGENT;
 use http::{HeaderValue, StatusCode};
 
-use super::client::{Inner, WHO};
+use super::client::{DEFAULT_USER_AGENT, Inner};
 use super::service::{ProviderRequest, Service};
 use super::token::{Flight, Granted, Tokens};
 use crate::config::{LimitOverrides, PersistenceOverrides};
@@ -61,7 +61,7 @@ impl Signature {
 
 async fn fetched(client: &Inner, mut session: Arc<SessionHandle>) -> Result<Granted> {
     let ProviderRequest { method, url, mut headers, body } = client.service.token_request(&client.config)?;
-    headers.entry(USER_AGENT).or_insert(WHO);
+    headers.entry(USER_AGENT).or_insert(DEFAULT_USER_AGENT);
     let limits = client.config.limits(LimitOverrides::default(), false);
     let request = Request {
         persistence: PersistenceOverrides { retries: Some(client.config.retries), redirects: Some(0) },

@@ -99,7 +99,7 @@ impl StepRunner {
 
     /// Waits until no other call of this process works on the same.
     async fn turn(&mut self) -> Result<Option<OwnedMutexGuard<()>>, Failure> {
-        let Some(name) = self.call.steps.alone() else { return Ok(None) };
+        let Some(name) = self.call.steps.lock_key() else { return Ok(None) };
         let name = format!("{}/{name}", self.client_name());
         let limit = self.call.lock_timeout.unwrap_or(Duration::MAX);
         let turn = self.context.between(tokio::time::timeout(limit, keyed_lock::lock(name))).await?;

@@ -17,7 +17,7 @@ use crate::answer::{Answer, Read};
 use crate::body::events::Event;
 use crate::error::{Delivery, Error, Phase, Result, Status};
 use crate::response::Response;
-use crate::session::Answered;
+use crate::session::AnswerFailure;
 
 /// A response: whole, or with AIP_REQUEST_STREAM a stream whose body is read while it comes.
 pub struct aip_response {
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn aip_response_free(response: *mut aip_response) -> i32 {
 }
 
 /// Hands the outcome of a request out: some failures carry an answer.
-pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Arc<Answer>, Answered>) -> Result<()> {
+pub fn set(out: OutHandle<'_, aip_response>, outcome: std::result::Result<Arc<Answer>, AnswerFailure>) -> Result<()> {
     match outcome {
         Ok(answer) => hand_out(out, answer),
         Err((error, None)) => Err(error),

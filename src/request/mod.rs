@@ -12,7 +12,7 @@ mod pace;
 mod progress;
 pub mod provider;
 mod pump;
-pub mod redirect;
+mod redirect;
 pub mod retry;
 pub mod retry_after;
 mod send;

@@ -54,7 +54,7 @@ pub async fn send(
         // One that was given back goes again, where it can.
         let goes = match request.take().filter(|request| same_form(request, lease.connection())) {
             Some(request) => request,
-            None => made(address, lease.connection(), outgoing)?,
+            None => build(address, lease.connection(), outgoing)?,
         };
         let taken = goes.body().taken();
         progress.goes_over(&lease, taken.clone(), &outgoing.body);
@@ -156,7 +156,7 @@ fn with_standard_headers(own: &HeaderMap) -> HeaderMap {
 }
 
 /// The request as this connection wants it.
-fn made(address: &Address, over: &Connection, outgoing: &Outgoing) -> Result<Request<Payload>> {
+fn build(address: &Address, over: &Connection, outgoing: &Outgoing) -> Result<Request<Payload>> {
     let mut headers = with_standard_headers(&outgoing.headers);
     let uri = if over.http2 {
         http2_uri(address, &mut headers)?

@@ -123,19 +123,20 @@ impl SessionHandle {
     }
 
     /// Sends a request and waits for what its caller asked for: the whole response, or a stream's head.
-    pub fn answer(&self, mut request: Request) -> std::result::Result<Arc<Answer>, Answered> {
+    pub fn answer(&self, mut request: Request) -> std::result::Result<Arc<Answer>, AnswerFailure> {
         let plan = std::mem::take(&mut request.plan);
         if !request.stream {
             return match self.request(request) {
                 Ok(response) => Ok(Arc::new(Answer::whole(response, plan))),
-                Err(Failure { error, response: None }) => Err(alone(error)),
+                Err(Failure { error, response: None }) => Err(without_answer(error)),
                 Err(Failure { error, response: Some(response) }) => {
                     let answer = Answer::of_failure(*response, plan, &error);
                     Err((error, Some(Arc::new(answer))))
                 }
             };
         }
-        let interrupt = if request.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
+        let interrupt =
+            if request.interruptible { Some(Cancel::for_one_wait().map_err(without_answer)?) } else { None };
         if interrupt.is_some() {
             self.runtime.watch_cancels();
         }
@@ -145,7 +146,7 @@ impl SessionHandle {
             Stream { pipe: pipe.clone(), plan: plan.clone(), sink: Arc::new(HeadSender(Mutex::new(Some(tell)))) };
         let prepared =
             self.prepare_task(request, ResponseMode::Stream(stream), interrupt.as_ref().map(Hold::cancel), None);
-        let begin = prepared.map_err(alone)?;
+        let begin = prepared.map_err(without_answer)?;
         self.headed(begin, told, interrupt.as_ref(), pipe, plan)
     }
 
@@ -157,7 +158,7 @@ impl SessionHandle {
         interrupt: Option<&Hold>,
         pipe: Arc<Pipe>,
         plan: Plan,
-    ) -> std::result::Result<Arc<Answer>, Answered> {
+    ) -> std::result::Result<Arc<Answer>, AnswerFailure> {
         // Begun by who drives: nobody else need be woken for it, and where nobody can wait nothing is sent.
         let head = async {
             begin();
@@ -285,9 +286,9 @@ impl SessionHandle {
 }
 
 /// A failure, and the answer that some carry.
-pub type Answered = (Error, Option<Arc<Answer>>);
+pub type AnswerFailure = (Error, Option<Arc<Answer>>);
 
-pub(super) fn alone(error: Error) -> Answered {
+pub(super) fn without_answer(error: Error) -> AnswerFailure {
     (error, None)
 }
 

@@ -3,6 +3,7 @@
 mod handle;
 mod multi_step;
 mod spawn;
+mod tally;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
-pub use self::handle::{Answered, SessionHandle};
+pub use self::handle::{AnswerFailure, SessionHandle};
 pub use self::multi_step::{CallContext, MultiStepCall, MultiStepOptions, Outcome};
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;

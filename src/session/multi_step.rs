@@ -8,7 +8,7 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::handle::{Answered, SessionHandle, alone};
+use super::handle::{AnswerFailure, SessionHandle, without_answer};
 use super::spawn::{EndGuard, HeadSender, hold};
 use super::{InFlight, Session};
 use crate::answer::Answer;
@@ -172,8 +172,9 @@ impl SessionHandle {
         &self,
         options: &MultiStepOptions,
         call: impl MultiStepCall,
-    ) -> std::result::Result<Arc<Answer>, Answered> {
-        let interrupt = if options.interruptible { Some(Cancel::for_one_wait().map_err(alone)?) } else { None };
+    ) -> std::result::Result<Arc<Answer>, AnswerFailure> {
+        let interrupt =
+            if options.interruptible { Some(Cancel::for_one_wait().map_err(without_answer)?) } else { None };
         let flag = interrupt.as_ref().map(Hold::cancel);
         let plan = options.plan.clone();
         if options.stream {
@@ -181,10 +182,10 @@ impl SessionHandle {
             let pipe = self.new_pipe();
             let sink: Arc<dyn Sink> = Arc::new(HeadSender(Mutex::new(Some(tell))));
             let stream = Stream { pipe: pipe.clone(), plan: plan.clone(), sink: sink.clone() };
-            let context = self.context(options, Some(stream), flag, None).map_err(alone)?;
+            let context = self.context(options, Some(stream), flag, None).map_err(without_answer)?;
             return self.headed(self.begins(context, sink, call), told, interrupt.as_ref(), pipe, plan);
         }
-        let run = call.run(self.context(options, None, flag, None).map_err(alone)?);
+        let run = call.run(self.context(options, None, flag, None).map_err(without_answer)?);
         let outcome = match flag {
             Some(flag) => self.runtime.wait_interruptibly(run, flag),
             None => self.runtime.wait(run),

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
+use super::InFlight;
 use super::handle::SessionHandle;
-use super::{InFlight, Session};
+use super::tally::Tally;
 use crate::body::pipe::Pipe;
 use crate::cancel::{Cancel, Hold};
 use crate::error::{Delivery, Detail, Error, Result, Status};
@@ -14,7 +15,6 @@ use crate::lock::lock;
 use crate::queue::Queue;
 use crate::request::{Exchange, Failure, Request, Sink, Stream, TransportPath};
 use crate::response::Response;
-use crate::stats::add_one;
 
 impl SessionHandle {
     /// Readies a request for a task of its own, which begins with the call of what this gives.
@@ -162,41 +162,6 @@ impl Sink for HeadSender {
     }
 }
 
-/// Counts a request and its end.
-pub(super) struct Tally {
-    session: Arc<Session>,
-    by_engine: bool,
-    open: bool,
-}
-
-impl Tally {
-    fn begin(session: &Arc<Session>, by_engine: bool) -> Tally {
-        session.count(|counters| &counters.requests);
-        Tally { session: session.clone(), by_engine, open: true }
-    }
-
-    /// With whether its connection was used before.
-    pub(super) fn ended(mut self, outcome: std::result::Result<bool, &Failure>) {
-        self.open = false;
-        match outcome {
-            Ok(true) => self.session.count(|counters| &counters.requests_reused),
-            // Its pool counts connections when they are opened.
-            Ok(false) if self.by_engine => add_one(&self.session.counters.connections_opened),
-            Ok(false) => {}
-            Err(_) => self.session.count(|counters| &counters.failures),
-        }
-    }
-}
-
-/// One that was dropped has no answer.
-impl Drop for Tally {
-    fn drop(&mut self) {
-        if self.open {
-            self.session.count(|counters| &counters.failures);
-        }
-    }
-}
-
 pub(super) fn hold(cancel: Cancel) -> Result<Hold> {
     let freed = || Error::new(Status::InvalidHandle, "cancel: the handle was freed; make one for this request");
     cancel.hold().ok_or_else(freed)
@@ -205,8 +170,6 @@ pub(super) fn hold(cancel: Cancel) -> Result<Hold> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PoolConfig;
-    use crate::pool::{ConnectionPool, PoolHandle};
 
     /// What it was told in the end.
     #[derive(Default)]
@@ -232,15 +195,5 @@ mod tests {
             let error = lock(&ears.0).take().unwrap();
             assert_eq!((error.delivery, error.retryable), (delivery, retryable));
         }
-    }
-
-    #[test]
-    fn a_request_that_was_dropped_counts_as_one_that_failed() {
-        let pool = PoolHandle::owner(ConnectionPool::new(PoolConfig::default()).unwrap());
-        let session = pool.get_session("http://host.test", None).unwrap();
-        drop(Tally::begin(&session.session, true));
-        assert_eq!((session.stats().requests, session.stats().failures), (1, 1));
-        Tally::begin(&session.session, true).ended(Ok(true));
-        assert_eq!((session.stats().requests, session.stats().failures), (2, 1));
     }
 }

@@ -261,6 +261,6 @@ fn the_environment_has_the_names_of_the_sdk_and_of_the_guides_project() {
 
 #[test]
 fn users_with_one_password_are_told_apart() {
-    let of = |user: &str| config(&[("user", user), ("password", "p")]).who().map(<[u8]>::to_vec);
+    let of = |user: &str| config(&[("user", user), ("password", "p")]).identity().map(<[u8]>::to_vec);
     assert_ne!(of("one"), of("other"));
 }

@@ -207,7 +207,7 @@ impl Steps for Talk {
         (Arc::new(self.common.for_caller()), Some(Format::Sse))
     }
 
-    fn alone(&self) -> Option<String> {
+    fn lock_key(&self) -> Option<String> {
         self.goes_on.then(|| self.common.conversation().to_owned())
     }
 

@@ -180,12 +180,12 @@ fn a_state_goes_on_in_its_conversation() {
         chat(vec![says(Role::System, "s"), says(Role::User, "1"), says(Role::Assistant, "2"), says(Role::User, "3")]);
     chat.state = "c-9/a-9".into();
     let mut talk = Talk::begin(&chat, "").unwrap();
-    assert_eq!(talk.alone().as_deref(), Some("c-9"));
+    assert_eq!(talk.lock_key().as_deref(), Some("c-9"));
     let said = request(&mut talk);
     assert_eq!(said.request.url, "chat_api/v1/conversations/c-9/messages");
     let said = body(&said);
     assert_eq!((&said["parent_uuid"], &said["content"]["content"]["instruction"]), (&json!("a-9"), &json!("3")));
-    assert_eq!(Talk::begin(&asks("x"), "").unwrap().alone(), None);
+    assert_eq!(Talk::begin(&asks("x"), "").unwrap().lock_key(), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod write;
 
 pub use self::ollama::Ollama;
 pub use self::read::Completions;
-pub use self::write::{chat_body, tools as tools_json};
+pub use self::write::chat_body;
 use super::ask::Ask;
 use super::config::ClientConfig;
 use super::kind::Kind;
