@@ -22,7 +22,7 @@ use aipool::config::{
 use aipool::error::Error;
 use aipool::error::{Delivery, Detail, Phase, Status};
 use aipool::pool::{ConnectionPool, PoolHandle};
-use aipool::request::account::{Account, Permit, fingerprint};
+use aipool::request::account::{Account, AccountPermit, fingerprint};
 use aipool::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use aipool::session::SessionHandle;
 use connections::*;
@@ -924,19 +924,19 @@ fn a_provider_lets_each_attempt_out_and_judges_each_refusal() {
         fn occupied(&self) -> String {
             self.0.occupied()
         }
-        fn failed(&self, permit: Permit, error: &Error) {
+        fn failed(&self, permit: AccountPermit, error: &Error) {
             permit.failed(error);
         }
         fn ran_out(&self, error: &Error, probes: bool) {
             self.0.ran_out(error, probes);
         }
-        fn answered(&self, permit: &mut Permit, status: http::StatusCode, headers: &http::HeaderMap) {
+        fn answered(&self, permit: &mut AccountPermit, status: http::StatusCode, headers: &http::HeaderMap) {
             permit.answered(status, headers);
         }
         fn begins_stream(&self, _: &http::HeaderMap) -> bool {
             true
         }
-        fn judge(&self, _: &Permit, refusal: &Refusal<'_>) -> Judgement {
+        fn judge(&self, _: &AccountPermit, refusal: &Refusal<'_>) -> Judgement {
             self.1.lock().unwrap().push(refusal.status.as_u16());
             let error = Error::new(Status::Provider, "");
             Judgement { again: Again::Surely(Some(Duration::from_millis(1))), error, reply: Reply::default() }

@@ -15,7 +15,7 @@ use crate::body::events::Format;
 use crate::body::reply::{Dialect, Reply, Telling};
 use crate::config::TimeLimit;
 use crate::error::{Detail, Error, Result, Status};
-use crate::request::account::Permit;
+use crate::request::account::AccountPermit;
 use crate::request::provider::{Admission, Again, Judgement, Provider, Refusal};
 use crate::request::retry_after::Advice;
 
@@ -53,7 +53,7 @@ impl Provider for CallProvider {
         self.client.account.occupied()
     }
 
-    fn failed(&self, permit: Permit, error: &Error) {
+    fn failed(&self, permit: AccountPermit, error: &Error) {
         permit.failed(error);
     }
 
@@ -61,7 +61,7 @@ impl Provider for CallProvider {
         self.client.account.ran_out(error, probes);
     }
 
-    fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap) {
+    fn answered(&self, permit: &mut AccountPermit, status: StatusCode, headers: &HeaderMap) {
         permit.answered(status, headers);
     }
 
@@ -74,7 +74,7 @@ impl Provider for CallProvider {
         }
     }
 
-    fn judge(&self, permit: &Permit, refusal: &Refusal<'_>) -> Judgement {
+    fn judge(&self, permit: &AccountPermit, refusal: &Refusal<'_>) -> Judgement {
         let told = self.client.service.refusal(refusal);
         let advised = told.cool.or_else(|| Advice::of(refusal.headers, SystemTime::now()).wait);
         if told.status == Status::RateLimited {

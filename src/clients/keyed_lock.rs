@@ -1,4 +1,4 @@
-//! Locks by name, one a process: what a provider lets one call at a time work on, the calls of this process take turns at.
+//! Locks by name, for what a provider lets one call at a time work on: the calls of this process take turns.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

@@ -1,5 +1,4 @@
-//! Clients of AI providers: GigaChat, YandexGPT, 1C:Naparnik, and all that speak as OpenAI does. They use the pool as any caller
-//! would; a provider's own words are in its folder.
+//! Clients of AI providers, users of the pool as any caller: what all have in common here, a provider's own words in its folder.
 
 pub mod ask;
 mod call_provider;

@@ -1,5 +1,4 @@
-//! Carries out the steps of a multi-step call: what is the caller's to hear goes on to it while it comes, as one
-//! stream; what the steps need to know is read on the way.
+//! Carries out the steps of a multi-step call: the caller gets its answers as one stream, and the steps read along.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! A client's texts as its owner gave them, and as the environment has them where nothing was given.
+//! A client's options not checked yet: texts as its owner gave them, or as the environment has them where nothing was given.
 
 use zeroize::Zeroizing;
 

@@ -1,5 +1,4 @@
-//! What a provider counts together: the requests of one credential to one host, whoever in the process sends them. They wait in
-//! one line for a slot, for the end of a rate window, for a server that is down to come back.
+//! What a provider counts together, the requests of one credential to one host: they queue for a slot, a rate window, a server's return.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -73,7 +72,7 @@ struct State {
 }
 
 /// Leave to send one attempt, given back when its body has ended.
-pub struct Permit {
+pub struct AccountPermit {
     account: Arc<Account>,
     /// It was let out to see whether the server is back, and nothing came of that yet.
     pub probes: bool,
@@ -119,7 +118,7 @@ impl Account {
     }
 
     /// Waits until one more attempt may go; at once an error where that is known to take longer than `patience`.
-    pub async fn admit(self: &Arc<Self>, patience: TimeLimit) -> Result<Permit> {
+    pub async fn admit(self: &Arc<Self>, patience: TimeLimit) -> Result<AccountPermit> {
         let begun = Instant::now();
         let _turn = self.line.lock().await;
         loop {
@@ -143,7 +142,7 @@ impl Account {
         }
     }
 
-    fn try_admit(self: &Arc<Self>, now: Instant) -> std::result::Result<Permit, Hindrance> {
+    fn try_admit(self: &Arc<Self>, now: Instant) -> std::result::Result<AccountPermit, Hindrance> {
         let mut state = lock(&self.state);
         let probes = match state.breaker.ask(now) {
             Gate::Open => false,
@@ -161,7 +160,7 @@ impl Account {
         }
         state.running += 1;
         state.pace.leaves(now);
-        Ok(Permit { account: self.clone(), probes, unanswered: true, token: 0 })
+        Ok(AccountPermit { account: self.clone(), probes, unanswered: true, token: 0 })
     }
 
     /// As `admit` would say it now, for who ran out of patience.
@@ -187,7 +186,7 @@ impl Account {
     }
 }
 
-impl Permit {
+impl AccountPermit {
     /// A head came.
     pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         let now = Instant::now();
@@ -222,7 +221,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for AccountPermit {
     fn drop(&mut self) {
         let mut state = self.account.state();
         state.running -= 1;

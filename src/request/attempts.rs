@@ -1,4 +1,4 @@
-//! Above single attempts: redirects that are followed, answers that are asked for again. Both only for who asked for them.
+//! One request with its redirects and retries, for who asked for such; `send` is below.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use url::Url;
 
-use super::account::Permit;
+use super::account::AccountPermit;
 use super::engine_body::EngineBody;
 use super::progress::Progress;
 use super::provider::{Again, Provider, Refusal};
 use super::redirect::Redirects;
-use super::retry::{self, Decision, Now, Outcome, Retries, RetryBudget, RetryPolicy};
+use super::retry::{self, AttemptOutcome, Decision, Now, Retries, RetryBudget, RetryPolicy};
 use super::send::{self, Incoming};
 use crate::address::Address;
 use crate::body::reply::Reply;
@@ -49,7 +49,7 @@ pub struct Attempts<'a> {
 pub struct FinalResponse {
     pub incoming: Box<Incoming>,
     /// Held until the body has ended.
-    pub permit: Option<Permit>,
+    pub permit: Option<AccountPermit>,
     /// What the provider's client makes of it, where it is a refusal.
     pub refusal: Option<(Error, Reply)>,
 }
@@ -113,7 +113,7 @@ impl Attempts<'_> {
     }
 
     /// Waits until the provider takes one more, no longer than for a connection.
-    async fn admit(&self, outgoing: &mut Outgoing) -> Result<Option<Permit>> {
+    async fn admit(&self, outgoing: &mut Outgoing) -> Result<Option<AccountPermit>> {
         let Some(provider) = self.provider else { return Ok(None) };
         let admission = provider.admit(&mut outgoing.headers, self.limits.queue);
         let Some(limit) = self.limits.queue else { return admission.await.map(Some) };
@@ -126,7 +126,7 @@ impl Attempts<'_> {
     /// Whether an answer may be asked for again, and what the provider's client makes of it.
     async fn judge(
         &self,
-        permit: Option<&Permit>,
+        permit: Option<&AccountPermit>,
         head: &Head,
         body: &mut EngineBody,
         renewed: bool,
@@ -156,7 +156,7 @@ impl Attempts<'_> {
     ) -> Result<()> {
         let Some(retries) = retries.filter(|_| outgoing.body.is_at_its_beginning()) else { return Err(error) };
         let replayable = send::may_repeat(outgoing);
-        match retries.decide(Outcome::Failure { error: &error, replayable }, Now::get()) {
+        match retries.decide(AttemptOutcome::Failure { error: &error, replayable }, Now::get()) {
             Decision::Stop(_) => Err(error),
             Decision::After(wait, reason) => {
                 self.pause(group, retries, wait, reason).await;
@@ -174,7 +174,7 @@ impl Attempts<'_> {
         body: &mut EngineBody,
     ) -> Result<Option<(Duration, retry::Reason)>> {
         let begun = begin(body, retry::MOST_BODY).await;
-        let outcome = Outcome::Response { status: head.status, headers: &head.headers, body: &begun, again };
+        let outcome = AttemptOutcome::Response { status: head.status, headers: &head.headers, body: &begun, again };
         match retries.decide(outcome, Now::get()) {
             Decision::After(wait, reason) => Ok(Some((wait, reason))),
             Decision::Stop(_) => {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// How long all wait after a 429 that says nothing.
 const SILENT_REFUSAL: Duration = Duration::from_secs(1);
 /// How long the others wait for the one that went ahead.
-const FEELING: Duration = Duration::from_secs(1);
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// Two answers of one window say its end this far apart: the network's doing.
 const SAME_WINDOW: Duration = Duration::from_millis(200);
 /// A longer window is a slip of the pen, or a quota's.
@@ -23,12 +23,12 @@ pub struct Pace {
     cool_until: Option<Instant>,
     /// Sent, and not answered yet.
     in_flight: u64,
-    feeler: Feeler,
+    probe: Probe,
 }
 
 /// A limit was reached and its time is over: one goes ahead to see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Feeler {
+enum Probe {
     #[default]
     None,
     Wanted,
@@ -51,20 +51,20 @@ impl Pace {
             if until > now {
                 return Err(Some(until));
             }
-            (self.cool_until, self.feeler) = (None, Feeler::Wanted);
+            (self.cool_until, self.probe) = (None, Probe::Wanted);
         }
         for (window, room) in [(&mut self.requests, self.in_flight), (&mut self.tokens, 0)] {
             if let Some(over) = window.take_if(|window| window.ends <= now) {
                 if over.left <= room {
-                    self.feeler = Feeler::Wanted;
+                    self.probe = Probe::Wanted;
                 }
             }
         }
-        if let Feeler::Out(until) = self.feeler {
+        if let Probe::Out(until) = self.probe {
             if until > now {
                 return Err(Some(until));
             }
-            self.feeler = Feeler::None;
+            self.probe = Probe::None;
         }
         // Those on their way may not be counted yet.
         if let Some(window) = self.requests.filter(|window| window.left <= self.in_flight) {
@@ -79,22 +79,22 @@ impl Pace {
     /// A request leaves.
     pub fn leaves(&mut self, now: Instant) {
         self.in_flight += 1;
-        if self.feeler == Feeler::Wanted {
-            self.feeler = Feeler::Out(now + FEELING);
+        if self.probe == Probe::Wanted {
+            self.probe = Probe::Out(now + PROBE_PATIENCE);
         }
     }
 
     /// It is answered, or never will be.
     pub fn lands(&mut self) {
         self.in_flight -= 1;
-        if matches!(self.feeler, Feeler::Out(_)) {
-            self.feeler = Feeler::Wanted;
+        if matches!(self.probe, Probe::Out(_)) {
+            self.probe = Probe::Wanted;
         }
     }
 
     /// What an answer's head says.
     pub fn learn(&mut self, headers: &HeaderMap, now: Instant) {
-        self.feeler = Feeler::None;
+        self.probe = Probe::None;
         Window::learn(&mut self.requests, headers, "requests", now);
         Window::learn(&mut self.tokens, headers, "tokens", now);
     }
@@ -205,8 +205,8 @@ mod tests {
         let later = now + Duration::from_secs(1);
         assert_eq!(pace.ask(later), Ok(()));
         pace.leaves(later);
-        assert_eq!(pace.ask(later), Err(Some(later + FEELING)), "until it is answered");
-        assert_eq!(pace.ask(later + FEELING), Ok(()), "or takes its time");
+        assert_eq!(pace.ask(later), Err(Some(later + PROBE_PATIENCE)), "until it is answered");
+        assert_eq!(pace.ask(later + PROBE_PATIENCE), Ok(()), "or takes its time");
         answer(&mut pace, 59, "1s", later);
         assert_eq!(pace.ask(later), Ok(()));
     }
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(pace.ask(now), Err(Some(until)));
         assert_eq!(pace.ask(until), Ok(()), "one is still on its way, from before");
         pace.leaves(until);
-        assert_eq!(pace.ask(until), Err(Some(until + FEELING)));
+        assert_eq!(pace.ask(until), Err(Some(until + PROBE_PATIENCE)));
         pace.lands();
         assert_eq!(pace.ask(until), Ok(()), "nobody knows yet");
     }

@@ -1,4 +1,4 @@
-//! The progress of one request over the pool's own connections: for its limits, for who has to explain a failure, and for the response's info.
+//! How far one request got over the pool's own connections: for its limits, for what a failure says, and for the response's report.
 
 use std::sync::{Arc, Mutex};
 

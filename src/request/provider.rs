@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::account::Permit;
+use super::account::AccountPermit;
 use crate::body::reply::Reply;
 use crate::config::TimeLimit;
 use crate::error::{Error, Result};
 
 /// What to wait for before an attempt may go.
-pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<Permit>> + Send + 'a>>;
+pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<AccountPermit>> + Send + 'a>>;
 
 /// A provider, asked about one request.
 pub trait Provider: Send + Sync {
@@ -23,19 +23,19 @@ pub trait Provider: Send + Sync {
     fn occupied(&self) -> String;
 
     /// The attempt got no answer.
-    fn failed(&self, permit: Permit, error: &Error);
+    fn failed(&self, permit: AccountPermit, error: &Error);
 
     /// An attempt ran out of time; its permit was one that `probes` or not.
     fn ran_out(&self, error: &Error, probes: bool);
 
     /// A head came; `permit` is held until the body has ended.
-    fn answered(&self, permit: &mut Permit, status: StatusCode, headers: &HeaderMap);
+    fn answered(&self, permit: &mut AccountPermit, status: StatusCode, headers: &HeaderMap);
 
     /// Whether a head of success begins the stream that was asked for.
     fn begins_stream(&self, headers: &HeaderMap) -> bool;
 
     /// What an answer means that is no success.
-    fn judge(&self, permit: &Permit, refusal: &Refusal<'_>) -> Judgement;
+    fn judge(&self, permit: &AccountPermit, refusal: &Refusal<'_>) -> Judgement;
 
     /// Reads a whole answer; a failure in it comes with what could be read.
     fn read(&self, body: &[u8]) -> (Reply, Result<()>);

@@ -1,4 +1,4 @@
-//! Whether a request is sent again, and when. Raw sessions do not (`max_retries` 0) unless asked.
+//! Whether a request is sent again, and when; plain sessions retry only where they are asked to (`max_retries`).
 //!
 //! A server that refused a request for load (429, 503, 529) has not worked on it. Other failures of a server may have
 //! cost money, so they are tried again only when the server says so itself (`x-should-retry: true`).
@@ -57,7 +57,7 @@ impl Default for RetryPolicy {
 
 /// How an attempt ended. The body's first byte has not been given to the caller.
 #[derive(Clone, Copy, Debug)]
-pub enum Outcome<'a> {
+pub enum AttemptOutcome<'a> {
     /// `body` is as much of it as came so far; more than `MOST_BODY` is not needed.
     Response { status: StatusCode, headers: &'a HeaderMap, body: &'a [u8], again: Again },
     /// `replayable`: the caller allows a request twice (its method is idempotent, or it said so).
@@ -159,7 +159,7 @@ impl Retries {
     }
 
     /// What follows from an attempt's outcome; a retry decided on is counted and paid for.
-    pub fn decide(&mut self, outcome: Outcome<'_>, now: Now) -> Decision {
+    pub fn decide(&mut self, outcome: AttemptOutcome<'_>, now: Now) -> Decision {
         match self.weigh(outcome, now) {
             Ok((wait, reason)) => {
                 self.made += 1;
@@ -169,10 +169,10 @@ impl Retries {
         }
     }
 
-    fn weigh(&mut self, outcome: Outcome<'_>, now: Now) -> Result<(Duration, Reason), Stop> {
+    fn weigh(&mut self, outcome: AttemptOutcome<'_>, now: Now) -> Result<(Duration, Reason), Stop> {
         let (reason, advised) = match outcome {
-            Outcome::Failure { error, replayable } => (of_failure(error, replayable)?, None),
-            Outcome::Response { status, headers, body, again } => {
+            AttemptOutcome::Failure { error, replayable } => (of_failure(error, replayable)?, None),
+            AttemptOutcome::Response { status, headers, body, again } => {
                 let advice = Advice::of(headers, now.wall);
                 let body = &body[..body.len().min(MOST_BODY)];
                 match again {
@@ -236,11 +236,11 @@ fn says_quota(body: &[u8]) -> bool {
 /// How many retries there may be among all requests of a pool, so that an outage is not amplified: one for five requests, and
 /// ten a second besides.
 #[derive(Debug)]
-pub struct RetryBudget(Mutex<Account>);
+pub struct RetryBudget(Mutex<BudgetState>);
 
 /// In fifths of a retry.
 #[derive(Debug)]
-struct Account {
+struct BudgetState {
     fifths: u64,
     /// Up to when time has been paid for.
     paid: Option<Instant>,
@@ -282,7 +282,7 @@ impl RetryBudget {
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        RetryBudget(Mutex::new(Account { fifths: Self::FIRST, paid: None }))
+        RetryBudget(Mutex::new(BudgetState { fifths: Self::FIRST, paid: None }))
     }
 }
 
@@ -309,11 +309,11 @@ mod tests {
     }
 
     fn judged(retries: &mut Retries, status: StatusCode, headers: &HeaderMap, body: &str, again: Again) -> Decision {
-        retries.decide(Outcome::Response { status, headers, body: body.as_bytes(), again }, Now::get())
+        retries.decide(AttemptOutcome::Response { status, headers, body: body.as_bytes(), again }, Now::get())
     }
 
     fn failure(error: &Error, replayable: bool) -> Decision {
-        retries(policy()).decide(Outcome::Failure { error, replayable }, Now::get())
+        retries(policy()).decide(AttemptOutcome::Failure { error, replayable }, Now::get())
     }
 
     fn reason(decision: Decision) -> Option<Reason> {
@@ -328,7 +328,7 @@ mod tests {
         let mut raw = retries(RetryPolicy::default());
         assert_eq!(answer(&mut raw, 503, &[("x-should-retry", "true")], ""), Decision::Stop(Stop::UsedUp));
         let error = Error::new(Status::Connect, "").retryable();
-        let outcome = Outcome::Failure { error: &error, replayable: true };
+        let outcome = AttemptOutcome::Failure { error: &error, replayable: true };
         assert_eq!(raw.decide(outcome, Now::get()), Decision::Stop(Stop::UsedUp));
     }
 
@@ -452,7 +452,7 @@ mod tests {
         assert!(!budget.withdraw(now));
         let mut poor = Retries::seeded(policy(), Arc::new(budget), fastrand::Rng::with_seed(1));
         let (status, headers) = (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new());
-        let outcome = Outcome::Response { status, headers: &headers, body: b"", again: Again::Perhaps(None) };
+        let outcome = AttemptOutcome::Response { status, headers: &headers, body: b"", again: Again::Perhaps(None) };
         assert_eq!(
             poor.decide(outcome, Now { steady: later, wall: SystemTime::now() }),
             Decision::Stop(Stop::NoBudget)

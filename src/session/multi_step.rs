@@ -1,4 +1,4 @@
-//! Multi-step calls: several requests one after the other, in one task and with one end, whoever brings it about.
+//! Multi-step calls: several requests one after the other, in one task with one end.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
