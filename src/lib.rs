@@ -2,7 +2,7 @@
 //!
 //! The modules, top to ground; none imports from above itself:
 //! `ffi` | `clients` | `pool`, `pool_stats`, `session`, `queue`, `route`, `request`, `response`, `connections`, `address`, `base_url` | `transport`, `body` |
-//! `runtime`, `wheel`, `cancel`, `cut`, `signal`, `workers` |
+//! `runtime`, `driver`, `cancel`, `cut`, `signal`, `workers` |
 //! `config`, `error` | `stats`, `events`, `metrics`, `flags`, `slots`, `lock`, `sync`, `sys`.
 //! The Rust API is internal: async inside, blocking at the doors, free to change. The C API is the promise.
 
@@ -14,6 +14,7 @@ pub mod clients;
 pub mod config;
 pub mod connections;
 pub mod cut;
+pub mod driver;
 pub mod error;
 pub mod events;
 pub mod ffi;
@@ -34,5 +35,4 @@ pub mod stats;
 pub mod sync;
 pub mod sys;
 pub mod transport;
-pub mod wheel;
 pub mod workers;

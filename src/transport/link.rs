@@ -75,7 +75,7 @@ pub trait Connect: Send + Sync {
         Box::pin(std::future::ready(true))
     }
 
-    /// Reads what a dial needs from files. Called before the driver's seat is taken.
+    /// Reads what a dial needs from files. Called before this thread begins to drive.
     fn prepare(&self, _target: &Target) -> Result<()> {
         Ok(())
     }

@@ -7,6 +7,8 @@
 
 #[path = "../../../src/cut.rs"]
 pub mod cut;
+#[path = "../../../src/driver.rs"]
+pub mod driver;
 #[path = "../../../src/error.rs"]
 pub mod error;
 #[path = "../../../src/flags.rs"]
@@ -23,8 +25,6 @@ pub mod slots;
 pub mod stats;
 #[path = "../../../src/ffi/table.rs"]
 pub mod table;
-#[path = "../../../src/wheel.rs"]
-pub mod wheel;
 
 pub mod explore;
 mod notify;
