@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["clients"],
     &["pool", "pool_stats", "session", "queue", "route", "request", "response", "connections", "address", "base_url"],
     &["transport", "body"],
-    &["runtime", "driver", "cancel", "cut", "signal", "workers"],
+    &["runtime", "driver", "cancel", "abort", "readiness", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "sys"],
 ];

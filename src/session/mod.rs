@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 
 pub use self::course::{Course, Outcome, Terms, Within};
 pub use self::handle::{Answered, SessionHandle};
+use crate::abort::Abort;
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;
-use crate::cut::Cut;
 use crate::error::{Detail, Error, Result};
 use crate::lock::lock;
 use crate::request::cut_off;
@@ -53,7 +53,7 @@ pub struct Session {
     in_flight: AtomicU64,
     leases: AtomicU64,
     drained: Notify,
-    cut: Cut,
+    abort: Abort,
     counters: RequestCounters,
     pool_counters: Arc<PoolCounters>,
     registry: Arc<Registry>,
@@ -87,7 +87,7 @@ impl Session {
             in_flight: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             drained: Notify::new(),
-            cut: Cut::default(),
+            abort: Abort::default(),
             counters: RequestCounters::default(),
             pool_counters,
             registry,
@@ -110,7 +110,7 @@ impl Session {
 
     /// Ends the requests under way.
     pub fn cut(&self) {
-        self.cut.now();
+        self.abort.fire();
     }
 
     /// Ends when no request is under way.
@@ -144,7 +144,7 @@ impl Session {
     }
 
     async fn cut_off(&self) -> Error {
-        self.cut.comes().await;
+        self.abort.fired().await;
         cut_off()
     }
 
