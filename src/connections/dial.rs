@@ -11,7 +11,7 @@ use crate::config::HttpVersion;
 use crate::error::{Detail, Error, Result};
 use crate::transport::dial::DialLimits;
 use crate::transport::failure;
-use crate::transport::http::{self, Driver, Sender};
+use crate::transport::http::{self, Driver, RequestSender};
 use crate::transport::link::{Link, Via};
 
 /// A dial to be made.
@@ -62,7 +62,7 @@ async fn link(group: &Group, order: &Order) -> Result<Link> {
     }
 }
 
-async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender, Driver)> {
+async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, RequestSender, Driver)> {
     let link = link(group, order).await?;
     let http2 = match group.http_version {
         HttpVersion::Http2 => true,
@@ -80,7 +80,7 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         via: link.via,
         times: link.times,
     };
-    let connection = Arc::new(group.shared.connection(facts, link.wire, http2));
+    let connection = Arc::new(group.shared.connection(facts, link.socket, http2));
     let started = http::handshake(link.stream, http2, group.stream_window).await;
     let (sender, driver) = started.map_err(|cause| failure::starting(&cause))?;
     group.shared.opened(group, &connection);

@@ -18,7 +18,7 @@ use crate::events::{self, CloseReason};
 use crate::lock::lock;
 use crate::stats::add_one;
 use crate::transport::dial::{DialLimits, Target};
-use crate::transport::http::Sender;
+use crate::transport::http::RequestSender;
 use crate::transport::link::Connect;
 
 /// A connection used within this time is replaced before it goes.
@@ -100,7 +100,7 @@ impl Group {
     }
 
     /// An HTTP/1.1 connection comes back from its request.
-    pub fn take_back(self: &Arc<Self>, connection: &Arc<Connection>, sender: Sender) {
+    pub fn take_back(self: &Arc<Self>, connection: &Arc<Connection>, sender: RequestSender) {
         connection.end_use();
         if sender.is_closed() {
             drop(sender);
@@ -111,7 +111,7 @@ impl Group {
             drop(state);
             return drop(sender);
         }
-        connection.put_way_in(sender);
+        connection.put_sender(sender);
         self.offer(&mut state, connection.clone(), None);
         self.be_content(&mut state);
         let unwanted = state.unwanted();
@@ -226,7 +226,7 @@ impl Group {
     }
 
     /// A dial brought a connection.
-    pub fn dialed(self: &Arc<Self>, order: &Order, connection: Arc<Connection>, sender: Sender) {
+    pub fn dialed(self: &Arc<Self>, order: &Order, connection: Arc<Connection>, sender: RequestSender) {
         let mut state = lock(&self.state);
         state.end_dial(&order.dialing);
         state.standing.push(connection.clone());
@@ -235,7 +235,7 @@ impl Group {
             state.protocol = protocol;
             self.shared.remember(&self.target, protocol);
         }
-        connection.put_way_in(sender);
+        connection.put_sender(sender);
         if connection.http2 {
             state.open.push(connection);
             self.serve_streams(&mut state);
@@ -366,7 +366,7 @@ impl Group {
                 let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
                 let Some(sender) = unwanted.dissolve() else { return };
                 connection.end_use();
-                connection.put_way_in(sender);
+                connection.put_sender(sender);
             }
         }
         state.idle.push(connection);
@@ -385,7 +385,7 @@ impl Group {
     }
 
     pub(super) fn lease(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Lease> {
-        let sender = connection.take_way_in()?;
+        let sender = connection.take_sender()?;
         let first = connection.begin_use();
         if !first {
             add_one(&self.shared.counters.reused);

@@ -31,8 +31,8 @@ use crate::runtime::Runtime;
 use crate::stats::{add, add_one, read};
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::link::{Connect, Via};
+use crate::transport::socket_state::SocketState;
 use crate::transport::tls::ReloadRound;
-use crate::transport::wire::Wire;
 
 /// Of how many servers a pool remembers what they speak.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -279,9 +279,9 @@ impl Shared {
         lock(&self.memory).put(target.clone(), protocol);
     }
 
-    fn connection(&self, facts: connection::Facts, wire: Arc<Wire>, http2: bool) -> Connection {
+    fn connection(&self, facts: connection::Facts, socket: Arc<SocketState>, http2: bool) -> Connection {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        Connection::new(id, facts, wire, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
+        Connection::new(id, facts, socket, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
     }
 
     fn opened(&self, group: &Group, connection: &Connection) {

@@ -17,8 +17,9 @@ use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
 use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
 use crate::transport::dial::DialLimits;
-use crate::transport::http::{Inflow, NoResponse, Payload, Taken};
+use crate::transport::http::{NoResponse, ResponseBody};
 use crate::transport::link::Via;
+use crate::transport::payload::{Payload, SentAt};
 use crate::transport::{Head, Outgoing};
 
 /// How often a request goes out in all when nobody asked for retries: only ever again where the server has not worked on it, or where
@@ -61,7 +62,7 @@ pub async fn send(
             Some(request) => request,
             None => made(address, lease.connection(), outgoing)?,
         };
-        let taken = goes.body().taken();
+        let taken = goes.body().sent_at();
         journey.goes_over(&lease, taken.clone(), &outgoing.body);
         request = Some(goes);
         let failed = match lease.send(&mut request).await {
@@ -201,7 +202,7 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
     (request.version() == Version::HTTP_2) == over.http2 && !matches!(over.facts.via, Via::Forward(_))
 }
 
-fn arrival(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<Box<Arrival>> {
+fn arrival(response: http::Response<ResponseBody>, lease: Lease, sent: Option<SentAt>) -> Result<Box<Arrival>> {
     let (mut parts, inflow) = response.into_parts();
     let connection = parts.headers.get(CONNECTION);
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).
@@ -249,11 +250,11 @@ fn keep_alive(value: &HeaderValue) -> Option<Duration> {
 
 /// The rest of a response as it comes; its connection goes back when all has been read.
 pub struct EngineBody {
-    inflow: Inflow,
+    inflow: ResponseBody,
     lease: Option<Lease>,
     keep: Option<Duration>,
     /// When the last of the request was taken; `None` where it is small.
-    sent: Option<Taken>,
+    sent: Option<SentAt>,
     /// How many bytes are to come, where the server said so.
     pub length: Option<u64>,
     decoder: Option<Decoder>,

@@ -247,8 +247,15 @@ async fn unix(path: &std::path::Path) -> Result<Link> {
 }
 
 fn plain(socket: Socket) -> Link {
-    let wire = Arc::clone(socket.wire());
-    Link { stream: Box::new(socket), wire, remote: None, tls: None, via: Via::Nobody, times: DialTimes::default() }
+    let state = Arc::clone(socket.state());
+    Link {
+        stream: Box::new(socket),
+        socket: state,
+        remote: None,
+        tls: None,
+        via: Via::Nobody,
+        times: DialTimes::default(),
+    }
 }
 
 /// One TLS handshake under its limit.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::dial::{DialLimits, Target, Watch};
+use super::socket_state::SocketState;
 use super::tls::ReloadRound;
-use super::wire::Wire;
 use crate::error::Result;
 
 /// Bytes to a server and back: TCP or a unix socket, TLS over it or not, or memory in tests.
@@ -22,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub struct Link {
     pub stream: Box<dyn Stream>,
     /// The socket underneath: what has gone over it so far.
-    pub wire: Arc<Wire>,
+    pub socket: Arc<SocketState>,
     pub remote: Option<SocketAddr>,
     /// What the two sides agreed on; `None` without TLS.
     pub tls: Option<TlsFacts>,
