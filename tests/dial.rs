@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use aipool::config::{NetworkOptions, Override, ProxyOptions, ProxyUrl};
 use aipool::error::{Delivery, Detail, Error, Phase, Result, Status};
-use aipool::transport::dial::{DialLimits, Dialer, Target, Watch};
+use aipool::transport::dial::{DialLimits, DialObserver, Dialer, Target};
 use aipool::transport::dns::{Looking, Lookup, Resolver};
 use aipool::transport::link::{Link, Secure, Securing, Stream, TlsFacts, Via};
 use aipool::transport::socket_state::SocketState;
@@ -77,7 +77,7 @@ impl Secure for Untrusted {
 #[derive(Default)]
 struct Phases(Mutex<Vec<Phase>>);
 
-impl Watch for Phases {
+impl DialObserver for Phases {
     fn enter(&self, phase: Phase) {
         self.0.lock().unwrap().push(phase);
     }

@@ -292,8 +292,8 @@ impl Connection {
 
 /// Moves a connection on until its socket is let go of. The permit goes with it, however the task ends.
 pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: Driver, permit: Permit) {
-    let standing = Standing { connection, group, _permit: permit };
-    let Standing { connection, group, .. } = &standing;
+    let membership = Membership { connection, group, _permit: permit };
+    let Membership { connection, group, .. } = &membership;
     let mut check = pin!(tokio::time::sleep_until(connection.next_check()));
     loop {
         tokio::select! {
@@ -301,9 +301,9 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
             event = driver.next_event() => match event {
                 DriverEvent::Streams(streams) => group.settle(connection, streams),
                 // Streams under way go on; behind the last the socket closes.
-                DriverEvent::Leaving(end) => standing.retire(&end),
+                DriverEvent::Leaving(end) => membership.retire(&end),
                 DriverEvent::Over(end) => {
-                    standing.retire(&end);
+                    membership.retire(&end);
                     break;
                 }
             },
@@ -327,17 +327,17 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
     drop(driver);
 }
 
-/// A connection's place in its group: ends with the task that drives it.
-struct Standing {
+/// A connection's membership in its group: ends with the task that drives it.
+struct Membership {
     connection: Arc<Connection>,
     group: Arc<Group>,
     _permit: Permit,
 }
 
-impl Standing {
+impl Membership {
     /// It takes no more requests, by its own doing or the server's.
     fn retire(&self, end: &End) {
-        let Standing { connection, group, .. } = self;
+        let Membership { connection, group, .. } = self;
         let under_way = connection.http2 && connection.streams() > 0;
         let why = match end {
             End::GoAway if under_way => {
@@ -354,7 +354,7 @@ impl Standing {
     }
 }
 
-impl Drop for Standing {
+impl Drop for Membership {
     fn drop(&mut self) {
         self.group.retire(&self.connection, CloseReason::PoolClosed);
         self.group.gone(&self.connection);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::dial::{self, Order};
+use super::dial::{self, DialJob};
+use super::group_state::{GroupState, Protocol};
 use super::lease::{self, Lease, Waiting};
-use super::permit::Places;
-use super::state::{Protocol, State};
-use super::waiter::{Dialing, Place};
+use super::permit::ConnectionLimit;
+use super::waiter::{Dial, WaiterState};
 use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub struct Group {
     pub host: Arc<str>,
     pub connector: Arc<dyn Connect>,
     pub shared: Arc<Shared>,
-    state: Mutex<State>,
+    state: Mutex<GroupState>,
 }
 
 /// How many of what there are now.
@@ -51,8 +51,8 @@ pub struct Occupancy {
     pub streams: usize,
     /// Of those that stand, with a certificate nobody checked.
     pub insecure: usize,
-    /// Places held of the caps: by dials and by what stands.
-    pub places: usize,
+    /// Permits held of the caps: by dials and by what stands.
+    pub permits: usize,
 }
 
 /// A connection at once, or a place in the queue.
@@ -71,7 +71,7 @@ impl Group {
             HttpVersion::Auto if target.https => shared.remembered(&target),
             HttpVersion::Http1 | HttpVersion::Auto => Protocol::Http1,
         };
-        let state = State { protocol, ..State::default() };
+        let state = GroupState { protocol, ..GroupState::default() };
         let connector = identity.connector.clone();
         let state = Mutex::new(state);
         Arc::new(Group { target, http_version, stream_window, insecure, host, connector, shared, state })
@@ -81,21 +81,21 @@ impl Group {
     pub fn checkout(self: &Arc<Self>, limits: DialLimits) -> Result<Checkout> {
         let mut state = lock(&self.state);
         let found = if state.waiters.len() == 0 { state.take(self) } else { None };
-        let orders;
+        let jobs;
         let outcome = if let Some(lease) = found {
-            orders = self.ahead(&mut state);
+            jobs = self.ahead(&mut state);
             Ok(Checkout::Now(lease))
         } else if state.waiters.len() >= self.shared.caps.queue {
-            orders = Vec::new();
+            jobs = Vec::new();
             Err(lease::queue_full(&self.occupied(&state)))
         } else {
             let shared_dial = state.shared_dial();
-            let (place, outcome) = state.waiters.join(limits, shared_dial);
-            orders = self.wanted(&mut state);
-            Ok(Checkout::Later(Waiting::new(self.clone(), place, outcome)))
+            let (waiter, outcome) = state.waiters.join(limits, shared_dial);
+            jobs = self.wanted(&mut state);
+            Ok(Checkout::Later(Waiting::new(self.clone(), waiter, outcome)))
         };
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
         outcome
     }
 
@@ -128,10 +128,10 @@ impl Group {
             connection.leave(CloseReason::Suspect);
         }
         self.serve_streams(&mut state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted(&mut state);
         let unwanted = if left == 0 { state.unwanted() } else { Vec::new() };
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
         self.rest(unwanted);
     }
 
@@ -148,11 +148,11 @@ impl Group {
     }
 
     /// There may be streams for those who wait.
-    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, GroupState>) {
         self.serve_streams(&mut state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// The connection takes no more requests; the first reason stays.
@@ -160,9 +160,9 @@ impl Group {
         let mut state = lock(&self.state);
         state.forget(connection);
         connection.leave(why);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// As `retire`, where it is idle; false where it no longer is.
@@ -217,18 +217,18 @@ impl Group {
     /// Made before the old one goes, so that nobody meets a cold connection.
     fn replace(self: &Arc<Self>, connection: &Arc<Connection>) {
         let mut state = lock(&self.state);
-        let order = self.order(&mut state, self.shared.dial_limits, Some(connection.clone()));
+        let job = self.dial_job(&mut state, self.shared.dial_limits, Some(connection.clone()));
         drop(state);
-        match order {
-            Some(order) => self.launch(vec![order]),
+        match job {
+            Some(job) => self.launch(vec![job]),
             None => self.retire(connection, CloseReason::Lifetime),
         }
     }
 
     /// A dial brought a connection.
-    pub fn dialed(self: &Arc<Self>, order: &Order, connection: Arc<Connection>, sender: RequestSender) {
+    pub fn dialed(self: &Arc<Self>, job: &DialJob, connection: Arc<Connection>, sender: RequestSender) {
         let mut state = lock(&self.state);
-        state.end_dial(&order.dialing);
+        state.end_dial(&job.dial);
         state.standing.push(connection.clone());
         let protocol = if connection.http2 { Protocol::Http2 } else { Protocol::Http1 };
         if state.protocol != protocol {
@@ -239,30 +239,30 @@ impl Group {
         if connection.http2 {
             state.open.push(connection);
             self.serve_streams(&mut state);
-            state.waiters.unassign(&order.dialing);
+            state.waiters.unassign(&job.dial);
         } else {
-            self.offer(&mut state, connection, Some(&order.dialing));
-            state.waiters.unassign(&order.dialing);
+            self.offer(&mut state, connection, Some(&job.dial));
+            state.waiters.unassign(&job.dial);
         }
-        if let Some(old) = &order.replaces {
+        if let Some(old) = &job.replaces {
             state.forget(old);
             old.leave(CloseReason::Lifetime);
         }
         let unwanted = state.unwanted();
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
         self.rest(unwanted);
     }
 
     /// A dial failed, and with it those it was begun for.
-    pub fn dial_failed(self: &Arc<Self>, order: &Order, error: &Error) {
+    pub fn dial_failed(self: &Arc<Self>, job: &DialJob, error: &Error) {
         let mut state = lock(&self.state);
-        state.end_dial(&order.dialing);
-        state.waiters.fail(&order.dialing, error);
-        let orders = self.wanted(&mut state);
+        state.end_dial(&job.dial);
+        state.waiters.fail(&job.dial, error);
+        let jobs = self.wanted(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// A request ran out of time here: nothing new goes over this connection until something is read from it again.
@@ -271,9 +271,9 @@ impl Group {
         events::record(self.shared.id, connection.id, events::Kind::Suspect);
     }
 
-    pub fn leave_queue(self: &Arc<Self>, place: &Place) {
+    pub fn leave_queue(self: &Arc<Self>, waiter: &WaiterState) {
         let mut state = lock(&self.state);
-        state.waiters.leave(place);
+        state.waiters.leave(waiter);
         self.be_content(&mut state);
     }
 
@@ -305,11 +305,11 @@ impl Group {
         state.idle.first().into_iter().chain(unused).max_by_key(|connection| connection.idle_for()).cloned()
     }
 
-    pub fn lose_place(&self) {
-        lock(&self.state).places -= 1;
+    pub fn permit_dropped(&self) {
+        lock(&self.state).permits -= 1;
     }
 
-    /// The pool has a place again, and this group is no longer in line for one.
+    /// The pool has a permit again, and this group is no longer in line for one.
     pub fn may_dial_again(self: &Arc<Self>) {
         lock(&self.state).starving = false;
         self.dial_wanted();
@@ -317,13 +317,13 @@ impl Group {
 
     pub fn dial_wanted(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
-    pub fn places(&self) -> &Places {
-        &self.shared.places
+    pub fn limit(&self) -> &ConnectionLimit {
+        &self.shared.limit
     }
 
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -342,7 +342,7 @@ impl Group {
             waiting: state.waiters.len(),
             streams: state.standing.iter().map(|connection| connection.streams()).sum(),
             insecure: state.standing.iter().filter(|connection| connection.facts.insecure).count(),
-            places: state.places,
+            permits: state.permits,
         }
     }
 
@@ -351,16 +351,16 @@ impl Group {
         self.occupied(&lock(&self.state))
     }
 
-    fn occupied(&self, state: &State) -> String {
-        let (most, total) = (self.shared.caps.per_origin, &self.shared.places);
-        let (places, waiting) = (state.places, state.waiters.len());
+    fn occupied(&self, state: &GroupState) -> String {
+        let (most, total) = (self.shared.caps.per_origin, &self.shared.limit);
+        let (permits, waiting) = (state.permits, state.waiters.len());
         let all =
-            if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
-        format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
+            if permits < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
+        format!("{permits} of {most} connections to the origin in use{all}, {waiting} waiting")
     }
 
     /// To the first in the queue, or to the idle ones.
-    fn offer(self: &Arc<Self>, state: &mut State, connection: Arc<Connection>, dial: Option<&Arc<Dialing>>) {
+    fn offer(self: &Arc<Self>, state: &mut GroupState, connection: Arc<Connection>, dial: Option<&Arc<Dial>>) {
         if state.waiters.len() > 0 {
             if let Some(lease) = self.lease(&connection) {
                 let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
@@ -373,7 +373,7 @@ impl Group {
     }
 
     /// Streams for those who wait, as many as there are.
-    fn serve_streams(self: &Arc<Self>, state: &mut State) {
+    fn serve_streams(self: &Arc<Self>, state: &mut GroupState) {
         while state.waiters.len() > 0 {
             let Some(lease) = state.stream(self) else { return };
             if let Some(unwanted) = state.waiters.serve(lease, None) {
@@ -394,23 +394,23 @@ impl Group {
     }
 
     /// The dials that those in the queue need, begun as far as the limits allow.
-    fn wanted(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
-        let mut orders = Vec::new();
-        while state.places < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
+    fn wanted(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
+        let mut jobs = Vec::new();
+        while state.permits < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
             let Some(limits) = state.waiters.first_without_dial().or_else(|| state.fallback(self)) else { break };
-            let Some(order) = self.order(state, limits, None) else { break };
-            state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);
-            orders.push(order);
+            let Some(job) = self.dial_job(state, limits, None) else { break };
+            state.waiters.assign(&job.dial, state.protocol != Protocol::Http1);
+            jobs.push(job);
         }
         self.be_content(state);
-        orders
+        jobs
     }
 
-    /// In line for a place no longer than it is needed.
-    fn be_content(self: &Arc<Self>, state: &mut State) {
+    /// In line for a permit no longer than it is needed.
+    fn be_content(self: &Arc<Self>, state: &mut GroupState) {
         if state.starving && state.waiters.len() <= state.coming() {
             state.starving = false;
-            self.places().starve_no_more(self);
+            self.limit().starve_no_more(self);
         }
     }
 
@@ -419,31 +419,31 @@ impl Group {
         for connection in unwanted {
             self.retire(&connection, CloseReason::NoSession);
         }
-        if self.places().anybody_starves() {
+        if self.limit().anybody_starves() {
             self.shared.make_room();
         }
     }
 
     /// One more connection while the streams of those that stand are nearly used up.
-    fn ahead(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
+    fn ahead(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
         if !state.is_nearly_full() {
             return Vec::new();
         }
-        self.order(state, self.shared.dial_limits, None).into_iter().collect()
+        self.dial_job(state, self.shared.dial_limits, None).into_iter().collect()
     }
 
-    fn order(
+    fn dial_job(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut GroupState,
         limits: DialLimits,
         replaces: Option<Arc<Connection>>,
-    ) -> Option<Order> {
-        if state.places >= self.shared.caps.per_origin {
+    ) -> Option<DialJob> {
+        if state.permits >= self.shared.caps.per_origin {
             return None;
         }
         // A connection that nobody waits for is worth no other's end.
         let starves = state.waiters.len() > 0 && !state.starving;
-        let Some(permit) = self.places().take(self, starves) else {
+        let Some(permit) = self.limit().take(self, starves) else {
             if starves {
                 state.starving = true;
                 let group = self.clone();
@@ -451,15 +451,15 @@ impl Group {
             }
             return None;
         };
-        state.places += 1;
-        let dialing = Dialing::begin();
-        state.dials.push(dialing.clone());
-        Some(Order { dialing, limits, permit: Some(permit), replaces })
+        state.permits += 1;
+        let dial = Dial::begin();
+        state.dials.push(dial.clone());
+        Some(DialJob { dial, limits, permit: Some(permit), replaces })
     }
 
-    fn launch(self: &Arc<Self>, orders: Vec<Order>) {
-        for order in orders {
-            self.spawn(dial::run(self.clone(), order));
+    fn launch(self: &Arc<Self>, jobs: Vec<DialJob>) {
+        for job in jobs {
+            self.spawn(dial::run(self.clone(), job));
         }
     }
 }

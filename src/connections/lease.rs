@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::group::Group;
-use super::waiter::Place;
+use super::waiter::WaiterState;
 use crate::error::{Detail, Error, Phase, Result, Status};
 use crate::events::CloseReason;
 use crate::transport::http::{NoResponse, RequestSender, ResponseBody};
@@ -114,20 +114,20 @@ impl Drop for Lease {
     }
 }
 
-/// Waits for a connection in the group's queue; gives the place up when dropped.
+/// Waits for a connection in the group's queue; leaves it when dropped.
 pub struct Waiting {
     group: Arc<Group>,
-    place: Arc<Place>,
+    state: Arc<WaiterState>,
     outcome: oneshot::Receiver<Result<Lease>>,
 }
 
 impl Waiting {
-    pub fn new(group: Arc<Group>, place: Arc<Place>, outcome: oneshot::Receiver<Result<Lease>>) -> Self {
-        Waiting { group, place, outcome }
+    pub fn new(group: Arc<Group>, state: Arc<WaiterState>, outcome: oneshot::Receiver<Result<Lease>>) -> Self {
+        Waiting { group, state, outcome }
     }
 
-    pub fn place(&self) -> &Arc<Place> {
-        &self.place
+    pub fn state(&self) -> &Arc<WaiterState> {
+        &self.state
     }
 
     pub async fn served(&mut self) -> Result<Lease> {
@@ -138,7 +138,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.group.leave_queue(&self.place);
+        self.group.leave_queue(&self.state);
     }
 }
 

@@ -134,7 +134,7 @@ async fn checkout(group: &Arc<Group>, limits: &Limits, journey: &Journey) -> Res
         Checkout::Later(waiting) => waiting,
     };
     let begun = Instant::now();
-    journey.waits(waiting.place().clone());
+    journey.waits(waiting.state().clone());
     let served = waiting.served().await;
     group.shared.waited(begun.elapsed());
     served

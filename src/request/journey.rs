@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::body::upload::Upload;
-use crate::connections::{Connection, Lease, Place};
+use crate::connections::{Connection, Lease, WaiterState};
 use crate::error::{Delivery, Error, Phase};
 use crate::lock::lock;
 use crate::response::Report;
@@ -27,7 +27,7 @@ struct State {
     phase: Phase,
     since: Instant,
     /// While it waits for a connection.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<WaiterState>>,
     /// From the moment it was given to a connection.
     dispatched: Option<Dispatched>,
     /// When the last of a large body was taken.
@@ -160,7 +160,7 @@ impl Journey {
     }
 
     /// It waits for a connection.
-    pub fn waits(&self, place: Arc<Place>) {
+    pub fn waits(&self, place: Arc<WaiterState>) {
         lock(&self.state).place = Some(place);
     }
 

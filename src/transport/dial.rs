@@ -45,7 +45,7 @@ impl DialLimits {
 }
 
 /// Is told how far a dial got.
-pub trait Watch: Send + Sync {
+pub trait DialObserver: Send + Sync {
     /// `phase` begins: of `Dns`, `Connect` and `Tls` those that there are.
     fn enter(&self, phase: Phase);
 }
@@ -99,8 +99,8 @@ impl Dialer {
     }
 
     /// Opens a connection. Whatever fails here, nothing of a request was sent.
-    pub async fn dial(&self, target: &Target, limits: DialLimits, watch: &dyn Watch) -> Result<Link> {
-        let mut course = Course::begin(limits, watch);
+    pub async fn dial(&self, target: &Target, limits: DialLimits, observer: &dyn DialObserver) -> Result<Link> {
+        let mut course = Course::begin(limits, observer);
         let dialed = within(limits.connect, pin!(self.link(target, &mut course))).await;
         let error = match dialed {
             Ok(Ok(link)) => return Ok(Link { times: course.end(), ..link }),
@@ -198,21 +198,21 @@ impl Target {
 /// How far a dial got, and what it took so far.
 struct Course<'a> {
     limits: DialLimits,
-    watch: &'a dyn Watch,
+    observer: &'a dyn DialObserver,
     phase: Phase,
     since: Instant,
     times: DialTimes,
 }
 
 impl<'a> Course<'a> {
-    fn begin(limits: DialLimits, watch: &'a dyn Watch) -> Self {
-        Course { limits, watch, phase: Phase::None, since: Instant::now(), times: DialTimes::default() }
+    fn begin(limits: DialLimits, observer: &'a dyn DialObserver) -> Self {
+        Course { limits, observer, phase: Phase::None, since: Instant::now(), times: DialTimes::default() }
     }
 
     fn enter(&mut self, phase: Phase) {
         self.count();
         self.phase = phase;
-        self.watch.enter(phase);
+        self.observer.enter(phase);
     }
 
     fn end(mut self) -> DialTimes {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::dial::{DialLimits, Target, Watch};
+use super::dial::{DialLimits, DialObserver, Target};
 use super::socket_state::SocketState;
 use super::tls::ReloadRound;
 use crate::error::Result;
@@ -68,7 +68,7 @@ pub type Securing<'a> = Pin<Box<dyn Future<Output = Result<(Box<dyn Stream>, Tls
 /// Makes links to servers: the network, or memory in tests.
 pub trait Connect: Send + Sync {
     /// One link. Cancelled by dropping it.
-    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a>;
+    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, observer: &'a dyn DialObserver) -> Connecting<'a>;
 
     /// Whether `address`, where a connection of some age ends, is still one of the target's. Never blocks.
     fn still_leads_to<'a>(&'a self, _target: &'a Target, _address: IpAddr) -> Leading<'a> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use aipool::error::{Error, Phase, Status};
-use aipool::transport::dial::{DialLimits, Target, Watch};
+use aipool::transport::dial::{DialLimits, DialObserver, Target};
 use aipool::transport::link::{Connect, Connecting, DialTimes, Leading, Link, TlsFacts, Via};
 use aipool::transport::socket_state::SocketState;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf, duplex};
@@ -209,12 +209,12 @@ impl Connect for Memory {
         Box::pin(std::future::ready(!self.0.moved.load(Ordering::SeqCst)))
     }
 
-    fn connect<'a>(&'a self, target: &'a Target, _: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
+    fn connect<'a>(&'a self, target: &'a Target, _: DialLimits, observer: &'a dyn DialObserver) -> Connecting<'a> {
         let world = &self.0;
         Box::pin(async move {
             let hold = world.held.take(&target.host);
             world.counts.dials.add(1);
-            watch.enter(Phase::Connect);
+            observer.enter(Phase::Connect);
             // Long enough for others to come and go.
             for _ in 0..10 {
                 world.dawdle().await;
@@ -226,7 +226,7 @@ impl Connect for Memory {
                 return Err(Error::new(Status::Connect, "url: nobody there").phase(Phase::Connect).retryable());
             }
             if world.plan.https {
-                watch.enter(Phase::Tls);
+                observer.enter(Phase::Tls);
                 world.dawdle().await;
             }
             let (ours, theirs) = duplex(PIPE);
