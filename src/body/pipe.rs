@@ -1,5 +1,7 @@
-//! A bounded run of bytes with a source at one end and a drain at the other: a response's body on its way to its reader, an
-//! upload on its way to the wire. One of the two is a caller, who may ask without waiting and be told when it is worth asking again.
+//! A bounded buffer with backpressure: a response's body on its way to its reader, an upload on its way to the wire.
+//!
+//! A source fills it, a drain empties it. One of the two is a caller, who may ask without waiting and be told when it is worth
+//! asking again.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};

@@ -1,4 +1,4 @@
-//! Who keeps an HTTP/2 connection moving: what the peer says of it, and whether the peer is there at all.
+//! The driver of an HTTP/2 connection: moves it on, tells what the peer says of it, and asks by PING whether the peer is there at all.
 
 use std::future::Future;
 use std::io;

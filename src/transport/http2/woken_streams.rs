@@ -1,5 +1,4 @@
-//! As `wake_coalescer`, for a connection of many streams: readers are woken at the end of its poll, when all that came is there and
-//! out of h2.
+//! Coalesces wake-ups of an HTTP/2 connection's streams: readers are woken at the end of its poll, when all is out of h2.
 
 use std::sync::{Arc, Mutex};
 
