@@ -21,7 +21,7 @@ use crate::transport::socket_state::SocketState;
 
 /// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
 const STREAMS_UNTOLD: usize = 1;
-/// The longest life of a connection that was prolonged, and in how many of its lifetimes.
+/// The longest life of a connection whose life was extended, and in how many of its lifetimes.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 const MOST_LIVES: u32 = 6;
 /// For a connection's goodbye, behind its last request.
@@ -213,13 +213,13 @@ impl Connection {
         lock(&self.clock).expires.is_some_and(|expires| expires <= Instant::now())
     }
 
-    pub fn live_on(&self, time: Duration) {
+    pub fn extend_life(&self, time: Duration) {
         lock(&self.clock).expires = Some(Instant::now() + time);
         self.clock_changed.notify_one();
     }
 
     /// One lifetime more, as far as any connection may live; `None` when that is over.
-    pub fn prolonging(&self) -> Option<Duration> {
+    pub fn extension(&self) -> Option<Duration> {
         let lifetime = self.lifetime?;
         let left = LONGEST_LIFE.min(lifetime * MOST_LIVES).saturating_sub(self.age());
         (left > Duration::ZERO).then(|| left.min(lifetime))
@@ -317,7 +317,7 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                 if connection.is_overdue_to_settle() {
                     group.retire(connection, CloseReason::Error);
                 } else if !connection.is_leaving() {
-                    group.look_after(connection);
+                    group.maintain(connection);
                 }
                 check.as_mut().reset(connection.next_check());
             }

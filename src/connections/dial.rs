@@ -33,7 +33,7 @@ pub fn run(group: Arc<Group>, job: DialJob) -> impl Future<Output = ()> {
 async fn make_and_drive(group: Arc<Group>, mut unfinished: Unfinished) {
     let Some(job) = &mut unfinished.job else { return };
     // Boxed, for its room is wanted until the connection stands alone, and this task stays as long as that.
-    match Box::pin(bring(&group, job)).await {
+    match Box::pin(establish(&group, job)).await {
         Ok((connection, sender, driver)) => {
             let Some(mut job) = unfinished.job.take() else { return };
             let Some(permit) = job.permit.take() else { return };
@@ -62,7 +62,7 @@ async fn link(group: &Group, job: &DialJob) -> Result<Link> {
     }
 }
 
-async fn bring(group: &Group, job: &DialJob) -> Result<(Arc<Connection>, RequestSender, Driver)> {
+async fn establish(group: &Group, job: &DialJob) -> Result<(Arc<Connection>, RequestSender, Driver)> {
     let link = link(group, job).await?;
     let http2 = match group.http_version {
         HttpVersion::Http2 => true,

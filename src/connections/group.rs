@@ -83,7 +83,7 @@ impl Group {
         let found = if state.waiters.len() == 0 { state.take(self) } else { None };
         let jobs;
         let outcome = if let Some(lease) = found {
-            jobs = self.ahead(&mut state);
+            jobs = self.dial_ahead(&mut state);
             Ok(Checkout::Now(lease))
         } else if state.waiters.len() >= self.shared.caps.queue {
             jobs = Vec::new();
@@ -91,7 +91,7 @@ impl Group {
         } else {
             let shared_dial = state.shared_dial();
             let (waiter, outcome) = state.waiters.join(limits, shared_dial);
-            jobs = self.wanted(&mut state);
+            jobs = self.wanted_dials(&mut state);
             Ok(Checkout::Later(Waiting::new(self.clone(), waiter, outcome)))
         };
         drop(state);
@@ -113,10 +113,10 @@ impl Group {
         }
         connection.put_sender(sender);
         self.offer(&mut state, connection.clone(), None);
-        self.be_content(&mut state);
+        self.leave_line_unless_needed(&mut state);
         let unwanted = state.unwanted();
         drop(state);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// One stream of a connection is over.
@@ -128,11 +128,11 @@ impl Group {
             connection.leave(CloseReason::Suspect);
         }
         self.serve_streams(&mut state);
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         let unwanted = if left == 0 { state.unwanted() } else { Vec::new() };
         drop(state);
         self.launch(jobs);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// The peer says how many streams it takes.
@@ -150,7 +150,7 @@ impl Group {
     /// There may be streams for those who wait.
     fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, GroupState>) {
         self.serve_streams(&mut state);
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
         self.launch(jobs);
     }
@@ -160,7 +160,7 @@ impl Group {
         let mut state = lock(&self.state);
         state.forget(connection);
         connection.leave(why);
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
         self.launch(jobs);
     }
@@ -185,7 +185,7 @@ impl Group {
     }
 
     /// What time does to a connection: idle ones close, old ones are replaced.
-    pub fn look_after(self: &Arc<Self>, connection: &Arc<Connection>) {
+    pub fn maintain(self: &Arc<Self>, connection: &Arc<Connection>) {
         if connection.has_idled_out() {
             return self.retire(connection, CloseReason::Idle);
         }
@@ -195,21 +195,21 @@ impl Group {
         if connection.streams() == 0 && connection.idle_for() > IN_USE {
             return self.retire(connection, CloseReason::Lifetime);
         }
-        connection.live_on(GRACE);
-        match connection.facts.remote.filter(|_| connection.prolonging().is_some()) {
-            Some(address) => self.spawn(self.clone().prolong_or_replace(connection.clone(), address.ip())),
+        connection.extend_life(GRACE);
+        match connection.facts.remote.filter(|_| connection.extension().is_some()) {
+            Some(address) => self.spawn(self.clone().extend_or_replace(connection.clone(), address.ip())),
             None => self.replace(connection),
         }
     }
 
     /// A connection past its life stays for one more while a new one could end at the same address.
-    async fn prolong_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
+    async fn extend_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
         let leads = tokio::time::timeout(GRACE, self.connector.still_leads_to(&self.target, address)).await;
         if connection.is_leaving() {
             return;
         }
-        match connection.prolonging().filter(|_| leads == Ok(true)) {
-            Some(more) => connection.live_on(more),
+        match connection.extension().filter(|_| leads == Ok(true)) {
+            Some(more) => connection.extend_life(more),
             None => self.replace(&connection),
         }
     }
@@ -249,10 +249,10 @@ impl Group {
             old.leave(CloseReason::Lifetime);
         }
         let unwanted = state.unwanted();
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
         self.launch(jobs);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// A dial failed, and with it those it was begun for.
@@ -260,7 +260,7 @@ impl Group {
         let mut state = lock(&self.state);
         state.end_dial(&job.dial);
         state.waiters.fail(&job.dial, error);
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
         self.launch(jobs);
     }
@@ -274,20 +274,20 @@ impl Group {
     pub fn leave_queue(self: &Arc<Self>, waiter: &WaiterState) {
         let mut state = lock(&self.state);
         state.waiters.leave(waiter);
-        self.be_content(&mut state);
+        self.leave_line_unless_needed(&mut state);
     }
 
-    pub fn refer(&self) {
+    pub fn add_reference(&self) {
         lock(&self.state).references += 1;
     }
 
     /// A session lets go; after the last, what is idle closes and the rest closes when it is.
-    pub fn unrefer(self: &Arc<Self>) {
+    pub fn drop_reference(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.references -= 1;
         let unwanted = state.unwanted();
         drop(state);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// Nothing new goes over the connections that stand now.
@@ -317,7 +317,7 @@ impl Group {
 
     pub fn dial_wanted(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        let jobs = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
         self.launch(jobs);
     }
@@ -364,7 +364,7 @@ impl Group {
         if state.waiters.len() > 0 {
             if let Some(lease) = self.lease(&connection) {
                 let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
-                let Some(sender) = unwanted.dissolve() else { return };
+                let Some(sender) = unwanted.into_sender() else { return };
                 connection.end_use();
                 connection.put_sender(sender);
             }
@@ -378,7 +378,7 @@ impl Group {
             let Some(lease) = state.stream(self) else { return };
             if let Some(unwanted) = state.waiters.serve(lease, None) {
                 let connection = unwanted.connection().clone();
-                drop(unwanted.dissolve());
+                drop(unwanted.into_sender());
                 connection.end_use();
             }
         }
@@ -394,7 +394,7 @@ impl Group {
     }
 
     /// The dials that those in the queue need, begun as far as the limits allow.
-    fn wanted(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
+    fn wanted_dials(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
         let mut jobs = Vec::new();
         while state.permits < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
             let Some(limits) = state.waiters.first_without_dial().or_else(|| state.fallback(self)) else { break };
@@ -402,20 +402,20 @@ impl Group {
             state.waiters.assign(&job.dial, state.protocol != Protocol::Http1);
             jobs.push(job);
         }
-        self.be_content(state);
+        self.leave_line_unless_needed(state);
         jobs
     }
 
     /// In line for a permit no longer than it is needed.
-    fn be_content(self: &Arc<Self>, state: &mut GroupState) {
+    fn leave_line_unless_needed(self: &Arc<Self>, state: &mut GroupState) {
         if state.starving && state.waiters.len() <= state.coming() {
             state.starving = false;
-            self.limit().starve_no_more(self);
+            self.limit().leave_line(self);
         }
     }
 
     /// What came to rest, here or elsewhere, closes where no session is left for it or a group starves. Without the lock.
-    fn rest(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
+    fn close_unwanted(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
         for connection in unwanted {
             self.retire(&connection, CloseReason::NoSession);
         }
@@ -425,7 +425,7 @@ impl Group {
     }
 
     /// One more connection while the streams of those that stand are nearly used up.
-    fn ahead(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
+    fn dial_ahead(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
         if !state.is_nearly_full() {
             return Vec::new();
         }

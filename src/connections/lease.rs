@@ -36,7 +36,7 @@ impl Lease {
     }
 
     /// Nobody wants it: its sender, which the caller gives back.
-    pub fn dissolve(mut self) -> Option<RequestSender> {
+    pub fn into_sender(mut self) -> Option<RequestSender> {
         self.sender.take()
     }
 

@@ -162,7 +162,7 @@ impl Connections {
             groups.insert(key, Arc::downgrade(&group));
             group
         });
-        group.refer();
+        group.add_reference();
         Reference { group }
     }
 
@@ -233,7 +233,7 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        self.group.unrefer();
+        self.group.drop_reference();
     }
 }
 

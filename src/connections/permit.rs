@@ -51,7 +51,7 @@ impl ConnectionLimit {
         })
     }
 
-    pub fn starve_no_more(&self, group: &Arc<Group>) {
+    pub fn leave_line(&self, group: &Arc<Group>) {
         self.change_line(|state| state.starving.retain(|other| !std::ptr::eq(other.as_ptr(), &raw const **group)));
     }
 
