@@ -35,10 +35,10 @@
 //! | 4 | [`transport`] | one connection: names, TCP, proxies, TLS, HTTP |
 //! | 4 | [`body`] | bytes between the wire and a caller: pipes, uploads, events, parts of an AI's answer |
 //! | 5 | [`runtime`] | threads enter it to wait, tasks run on it |
-//! | 5 | [`wheel`] | who drives the I/O: waiters and the guard |
+//! | 5 | [`driver`] | which thread drives the I/O: a waiter or the guard |
 //! | 5 | [`cancel`] | sticky flags, fired from any thread or signal handler |
-//! | 5 | [`cut`] | an end from outside, once, for all who wait for it |
-//! | 5 | [`signal`] | descriptors that tell foreign event loops |
+//! | 5 | [`abort`] | one-shot abort: ends all that waits for it |
+//! | 5 | [`readiness`] | readiness for foreign event loops: descriptors |
 //! | 5 | [`workers`] | a few threads for what blocks by nature |
 //! | 6 | [`config`] | options, checked |
 //! | 6 | [`error`] | what a failure says: its class, where it happened, whether the server can have seen the request |
@@ -51,6 +51,7 @@
 //! | 7 | [`sync`] | what threads share and wait on; `tests/model` has its own in place of it |
 //! | 7 | [`sys`] | the operating system's own words: process root, fork, signals, wake-ups |
 
+pub mod abort;
 pub mod address;
 pub mod answer;
 pub mod base_url;
@@ -59,7 +60,7 @@ pub mod cancel;
 pub mod clients;
 pub mod config;
 pub mod connections;
-pub mod cut;
+pub mod driver;
 pub mod error;
 pub mod events;
 pub mod ffi;
@@ -69,16 +70,15 @@ pub mod metrics;
 pub mod pool;
 pub mod pool_stats;
 pub mod queue;
+pub mod readiness;
 pub mod request;
 pub mod response;
 pub mod route;
 pub mod runtime;
 pub mod session;
-pub mod signal;
 pub mod slots;
 pub mod stats;
 pub mod sync;
 pub mod sys;
 pub mod transport;
-pub mod wheel;
 pub mod workers;

@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::abort::Abort;
 use crate::answer::Answer;
-use crate::body::pipe::{Pipe, Told};
+use crate::body::pipe::{Pipe, ReadinessListener};
 use crate::body::reader::Plan;
 use crate::cancel::Cancel;
-use crate::cut::Cut;
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
+use crate::readiness::Readiness;
 use crate::request::{Failure, Sink};
 use crate::response::Response;
 use crate::runtime::Runtime;
-use crate::signal::Signal;
 use crate::sync::{Mutex, MutexGuard, Notify, sleep};
 
 /// Where no flag is to be had, it is asked for again so soon.
@@ -28,7 +28,7 @@ pub struct Queue {
     state: Mutex<State>,
     /// Those who wait in `next`.
     consumers: Notify,
-    cut: Cut,
+    abort: Abort,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ struct State {
     freed: bool,
     /// Somebody wants a consumer back.
     woken: bool,
-    signal: Signal,
+    readiness: Readiness,
 }
 
 impl State {
@@ -126,7 +126,7 @@ pub enum Waited {
 
 impl Queue {
     pub fn new(pool: u64, runtime: Runtime) -> Arc<Queue> {
-        Arc::new(Queue { pool, runtime, state: Mutex::default(), consumers: Notify::new(), cut: Cut::default() })
+        Arc::new(Queue { pool, runtime, state: Mutex::default(), consumers: Notify::new(), abort: Abort::default() })
     }
 
     /// Takes an operation on: from now on its end will be told, so there is room for it.
@@ -254,9 +254,9 @@ impl Queue {
         let mut state = lock(&self.state);
         (state.closed, state.freed) = (true, true);
         let untaken = std::mem::take(&mut state.ready);
-        state.signal = Signal::default();
+        state.readiness = Readiness::default();
         drop(state);
-        self.cut.now();
+        self.abort.fire();
         self.consumers.notify_waiters();
         for operation in untaken {
             operation.give_up();
@@ -265,7 +265,7 @@ impl Queue {
 
     /// Ends when the queue is freed.
     pub async fn cut_off(&self) -> Error {
-        self.cut.comes().await;
+        self.abort.fired().await;
         Error::new(Status::Cancelled, "queue: was freed while the request was under way")
     }
 
@@ -298,7 +298,7 @@ impl Queue {
     #[cfg(unix)]
     pub fn descriptor(&self) -> Result<std::os::fd::OwnedFd> {
         let mut state = lock(&self.state);
-        let descriptor = state.signal.descriptor()?;
+        let descriptor = state.readiness.descriptor()?;
         self.settle(state);
         Ok(descriptor)
     }
@@ -307,7 +307,7 @@ impl Queue {
     #[cfg(unix)]
     pub fn notify(&self, descriptor: Option<std::os::fd::BorrowedFd<'_>>) -> Result<()> {
         let mut state = lock(&self.state);
-        state.signal.write_to(descriptor)?;
+        state.readiness.write_to(descriptor)?;
         self.settle(state);
         Ok(())
     }
@@ -315,7 +315,7 @@ impl Queue {
     /// Brings the descriptors into line with what there is, and passes the wake on to one more consumer.
     fn settle(&self, mut state: MutexGuard<'_, State>) {
         let shows = state.has_news() || self.is_over(&state);
-        state.signal.show(shows);
+        state.readiness.set(shows);
         drop(state);
         if shows {
             self.consumers.notify_one();
@@ -360,11 +360,11 @@ impl Operation {
         }
     }
 
-    pub fn body_side(&self) -> Arc<dyn Told> {
+    pub fn body_side(&self) -> Arc<dyn ReadinessListener> {
         Arc::new(BodySide(self.me.clone()))
     }
 
-    pub fn upload_side(&self) -> Arc<dyn Told> {
+    pub fn upload_side(&self) -> Arc<dyn ReadinessListener> {
         Arc::new(UploadSide(self.me.clone()))
     }
 
@@ -400,8 +400,8 @@ impl Sink for Operation {
 
 struct BodySide(Weak<Operation>);
 
-impl Told for BodySide {
-    fn worth_asking(&self) {
+impl ReadinessListener for BodySide {
+    fn on_ready(&self) {
         if let Some(operation) = self.0.upgrade() {
             operation.post(|news| news.readable = true);
         }
@@ -410,8 +410,8 @@ impl Told for BodySide {
 
 struct UploadSide(Weak<Operation>);
 
-impl Told for UploadSide {
-    fn worth_asking(&self) {
+impl ReadinessListener for UploadSide {
+    fn on_ready(&self) {
         if let Some(operation) = self.0.upgrade() {
             operation.post(|news| news.writable = true);
         }

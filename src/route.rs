@@ -47,8 +47,8 @@ impl Route {
         Route::Engine(Arc::new(Origins { connections, identity, references, last }))
     }
 
-    /// Where `reference` leads from `base`, and over what. Reads files on first use, so it is called before the driver's
-    /// seat is taken.
+    /// Where `reference` leads from `base`, and over what. Reads files on first use, so it is called before this thread
+    /// begins to drive.
     pub fn path(
         &self,
         base: &BaseUrl,

@@ -1,4 +1,4 @@
-//! One pool's runtime: threads enter it to wait, and drive it meanwhile; tasks are spawned on it. Who drives is `wheel`'s matter.
+//! One pool's runtime: threads enter it to wait, and drive it meanwhile; tasks are spawned on it. Which thread drives is `driver`'s matter.
 
 use std::future::Future;
 use std::io;
@@ -13,13 +13,13 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cancel::{self, Cancel};
+use crate::driver::{DriverElection, TaskGuard, WaiterGuard};
 #[cfg(unix)]
 use crate::error::Delivery;
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::stats::Driving;
 use crate::sys;
-use crate::wheel::{Passenger, Seat, Wheel};
 
 /// One pool's runtime. Clones share it; `stop` ends it once those who are inside have left.
 #[derive(Clone)]
@@ -29,9 +29,9 @@ struct Shared {
     /// Emptied by the guard at the end. Whoever is inside holds a read lock, so the guard's write waits for them.
     tokio: RwLock<Option<tokio::runtime::Runtime>>,
     handle: Handle,
-    /// Operations from threads that do not drive: the first wakes the driver, and the others come with it.
-    gangway: UnboundedSender<Boarded>,
-    wheel: Arc<Wheel>,
+    /// Tasks from threads that do not drive: the first wakes the driver, and the others come with it.
+    submissions: UnboundedSender<CountedTask>,
+    election: Arc<DriverElection>,
     bell_watched: AtomicBool,
     sigpipe: Sigpipe,
     driving: Arc<Driving>,
@@ -93,13 +93,13 @@ impl Runtime {
     fn drive<F: Future>(&self, future: Pin<&mut F>) -> Result<F::Output> {
         self.inside(|tokio| {
             let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSignal::of_pipes);
-            let _seat = Seat::take(&self.0.wheel);
+            let _waiter = WaiterGuard::enter(&self.0.election);
             tokio.block_on(future)
         })
     }
 
-    /// As `wait`, for `limit` at most: `None` where that ran out. Also while the runtime ends: then the guard drives what is on
-    /// board, and this thread only sleeps.
+    /// As `wait`, for `limit` at most: `None` where that ran out. Also while the runtime ends: then the guard drives what is
+    /// unfinished, and this thread only sleeps.
     pub fn wait_at_most<F>(&self, future: F, limit: Duration) -> Result<Option<F::Output>>
     where
         F: Future<Output: Send> + Send,
@@ -127,12 +127,12 @@ impl Runtime {
             Error::new(Status::System, format!("request: no descriptor for an interruptible wait: {error}"))
                 .os_error(&error)
         })?);
-        // On board before `inside` looks: the guard then drives on, however soon the pool is stopped.
-        let passenger = Passenger::board(&self.0.wheel);
+        // Counted before `inside` looks: the guard then drives on, however soon the pool is stopped.
+        let count = TaskGuard::new(&self.0.election);
         self.inside(|_| {
             let (done, result) = mpsc::sync_channel(1);
             let ring = RingWhenDropped(bell.clone());
-            self.spawn_boarded(passenger, async move {
+            self.spawn_counted(count, async move {
                 let _ring = ring;
                 let done = done;
                 let _ = done.send(future.await);
@@ -158,7 +158,7 @@ impl Runtime {
 
     /// Starts an operation that nobody may be driving for: the guard is woken if so.
     pub fn spawn(&self, operation: impl Future<Output = ()> + Send + 'static) {
-        self.spawn_boarded(Passenger::board(&self.0.wheel), operation);
+        self.spawn_counted(TaskGuard::new(&self.0.election), operation);
     }
 
     /// Starts a task that nobody waits for, such as a connection's: whoever drives moves it on, and it ends with the runtime.
@@ -166,15 +166,15 @@ impl Runtime {
         self.0.handle.spawn(task);
     }
 
-    fn spawn_boarded(&self, passenger: Passenger, operation: impl Future<Output = ()> + Send + 'static) {
-        let boarded = Boarded { operation: Box::pin(operation), _passenger: passenger };
+    fn spawn_counted(&self, count: TaskGuard, operation: impl Future<Output = ()> + Send + 'static) {
+        let task = CountedTask { future: Box::pin(operation), _count: count };
         if Handle::try_current().is_ok() {
-            self.0.handle.spawn(boarded);
+            self.0.handle.spawn(task);
         } else {
-            // Where it goes nowhere the runtime has ended, and so has the operation.
-            let _ = self.0.gangway.send(boarded);
+            // Where it goes nowhere the runtime has ended, and so has the task.
+            let _ = self.0.submissions.send(task);
         }
-        self.0.wheel.loaded();
+        self.0.election.submitted();
     }
 
     /// Makes fired cancel flags wake their waits on this runtime.
@@ -191,22 +191,22 @@ impl Runtime {
 
     /// Signals the end: the guard tears down when everybody inside has left. Never blocks.
     pub fn stop(&self) {
-        self.0.wheel.stop();
+        self.0.election.stop();
     }
 
-    /// Whether it takes nothing new: what is on board goes on.
+    /// Whether it takes nothing new: unfinished tasks go on.
     pub fn is_stopping(&self) -> bool {
-        self.0.wheel.is_stopping()
+        self.0.election.is_stopping()
     }
 
     /// Whether nobody waits now and the guard drives.
     pub fn guard_watches(&self) -> bool {
-        self.0.wheel.guard_watches()
+        self.0.election.guard_watches()
     }
 
     /// Whether many wait now and the guard drives for them.
     pub fn guard_drives_a_crowd(&self) -> bool {
-        self.0.wheel.guard_drives_a_crowd()
+        self.0.election.guard_drives_a_crowd()
     }
 
     fn inside<T>(&self, body: impl FnOnce(&tokio::runtime::Runtime) -> T) -> Result<T> {
@@ -217,7 +217,7 @@ impl Runtime {
             ));
         }
         let closed = || Error::closed(Detail::PoolClosed);
-        if self.0.wheel.is_stopping() {
+        if self.0.election.is_stopping() {
             return Err(closed());
         }
         // A writer waits or is done: the runtime is going away.
@@ -289,36 +289,36 @@ fn try_threads(count: usize) -> io::Result<()> {
     })
 }
 
-/// An operation with its place on board, which it leaves at its end.
-struct Boarded {
-    operation: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _passenger: Passenger,
+/// A task that counts as unfinished until its end.
+struct CountedTask {
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _count: TaskGuard,
 }
 
-impl Future for Boarded {
+impl Future for CountedTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.operation.as_mut().poll(cx)
+        self.future.as_mut().poll(cx)
     }
 }
 
-/// Starts what comes.
-async fn board(mut coming: UnboundedReceiver<Boarded>) {
-    while let Some(boarded) = coming.recv().await {
-        tokio::spawn(boarded);
+/// Starts the tasks that are submitted.
+async fn start_submitted(mut submitted: UnboundedReceiver<CountedTask>) {
+    while let Some(task) = submitted.recv().await {
+        tokio::spawn(task);
     }
 }
 
 impl Shared {
     fn new(tokio: tokio::runtime::Runtime, threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Shared {
-        let (gangway, coming) = unbounded_channel();
-        tokio.spawn(board(coming));
+        let (submissions, submitted) = unbounded_channel();
+        tokio.spawn(start_submitted(submitted));
         Shared {
             handle: tokio.handle().clone(),
-            gangway,
+            submissions,
             tokio: RwLock::new(Some(tokio)),
-            wheel: Arc::new(Wheel::new(threads > 0, driving.clone())),
+            election: Arc::new(DriverElection::new(threads > 0, driving.clone())),
             bell_watched: AtomicBool::new(false),
             sigpipe,
             driving,
@@ -328,7 +328,7 @@ impl Shared {
     /// The guard thread's life.
     fn guard(&self) {
         self.driving.guards.fetch_add(1, Ordering::Relaxed);
-        self.wheel.guard(|until| {
+        self.election.guard(|until| {
             if let Some(tokio) = self.tokio.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
                 tokio.block_on(until);
             }

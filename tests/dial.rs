@@ -1,4 +1,4 @@
-//! Dials over real sockets: names, limits, happy eyeballs, unix sockets, proxies, and what a wire knows.
+//! Dials over real sockets: names, limits, happy eyeballs, unix sockets, proxies, and what a socket's state tells.
 
 #![cfg(unix)]
 
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use aipool::config::{NetworkOptions, Override, ProxyOptions, ProxyUrl};
 use aipool::error::{Delivery, Detail, Error, Phase, Result, Status};
-use aipool::transport::dial::{DialLimits, Dialer, Target, Watch};
+use aipool::transport::dial::{DialLimits, DialObserver, Dialer, Target};
 use aipool::transport::dns::{Looking, Lookup, Resolver};
 use aipool::transport::link::{Link, Secure, Securing, Stream, TlsFacts, Via};
-use aipool::transport::wire::Wire;
+use aipool::transport::socket_state::SocketState;
 use support::full::FullListener;
 use support::port::Port;
 use support::until;
@@ -77,7 +77,7 @@ impl Secure for Untrusted {
 #[derive(Default)]
 struct Phases(Mutex<Vec<Phase>>);
 
-impl Watch for Phases {
+impl DialObserver for Phases {
     fn enter(&self, phase: Phase) {
         self.0.lock().unwrap().push(phase);
     }
@@ -194,7 +194,7 @@ fn an_address_is_dialed_without_a_lookup_and_its_bytes_are_counted() {
         assert_eq!(link.stream.write_vectored(&slices).await.unwrap(), 5);
         let mut answer = [0; 6];
         link.stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!((&answer, link.wire.written(), link.wire.read()), (b"answer", 5, 6));
+        assert_eq!((&answer, link.socket.written(), link.socket.read()), (b"answer", 5, 6));
     });
     assert_eq!(&said.recv().unwrap(), b"hello");
 }
@@ -395,7 +395,7 @@ fn a_unix_socket_takes_the_place_of_host_and_proxy() {
         link.stream.write_all(b"hello").await.unwrap();
         let mut peer = server.accept().unwrap().0;
         peer.write_all(b"!").unwrap();
-        assert_eq!((link.stream.read_u8().await.unwrap(), link.wire.written(), link.wire.read()), (b'!', 5, 1));
+        assert_eq!((link.stream.read_u8().await.unwrap(), link.socket.written(), link.socket.read()), (b'!', 5, 1));
         drop(peer);
         assert_no_sigpipe(&mut link.stream).await;
     });
@@ -403,7 +403,7 @@ fn a_unix_socket_takes_the_place_of_host_and_proxy() {
     assert!(error.status == Status::Connect && error.message.starts_with("unix_socket: "), "{error}");
 }
 
-// ---- What a wire knows ----
+// ---- What a socket's state tells ----
 
 static SIGPIPES: AtomicUsize = AtomicUsize::new(0);
 
@@ -434,20 +434,20 @@ fn an_idle_wire_is_readable_when_bytes_or_the_end_came_or_it_is_closed() {
     dial().run(&http("127.0.0.1", port), async |linked, _| {
         let mut link = linked.unwrap();
         let mut peer = listener.accept().unwrap().0;
-        assert!(!link.wire.is_readable());
+        assert!(!link.socket.is_readable());
         peer.write_all(b"!").unwrap();
-        until("a byte came", || link.wire.is_readable());
+        until("a byte came", || link.socket.is_readable());
         assert_eq!(link.stream.read_u8().await.unwrap(), b'!', "a look takes nothing");
-        assert!(!link.wire.is_readable());
+        assert!(!link.socket.is_readable());
         drop(peer);
-        until("the end came", || link.wire.is_readable());
+        until("the end came", || link.socket.is_readable());
     });
     dial().run(&http("127.0.0.1", port), async |linked, _| {
-        let Link { stream, wire, .. } = linked.unwrap();
+        let Link { stream, socket, .. } = linked.unwrap();
         drop(stream);
-        assert!(wire.is_readable());
+        assert!(socket.is_readable());
     });
-    assert!(!Wire::default().is_readable(), "memory has no socket to look at");
+    assert!(!SocketState::default().is_readable(), "memory has no socket to look at");
 }
 
 // ---- Proxies ----
@@ -488,7 +488,7 @@ fn http_is_forwarded_without_a_tunnel() {
     let (_listener, port) = listener();
     dial().proxy(&format!("http://user:{SECRET}@127.0.0.1:{port}")).run(&http("host.test", 80), async |linked, _| {
         let link = linked.unwrap();
-        assert_eq!((link.wire.written(), link.remote.unwrap().port()), (0, port));
+        assert_eq!((link.socket.written(), link.remote.unwrap().port()), (0, port));
         let Via::Forward(Some(credential)) = link.via else { panic!("not forwarded") };
         assert!(credential == "Basic dXNlcjpodW50ZXIy" && credential.is_sensitive());
     });

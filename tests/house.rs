@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "base_url",
     ],
     &["transport", "body"],
-    &["runtime", "wheel", "cancel", "cut", "signal", "workers"],
+    &["runtime", "driver", "cancel", "abort", "readiness", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "sys"],
 ];

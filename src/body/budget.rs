@@ -1,4 +1,4 @@
-//! What all streams of a pool together may hold unread.
+//! The bound on what all streams of a pool together hold unread.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

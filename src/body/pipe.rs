@@ -1,5 +1,7 @@
-//! A bounded run of bytes with a source at one end and a drain at the other: a response's body on its way to its reader, an
-//! upload on its way to the wire. One of the two is a caller, who may ask without waiting and be told when it is worth asking again.
+//! A bounded buffer with backpressure: a response's body on its way to its reader, an upload on its way to the wire.
+//!
+//! A source fills it, a drain empties it. One of the two is a caller, who may ask without waiting and be told when it is worth
+//! asking again.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -11,21 +13,21 @@ use super::Budget;
 use crate::error::{Error, Result, Status};
 use crate::lock::lock;
 
-/// The caller at one end, told from whatever thread moves the other: it must not block.
-pub trait Told: Send + Sync {
+/// The caller at one end. Called from whatever thread moves the other: it must not block.
+pub trait ReadinessListener: Send + Sync {
     /// The last ask found nothing to do; now there is something.
-    fn worth_asking(&self);
+    fn on_ready(&self);
 }
 
 /// Bytes in order, bounded, then an end.
 pub struct Pipe {
     most: usize,
     budget: Arc<Budget>,
-    state: Mutex<State>,
+    state: Mutex<PipeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct PipeState {
     bytes: BytesMut,
     /// Bytes that ever went in.
     passed: u64,
@@ -39,7 +41,7 @@ struct State {
     source: Option<Waker>,
     minding: Option<Waker>,
     drain: Option<Waker>,
-    told: Option<Arc<dyn Told>>,
+    listener: Option<Arc<dyn ReadinessListener>>,
     armed: bool,
 }
 
@@ -58,9 +60,9 @@ impl Pipe {
         Arc::new(Pipe { most, budget, state: Mutex::default() })
     }
 
-    /// From now on `told` hears when an ask in vain is worth repeating.
-    pub fn tell(&self, told: Arc<dyn Told>) {
-        lock(&self.state).told = Some(told);
+    /// From now on `listener` hcalls when an ask in vain is worth repeating.
+    pub fn tell(&self, listener: Arc<dyn ReadinessListener>) {
+        lock(&self.state).listener = Some(listener);
     }
 
     /// Bytes that ever went in, and of these how many are still here.
@@ -243,7 +245,7 @@ impl Pipe {
         self.leave(lock(&self.state));
     }
 
-    fn leave(&self, mut state: MutexGuard<'_, State>) {
+    fn leave(&self, mut state: MutexGuard<'_, PipeState>) {
         if std::mem::replace(&mut state.abandoned, true) {
             return;
         }
@@ -255,7 +257,7 @@ impl Pipe {
     }
 
     /// There is room again: enough of it, so that neither end works in crumbs.
-    fn wake_source(&self, mut state: MutexGuard<'_, State>) {
+    fn wake_source(&self, mut state: MutexGuard<'_, PipeState>) {
         if state.bytes.len() <= self.most / 2 {
             let source = state.source.take();
             wake(state, source);
@@ -263,27 +265,27 @@ impl Pipe {
     }
 }
 
-fn wake_drain(mut state: MutexGuard<'_, State>) {
+fn wake_drain(mut state: MutexGuard<'_, PipeState>) {
     let drain = state.drain.take();
     wake(state, drain);
 }
 
 /// Wakes the other end, and tells the caller where that one asked in vain. Both without the lock.
-fn wake(mut state: MutexGuard<'_, State>, other: Option<Waker>) {
-    let told = if std::mem::take(&mut state.armed) { state.told.clone() } else { None };
+fn wake(mut state: MutexGuard<'_, PipeState>, other: Option<Waker>) {
+    let listener = if std::mem::take(&mut state.armed) { state.listener.clone() } else { None };
     drop(state);
     if let Some(other) = other {
         other.wake();
     }
-    if let Some(told) = told {
-        told.worth_asking();
+    if let Some(listener) = listener {
+        listener.on_ready();
     }
 }
 
-fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
-    match place {
+fn keep(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
         Some(waker) => waker.clone_from(cx.waker()),
-        None => *place = Some(cx.waker().clone()),
+        None => *slot = Some(cx.waker().clone()),
     }
 }
 
@@ -298,18 +300,18 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Ears(AtomicUsize);
+    struct Calls(AtomicUsize);
 
-    impl Told for Ears {
-        fn worth_asking(&self) {
+    impl ReadinessListener for Calls {
+        fn on_ready(&self) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    fn pipe(most: usize) -> (Arc<Pipe>, Arc<Ears>) {
-        let (pipe, ears) = (Pipe::new(most, Arc::default()), Arc::<Ears>::default());
-        pipe.tell(ears.clone());
-        (pipe, ears)
+    fn pipe(most: usize) -> (Arc<Pipe>, Arc<Calls>) {
+        let (pipe, calls) = (Pipe::new(most, Arc::default()), Arc::<Calls>::default());
+        pipe.tell(calls.clone());
+        (pipe, calls)
     }
 
     fn all(bytes: &[u8]) -> (usize, Vec<u8>) {
@@ -318,30 +320,30 @@ mod tests {
 
     #[test]
     fn a_reader_is_told_once_for_each_ask_in_vain() {
-        let (pipe, ears) = pipe(100);
+        let (pipe, calls) = pipe(100);
         pipe.push(b"before anybody asked");
         assert!(matches!(pipe.pull(all), Ok(Pulled::Got(_))));
         assert!(matches!(pipe.pull(all), Ok(Pulled::Nothing)));
         pipe.push(b"a");
         pipe.push(b"b");
-        assert_eq!(ears.0.load(Ordering::SeqCst), 1);
+        assert_eq!(calls.0.load(Ordering::SeqCst), 1);
         assert!(matches!(pipe.pull(all), Ok(Pulled::Got(bytes)) if bytes == b"ab"));
         assert!(matches!(pipe.pull(all), Ok(Pulled::Nothing)));
         pipe.finish(Ok(()));
-        assert_eq!(ears.0.load(Ordering::SeqCst), 2);
+        assert_eq!(calls.0.load(Ordering::SeqCst), 2);
         assert!(matches!(pipe.pull(all), Ok(Pulled::End)));
     }
 
     #[test]
     fn a_writer_takes_turns_with_the_wire() {
-        let (pipe, ears) = pipe(10);
+        let (pipe, calls) = pipe(10);
         let mut cx = Context::from_waker(Waker::noop());
         assert_eq!(pipe.offer(b"0123456789abc", None).unwrap(), 10);
-        assert_eq!((pipe.offer(b"abc", None).unwrap(), ears.0.load(Ordering::SeqCst)), (0, 0));
+        assert_eq!((pipe.offer(b"abc", None).unwrap(), calls.0.load(Ordering::SeqCst)), (0, 0));
         assert!(matches!(pipe.poll_pull(4, &mut cx), Poll::Ready(Ok(Some(piece))) if piece == "0123"[..]));
-        assert_eq!(ears.0.load(Ordering::SeqCst), 0, "six of ten are still there");
+        assert_eq!(calls.0.load(Ordering::SeqCst), 0, "six of ten are still there");
         assert!(matches!(pipe.poll_pull(4, &mut cx), Poll::Ready(Ok(Some(_)))));
-        assert_eq!((ears.0.load(Ordering::SeqCst), pipe.offer(b"abc", None).unwrap()), (1, 3));
+        assert_eq!((calls.0.load(Ordering::SeqCst), pipe.offer(b"abc", None).unwrap()), (1, 3));
         assert!(pipe.finish(Ok(())) && !pipe.finish(Ok(())));
         assert_eq!(pipe.offer(b"late", None).unwrap_err().status, Status::InvalidArgument);
     }

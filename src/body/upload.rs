@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Budget;
-use super::pipe::{Pipe, Told};
+use super::pipe::{Pipe, ReadinessListener};
 use crate::error::{Detail, Error, Phase, Result, Status};
 use crate::runtime::{Runtime, sleep_at_most};
 
@@ -41,8 +41,8 @@ impl Upload {
         self.runtime.set(runtime).map_err(taken)
     }
 
-    pub fn tell(&self, told: Arc<dyn Told>) {
-        self.pipe.tell(told);
+    pub fn tell(&self, listener: Arc<dyn ReadinessListener>) {
+        self.pipe.tell(listener);
     }
 
     /// Takes what fits: how much that was.

@@ -1,4 +1,4 @@
-//! One connection that stands: its way in, what is known of it, and the task that moves it on until it ends.
+//! One connection that stands: its sender, what is known of it, and the task that moves it on until it ends.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -15,13 +15,13 @@ use super::group::Group;
 use super::permit::Permit;
 use crate::events::{self, CloseReason};
 use crate::lock::lock;
-use crate::transport::http::{Driver, End, Sender, Turn};
+use crate::transport::http::{Driver, DriverEvent, End, RequestSender};
 use crate::transport::link::{DialTimes, TlsFacts, Via};
-use crate::transport::wire::Wire;
+use crate::transport::socket_state::SocketState;
 
 /// Before the peer said how many streams it takes, one is sure to be right or refused unprocessed.
 const STREAMS_UNTOLD: usize = 1;
-/// The longest life of a connection that was prolonged, and in how many of its lifetimes.
+/// The longest life of a connection whose life was extended, and in how many of its lifetimes.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 const MOST_LIVES: u32 = 6;
 /// For a connection's goodbye, behind its last request.
@@ -45,12 +45,12 @@ pub struct Facts {
 pub struct Connection {
     pub id: u64,
     pub facts: Facts,
-    pub wire: Arc<Wire>,
+    pub socket: Arc<SocketState>,
     pub http2: bool,
     born: Instant,
     lifetime: Option<Duration>,
     /// Taken while an HTTP/1.1 request is under way, gone when no more requests are taken.
-    way_in: Mutex<Option<Sender>>,
+    sender: Mutex<Option<RequestSender>>,
     /// 0 while it takes requests, then the reason why it does not.
     leaving: AtomicU8,
     /// Requests under way; most of them at once; ever. They begin under the group's lock, and end without it.
@@ -84,7 +84,7 @@ impl Connection {
     pub fn new(
         id: u64,
         facts: Facts,
-        wire: Arc<Wire>,
+        socket: Arc<SocketState>,
         http2: bool,
         idle_limit: Duration,
         lifetime: Option<Duration>,
@@ -93,11 +93,11 @@ impl Connection {
         Connection {
             id,
             facts,
-            wire,
+            socket,
             http2,
             born,
             lifetime,
-            way_in: Mutex::new(None),
+            sender: Mutex::new(None),
             leaving: AtomicU8::new(0),
             streams: AtomicUsize::new(0),
             most_streams: AtomicUsize::new(if http2 { STREAMS_UNTOLD } else { 1 }),
@@ -149,21 +149,21 @@ impl Connection {
             lock(&self.clock).left = Some(Instant::now());
             self.clock_changed.notify_one();
         }
-        drop(lock(&self.way_in).take());
+        drop(lock(&self.sender).take());
     }
 
-    pub fn put_way_in(&self, sender: Sender) {
+    pub fn put_sender(&self, sender: RequestSender) {
         if !self.is_leaving() {
-            *lock(&self.way_in) = Some(sender);
+            *lock(&self.sender) = Some(sender);
         }
     }
 
-    /// The way in for one request: HTTP/1.1 has no second one until it is put back.
-    pub fn take_way_in(&self) -> Option<Sender> {
-        let mut way_in = lock(&self.way_in);
-        match way_in.as_ref()?.share() {
+    /// The sender for one request: HTTP/1.1 has no second one until it is put back.
+    pub fn take_sender(&self) -> Option<RequestSender> {
+        let mut sender = lock(&self.sender);
+        match sender.as_ref()?.share() {
             Some(another) => Some(another),
-            None => way_in.take(),
+            None => sender.take(),
         }
     }
 
@@ -213,13 +213,13 @@ impl Connection {
         lock(&self.clock).expires.is_some_and(|expires| expires <= Instant::now())
     }
 
-    pub fn live_on(&self, time: Duration) {
+    pub fn extend_life(&self, time: Duration) {
         lock(&self.clock).expires = Some(Instant::now() + time);
         self.clock_changed.notify_one();
     }
 
     /// One lifetime more, as far as any connection may live; `None` when that is over.
-    pub fn prolonging(&self) -> Option<Duration> {
+    pub fn extension(&self) -> Option<Duration> {
         let lifetime = self.lifetime?;
         let left = LONGEST_LIFE.min(lifetime * MOST_LIVES).saturating_sub(self.age());
         (left > Duration::ZERO).then(|| left.min(lifetime))
@@ -227,14 +227,14 @@ impl Connection {
 
     /// A request ran out of time: no new one until something is read again.
     pub fn suspect(&self) {
-        self.suspected_at.store(self.wire.read() + 1, Ordering::Relaxed);
+        self.suspected_at.store(self.socket.read() + 1, Ordering::Relaxed);
     }
 
     /// Looks before use: false where the server is done with it. What waits unread over plain HTTP/1.1 is an end, or bytes
     /// nobody asked for. Over TLS it may be a ticket, over HTTP/2 a frame: whoever drives reads it first.
     pub async fn is_fit(&self) -> bool {
         const TURNS: usize = 3;
-        if self.streams() > 1 || !self.wire.is_readable() {
+        if self.streams() > 1 || !self.socket.is_readable() {
             return true;
         }
         if !self.http2 && self.facts.tls.is_none() {
@@ -242,7 +242,7 @@ impl Connection {
         }
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
-            if self.is_leaving() || !self.wire.is_readable() {
+            if self.is_leaving() || !self.socket.is_readable() {
                 break;
             }
         }
@@ -254,11 +254,11 @@ impl Connection {
         let suspected = self.suspected_at.load(Ordering::Relaxed);
         // What comes under suspicion anew meanwhile stays there.
         let clear = || self.suspected_at.compare_exchange(suspected, 0, Ordering::Relaxed, Ordering::Relaxed);
-        suspected != 0 && suspected != self.wire.read() + 1 && clear().is_ok()
+        suspected != 0 && suspected != self.socket.read() + 1 && clear().is_ok()
     }
 
     pub fn is_suspect(&self) -> bool {
-        self.suspected_at.load(Ordering::Relaxed) == self.wire.read() + 1
+        self.suspected_at.load(Ordering::Relaxed) == self.socket.read() + 1
     }
 
     /// When there may be something to do without anybody's asking.
@@ -292,22 +292,22 @@ impl Connection {
 
 /// Moves a connection on until its socket is let go of. The permit goes with it, however the task ends.
 pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: Driver, permit: Permit) {
-    let standing = Standing { connection, group, _permit: permit };
-    let Standing { connection, group, .. } = &standing;
+    let membership = Membership { connection, group, _permit: permit };
+    let Membership { connection, group, .. } = &membership;
     let mut check = pin!(tokio::time::sleep_until(connection.next_check()));
     loop {
         tokio::select! {
             biased;
-            turn = driver.turn() => match turn {
-                Turn::Streams(streams) => group.settle(connection, streams),
+            event = driver.next_event() => match event {
+                DriverEvent::Streams(streams) => group.settle(connection, streams),
                 // Streams under way go on; behind the last the socket closes.
-                Turn::Leaving(end) => standing.retire(&end),
-                Turn::Over(end) => {
-                    standing.retire(&end);
+                DriverEvent::Leaving(end) => membership.retire(&end),
+                DriverEvent::Over(end) => {
+                    membership.retire(&end);
                     break;
                 }
             },
-            // Asked behind each turn, which is where things are read.
+            // Asked behind each poll, which is where things are read.
             () = poll_fn(|_| if connection.is_cleared() { Poll::Ready(()) } else { Poll::Pending }) => group.cleared(),
             () = check.as_mut() => {
                 if connection.is_overdue_to_end() {
@@ -317,7 +317,7 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
                 if connection.is_overdue_to_settle() {
                     group.retire(connection, CloseReason::Error);
                 } else if !connection.is_leaving() {
-                    group.look_after(connection);
+                    group.maintain(connection);
                 }
                 check.as_mut().reset(connection.next_check());
             }
@@ -327,17 +327,17 @@ pub async fn drive(connection: Arc<Connection>, group: Arc<Group>, mut driver: D
     drop(driver);
 }
 
-/// A connection's place in its group: ends with the task that drives it.
-struct Standing {
+/// A connection's membership in its group: ends with the task that drives it.
+struct Membership {
     connection: Arc<Connection>,
     group: Arc<Group>,
     _permit: Permit,
 }
 
-impl Standing {
+impl Membership {
     /// It takes no more requests, by its own doing or the server's.
     fn retire(&self, end: &End) {
-        let Standing { connection, group, .. } = self;
+        let Membership { connection, group, .. } = self;
         let under_way = connection.http2 && connection.streams() > 0;
         let why = match end {
             End::GoAway if under_way => {
@@ -354,7 +354,7 @@ impl Standing {
     }
 }
 
-impl Drop for Standing {
+impl Drop for Membership {
     fn drop(&mut self) {
         self.group.retire(&self.connection, CloseReason::PoolClosed);
         self.group.gone(&self.connection);

@@ -1,4 +1,4 @@
-//! One dial: from the order to a connection in its group, or to the failure of those who waited for it.
+//! One dial: from the job to a connection in its group, or to the failure of those who waited for it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::connection::{self, Connection, Facts};
 use super::group::Group;
 use super::permit::Permit;
-use super::waiter::Dialing;
+use super::waiter::Dial;
 use crate::config::HttpVersion;
 use crate::error::{Detail, Error, Result};
 use crate::transport::dial::DialLimits;
 use crate::transport::failure;
-use crate::transport::http::{self, Driver, Sender};
+use crate::transport::http::{self, Driver, RequestSender};
 use crate::transport::link::{Link, Via};
 
 /// A dial to be made.
-pub struct Order {
-    pub dialing: Arc<Dialing>,
+pub struct DialJob {
+    pub dial: Arc<Dial>,
     pub limits: DialLimits,
     /// The new connection's, when it stands.
     pub permit: Option<Permit>,
@@ -25,45 +25,45 @@ pub struct Order {
 }
 
 /// Makes a connection, gives it to its group, and drives it to its end. Its group hears of an end before the first poll too.
-pub fn run(group: Arc<Group>, order: Order) -> impl Future<Output = ()> {
-    let unfinished = Unfinished { group: group.clone(), order: Some(order) };
+pub fn run(group: Arc<Group>, job: DialJob) -> impl Future<Output = ()> {
+    let unfinished = Unfinished { group: group.clone(), job: Some(job) };
     make_and_drive(group, unfinished)
 }
 
 async fn make_and_drive(group: Arc<Group>, mut unfinished: Unfinished) {
-    let Some(order) = &mut unfinished.order else { return };
+    let Some(job) = &mut unfinished.job else { return };
     // Boxed, for its room is wanted until the connection stands alone, and this task stays as long as that.
-    match Box::pin(bring(&group, order)).await {
+    match Box::pin(establish(&group, job)).await {
         Ok((connection, sender, driver)) => {
-            let Some(mut order) = unfinished.order.take() else { return };
-            let Some(permit) = order.permit.take() else { return };
+            let Some(mut job) = unfinished.job.take() else { return };
+            let Some(permit) = job.permit.take() else { return };
             let driving = connection::drive(connection.clone(), group.clone(), driver, permit);
-            group.dialed(&order, connection, sender);
+            group.dialed(&job, connection, sender);
             driving.await;
         }
         Err(error) => {
             group.shared.dial_failed(&group, &error);
-            if let Some(order) = unfinished.order.take() {
-                group.dial_failed(&order, &error);
+            if let Some(job) = unfinished.job.take() {
+                group.dial_failed(&job, &error);
             }
         }
     }
 }
 
 /// A link made with what is in force when it stands: certificates may be reloaded meanwhile.
-async fn link(group: &Group, order: &Order) -> Result<Link> {
+async fn link(group: &Group, job: &DialJob) -> Result<Link> {
     let connector = &group.connector;
     loop {
         let generation = connector.generation();
-        let link = connector.connect(&group.target, order.limits, &*order.dialing).await?;
+        let link = connector.connect(&group.target, job.limits, &*job.dial).await?;
         if connector.generation() == generation {
             return Ok(link);
         }
     }
 }
 
-async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender, Driver)> {
-    let link = link(group, order).await?;
+async fn establish(group: &Group, job: &DialJob) -> Result<(Arc<Connection>, RequestSender, Driver)> {
+    let link = link(group, job).await?;
     let http2 = match group.http_version {
         HttpVersion::Http2 => true,
         HttpVersion::Http1 => false,
@@ -80,7 +80,7 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
         via: link.via,
         times: link.times,
     };
-    let connection = Arc::new(group.shared.connection(facts, link.wire, http2));
+    let connection = Arc::new(group.shared.connection(facts, link.socket, http2));
     let started = http::handshake(link.stream, http2, group.stream_window).await;
     let (sender, driver) = started.map_err(|cause| failure::starting(&cause))?;
     group.shared.opened(group, &connection);
@@ -90,13 +90,13 @@ async fn bring(group: &Group, order: &Order) -> Result<(Arc<Connection>, Sender,
 /// However a dial ends, its group hears of it: the runtime may drop it at any await.
 struct Unfinished {
     group: Arc<Group>,
-    order: Option<Order>,
+    job: Option<DialJob>,
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(order) = self.order.take() {
-            self.group.dial_failed(&order, &Error::closed(Detail::PoolClosed));
+        if let Some(job) = self.job.take() {
+            self.group.dial_failed(&job, &Error::closed(Detail::PoolClosed));
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::dial::{self, Order};
+use super::dial::{self, DialJob};
+use super::group_state::{GroupState, Protocol};
 use super::lease::{self, Lease, Waiting};
-use super::permit::Places;
-use super::state::{Protocol, State};
-use super::waiter::{Dialing, Place};
+use super::permit::ConnectionLimit;
+use super::waiter::{Dial, WaiterState};
 use super::{Identity, Shared};
 use crate::config::{ConnectionConfig, HttpVersion, Trust};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::events::{self, CloseReason};
 use crate::lock::lock;
 use crate::stats::add_one;
 use crate::transport::dial::{DialLimits, Target};
-use crate::transport::http::Sender;
+use crate::transport::http::RequestSender;
 use crate::transport::link::Connect;
 
 /// A connection used within this time is replaced before it goes.
@@ -37,7 +37,7 @@ pub struct Group {
     pub host: Arc<str>,
     pub connector: Arc<dyn Connect>,
     pub shared: Arc<Shared>,
-    state: Mutex<State>,
+    state: Mutex<GroupState>,
 }
 
 /// How many of what there are now.
@@ -51,8 +51,8 @@ pub struct Occupancy {
     pub streams: usize,
     /// Of those that stand, with a certificate nobody checked.
     pub insecure: usize,
-    /// Places held of the caps: by dials and by what stands.
-    pub places: usize,
+    /// Permits held of the caps: by dials and by what stands.
+    pub permits: usize,
 }
 
 /// A connection at once, or a place in the queue.
@@ -71,7 +71,7 @@ impl Group {
             HttpVersion::Auto if target.https => shared.remembered(&target),
             HttpVersion::Http1 | HttpVersion::Auto => Protocol::Http1,
         };
-        let state = State { protocol, ..State::default() };
+        let state = GroupState { protocol, ..GroupState::default() };
         let connector = identity.connector.clone();
         let state = Mutex::new(state);
         Arc::new(Group { target, http_version, stream_window, insecure, host, connector, shared, state })
@@ -81,26 +81,26 @@ impl Group {
     pub fn checkout(self: &Arc<Self>, limits: DialLimits) -> Result<Checkout> {
         let mut state = lock(&self.state);
         let found = if state.waiters.len() == 0 { state.take(self) } else { None };
-        let orders;
+        let jobs;
         let outcome = if let Some(lease) = found {
-            orders = self.ahead(&mut state);
+            jobs = self.dial_ahead(&mut state);
             Ok(Checkout::Now(lease))
         } else if state.waiters.len() >= self.shared.caps.queue {
-            orders = Vec::new();
+            jobs = Vec::new();
             Err(lease::queue_full(&self.occupied(&state)))
         } else {
             let shared_dial = state.shared_dial();
-            let (place, outcome) = state.waiters.join(limits, shared_dial);
-            orders = self.wanted(&mut state);
-            Ok(Checkout::Later(Waiting::new(self.clone(), place, outcome)))
+            let (waiter, outcome) = state.waiters.join(limits, shared_dial);
+            jobs = self.wanted_dials(&mut state);
+            Ok(Checkout::Later(Waiting::new(self.clone(), waiter, outcome)))
         };
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
         outcome
     }
 
     /// An HTTP/1.1 connection comes back from its request.
-    pub fn take_back(self: &Arc<Self>, connection: &Arc<Connection>, sender: Sender) {
+    pub fn take_back(self: &Arc<Self>, connection: &Arc<Connection>, sender: RequestSender) {
         connection.end_use();
         if sender.is_closed() {
             drop(sender);
@@ -111,12 +111,12 @@ impl Group {
             drop(state);
             return drop(sender);
         }
-        connection.put_way_in(sender);
+        connection.put_sender(sender);
         self.offer(&mut state, connection.clone(), None);
-        self.be_content(&mut state);
+        self.leave_line_unless_needed(&mut state);
         let unwanted = state.unwanted();
         drop(state);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// One stream of a connection is over.
@@ -128,11 +128,11 @@ impl Group {
             connection.leave(CloseReason::Suspect);
         }
         self.serve_streams(&mut state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         let unwanted = if left == 0 { state.unwanted() } else { Vec::new() };
         drop(state);
-        self.launch(orders);
-        self.rest(unwanted);
+        self.launch(jobs);
+        self.close_unwanted(unwanted);
     }
 
     /// The peer says how many streams it takes.
@@ -148,11 +148,11 @@ impl Group {
     }
 
     /// There may be streams for those who wait.
-    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, GroupState>) {
         self.serve_streams(&mut state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// The connection takes no more requests; the first reason stays.
@@ -160,9 +160,9 @@ impl Group {
         let mut state = lock(&self.state);
         state.forget(connection);
         connection.leave(why);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// As `retire`, where it is idle; false where it no longer is.
@@ -185,7 +185,7 @@ impl Group {
     }
 
     /// What time does to a connection: idle ones close, old ones are replaced.
-    pub fn look_after(self: &Arc<Self>, connection: &Arc<Connection>) {
+    pub fn maintain(self: &Arc<Self>, connection: &Arc<Connection>) {
         if connection.has_idled_out() {
             return self.retire(connection, CloseReason::Idle);
         }
@@ -195,21 +195,21 @@ impl Group {
         if connection.streams() == 0 && connection.idle_for() > IN_USE {
             return self.retire(connection, CloseReason::Lifetime);
         }
-        connection.live_on(GRACE);
-        match connection.facts.remote.filter(|_| connection.prolonging().is_some()) {
-            Some(address) => self.spawn(self.clone().prolong_or_replace(connection.clone(), address.ip())),
+        connection.extend_life(GRACE);
+        match connection.facts.remote.filter(|_| connection.extension().is_some()) {
+            Some(address) => self.spawn(self.clone().extend_or_replace(connection.clone(), address.ip())),
             None => self.replace(connection),
         }
     }
 
     /// A connection past its life stays for one more while a new one could end at the same address.
-    async fn prolong_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
+    async fn extend_or_replace(self: Arc<Self>, connection: Arc<Connection>, address: IpAddr) {
         let leads = tokio::time::timeout(GRACE, self.connector.still_leads_to(&self.target, address)).await;
         if connection.is_leaving() {
             return;
         }
-        match connection.prolonging().filter(|_| leads == Ok(true)) {
-            Some(more) => connection.live_on(more),
+        match connection.extension().filter(|_| leads == Ok(true)) {
+            Some(more) => connection.extend_life(more),
             None => self.replace(&connection),
         }
     }
@@ -217,52 +217,52 @@ impl Group {
     /// Made before the old one goes, so that nobody meets a cold connection.
     fn replace(self: &Arc<Self>, connection: &Arc<Connection>) {
         let mut state = lock(&self.state);
-        let order = self.order(&mut state, self.shared.dial_limits, Some(connection.clone()));
+        let job = self.dial_job(&mut state, self.shared.dial_limits, Some(connection.clone()));
         drop(state);
-        match order {
-            Some(order) => self.launch(vec![order]),
+        match job {
+            Some(job) => self.launch(vec![job]),
             None => self.retire(connection, CloseReason::Lifetime),
         }
     }
 
     /// A dial brought a connection.
-    pub fn dialed(self: &Arc<Self>, order: &Order, connection: Arc<Connection>, sender: Sender) {
+    pub fn dialed(self: &Arc<Self>, job: &DialJob, connection: Arc<Connection>, sender: RequestSender) {
         let mut state = lock(&self.state);
-        state.end_dial(&order.dialing);
+        state.end_dial(&job.dial);
         state.standing.push(connection.clone());
         let protocol = if connection.http2 { Protocol::Http2 } else { Protocol::Http1 };
         if state.protocol != protocol {
             state.protocol = protocol;
             self.shared.remember(&self.target, protocol);
         }
-        connection.put_way_in(sender);
+        connection.put_sender(sender);
         if connection.http2 {
             state.open.push(connection);
             self.serve_streams(&mut state);
-            state.waiters.unassign(&order.dialing);
+            state.waiters.unassign(&job.dial);
         } else {
-            self.offer(&mut state, connection, Some(&order.dialing));
-            state.waiters.unassign(&order.dialing);
+            self.offer(&mut state, connection, Some(&job.dial));
+            state.waiters.unassign(&job.dial);
         }
-        if let Some(old) = &order.replaces {
+        if let Some(old) = &job.replaces {
             state.forget(old);
             old.leave(CloseReason::Lifetime);
         }
         let unwanted = state.unwanted();
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
-        self.launch(orders);
-        self.rest(unwanted);
+        self.launch(jobs);
+        self.close_unwanted(unwanted);
     }
 
     /// A dial failed, and with it those it was begun for.
-    pub fn dial_failed(self: &Arc<Self>, order: &Order, error: &Error) {
+    pub fn dial_failed(self: &Arc<Self>, job: &DialJob, error: &Error) {
         let mut state = lock(&self.state);
-        state.end_dial(&order.dialing);
-        state.waiters.fail(&order.dialing, error);
-        let orders = self.wanted(&mut state);
+        state.end_dial(&job.dial);
+        state.waiters.fail(&job.dial, error);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
     /// A request ran out of time here: nothing new goes over this connection until something is read from it again.
@@ -271,23 +271,23 @@ impl Group {
         events::record(self.shared.id, connection.id, events::Kind::Suspect);
     }
 
-    pub fn leave_queue(self: &Arc<Self>, place: &Place) {
+    pub fn leave_queue(self: &Arc<Self>, waiter: &WaiterState) {
         let mut state = lock(&self.state);
-        state.waiters.leave(place);
-        self.be_content(&mut state);
+        state.waiters.leave(waiter);
+        self.leave_line_unless_needed(&mut state);
     }
 
-    pub fn refer(&self) {
+    pub fn add_reference(&self) {
         lock(&self.state).references += 1;
     }
 
     /// A session lets go; after the last, what is idle closes and the rest closes when it is.
-    pub fn unrefer(self: &Arc<Self>) {
+    pub fn drop_reference(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.references -= 1;
         let unwanted = state.unwanted();
         drop(state);
-        self.rest(unwanted);
+        self.close_unwanted(unwanted);
     }
 
     /// Nothing new goes over the connections that stand now.
@@ -305,11 +305,11 @@ impl Group {
         state.idle.first().into_iter().chain(unused).max_by_key(|connection| connection.idle_for()).cloned()
     }
 
-    pub fn lose_place(&self) {
-        lock(&self.state).places -= 1;
+    pub fn permit_dropped(&self) {
+        lock(&self.state).permits -= 1;
     }
 
-    /// The pool has a place again, and this group is no longer in line for one.
+    /// The pool has a permit again, and this group is no longer in line for one.
     pub fn may_dial_again(self: &Arc<Self>) {
         lock(&self.state).starving = false;
         self.dial_wanted();
@@ -317,13 +317,13 @@ impl Group {
 
     pub fn dial_wanted(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        let orders = self.wanted(&mut state);
+        let jobs = self.wanted_dials(&mut state);
         drop(state);
-        self.launch(orders);
+        self.launch(jobs);
     }
 
-    pub fn places(&self) -> &Places {
-        &self.shared.places
+    pub fn limit(&self) -> &ConnectionLimit {
+        &self.shared.limit
     }
 
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -342,7 +342,7 @@ impl Group {
             waiting: state.waiters.len(),
             streams: state.standing.iter().map(|connection| connection.streams()).sum(),
             insecure: state.standing.iter().filter(|connection| connection.facts.insecure).count(),
-            places: state.places,
+            permits: state.permits,
         }
     }
 
@@ -351,41 +351,41 @@ impl Group {
         self.occupied(&lock(&self.state))
     }
 
-    fn occupied(&self, state: &State) -> String {
-        let (most, total) = (self.shared.caps.per_origin, &self.shared.places);
-        let (places, waiting) = (state.places, state.waiters.len());
+    fn occupied(&self, state: &GroupState) -> String {
+        let (most, total) = (self.shared.caps.per_origin, &self.shared.limit);
+        let (permits, waiting) = (state.permits, state.waiters.len());
         let all =
-            if places < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
-        format!("{places} of {most} connections to the origin in use{all}, {waiting} waiting")
+            if permits < most { format!(", {} of {} in the pool", total.taken(), total.most()) } else { String::new() };
+        format!("{permits} of {most} connections to the origin in use{all}, {waiting} waiting")
     }
 
     /// To the first in the queue, or to the idle ones.
-    fn offer(self: &Arc<Self>, state: &mut State, connection: Arc<Connection>, dial: Option<&Arc<Dialing>>) {
+    fn offer(self: &Arc<Self>, state: &mut GroupState, connection: Arc<Connection>, dial: Option<&Arc<Dial>>) {
         if state.waiters.len() > 0 {
             if let Some(lease) = self.lease(&connection) {
                 let Some(unwanted) = state.waiters.serve(lease, dial) else { return };
-                let Some(sender) = unwanted.dissolve() else { return };
+                let Some(sender) = unwanted.into_sender() else { return };
                 connection.end_use();
-                connection.put_way_in(sender);
+                connection.put_sender(sender);
             }
         }
         state.idle.push(connection);
     }
 
     /// Streams for those who wait, as many as there are.
-    fn serve_streams(self: &Arc<Self>, state: &mut State) {
+    fn serve_streams(self: &Arc<Self>, state: &mut GroupState) {
         while state.waiters.len() > 0 {
             let Some(lease) = state.stream(self) else { return };
             if let Some(unwanted) = state.waiters.serve(lease, None) {
                 let connection = unwanted.connection().clone();
-                drop(unwanted.dissolve());
+                drop(unwanted.into_sender());
                 connection.end_use();
             }
         }
     }
 
     pub(super) fn lease(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Lease> {
-        let sender = connection.take_way_in()?;
+        let sender = connection.take_sender()?;
         let first = connection.begin_use();
         if !first {
             add_one(&self.shared.counters.reused);
@@ -394,56 +394,56 @@ impl Group {
     }
 
     /// The dials that those in the queue need, begun as far as the limits allow.
-    fn wanted(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
-        let mut orders = Vec::new();
-        while state.places < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
+    fn wanted_dials(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
+        let mut jobs = Vec::new();
+        while state.permits < self.shared.caps.per_origin && state.waiters.len() > state.coming() {
             let Some(limits) = state.waiters.first_without_dial().or_else(|| state.fallback(self)) else { break };
-            let Some(order) = self.order(state, limits, None) else { break };
-            state.waiters.assign(&order.dialing, state.protocol != Protocol::Http1);
-            orders.push(order);
+            let Some(job) = self.dial_job(state, limits, None) else { break };
+            state.waiters.assign(&job.dial, state.protocol != Protocol::Http1);
+            jobs.push(job);
         }
-        self.be_content(state);
-        orders
+        self.leave_line_unless_needed(state);
+        jobs
     }
 
-    /// In line for a place no longer than it is needed.
-    fn be_content(self: &Arc<Self>, state: &mut State) {
+    /// In line for a permit no longer than it is needed.
+    fn leave_line_unless_needed(self: &Arc<Self>, state: &mut GroupState) {
         if state.starving && state.waiters.len() <= state.coming() {
             state.starving = false;
-            self.places().starve_no_more(self);
+            self.limit().leave_line(self);
         }
     }
 
     /// What came to rest, here or elsewhere, closes where no session is left for it or a group starves. Without the lock.
-    fn rest(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
+    fn close_unwanted(self: &Arc<Self>, unwanted: Vec<Arc<Connection>>) {
         for connection in unwanted {
             self.retire(&connection, CloseReason::NoSession);
         }
-        if self.places().anybody_starves() {
+        if self.limit().anybody_starves() {
             self.shared.make_room();
         }
     }
 
     /// One more connection while the streams of those that stand are nearly used up.
-    fn ahead(self: &Arc<Self>, state: &mut State) -> Vec<Order> {
+    fn dial_ahead(self: &Arc<Self>, state: &mut GroupState) -> Vec<DialJob> {
         if !state.is_nearly_full() {
             return Vec::new();
         }
-        self.order(state, self.shared.dial_limits, None).into_iter().collect()
+        self.dial_job(state, self.shared.dial_limits, None).into_iter().collect()
     }
 
-    fn order(
+    fn dial_job(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut GroupState,
         limits: DialLimits,
         replaces: Option<Arc<Connection>>,
-    ) -> Option<Order> {
-        if state.places >= self.shared.caps.per_origin {
+    ) -> Option<DialJob> {
+        if state.permits >= self.shared.caps.per_origin {
             return None;
         }
         // A connection that nobody waits for is worth no other's end.
         let starves = state.waiters.len() > 0 && !state.starving;
-        let Some(permit) = self.places().take(self, starves) else {
+        let Some(permit) = self.limit().take(self, starves) else {
             if starves {
                 state.starving = true;
                 let group = self.clone();
@@ -451,15 +451,15 @@ impl Group {
             }
             return None;
         };
-        state.places += 1;
-        let dialing = Dialing::begin();
-        state.dials.push(dialing.clone());
-        Some(Order { dialing, limits, permit: Some(permit), replaces })
+        state.permits += 1;
+        let dial = Dial::begin();
+        state.dials.push(dial.clone());
+        Some(DialJob { dial, limits, permit: Some(permit), replaces })
     }
 
-    fn launch(self: &Arc<Self>, orders: Vec<Order>) {
-        for order in orders {
-            self.spawn(dial::run(self.clone(), order));
+    fn launch(self: &Arc<Self>, jobs: Vec<DialJob>) {
+        for job in jobs {
+            self.spawn(dial::run(self.clone(), job));
         }
     }
 }

@@ -8,10 +8,11 @@ use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::group::Group;
-use super::waiter::Place;
+use super::waiter::WaiterState;
 use crate::error::{Detail, Error, Phase, Result, Status};
 use crate::events::CloseReason;
-use crate::transport::http::{Inflow, NoResponse, Payload, Sender};
+use crate::transport::http::{NoResponse, RequestSender, ResponseBody};
+use crate::transport::payload::Payload;
 
 /// How long after its response a connection may still be busy with that exchange.
 const SETTLES: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ pub struct Lease {
     group: Arc<Group>,
     connection: Arc<Connection>,
     /// Taken by whoever gives the connection back: the drop, or the queue.
-    sender: Option<Sender>,
+    sender: Option<RequestSender>,
     reused: bool,
     /// A request went in and its response has not been read to the end.
     under_way: bool,
@@ -30,12 +31,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub fn new(group: Arc<Group>, connection: Arc<Connection>, sender: Sender, reused: bool) -> Self {
+    pub fn new(group: Arc<Group>, connection: Arc<Connection>, sender: RequestSender, reused: bool) -> Self {
         Lease { group, connection, sender: Some(sender), reused, under_way: false, sends_on: false }
     }
 
-    /// Nobody wants it: the way in, which the caller gives back.
-    pub fn dissolve(mut self) -> Option<Sender> {
+    /// Nobody wants it: its sender, which the caller gives back.
+    pub fn into_sender(mut self) -> Option<RequestSender> {
         self.sender.take()
     }
 
@@ -53,7 +54,7 @@ impl Lease {
     pub async fn send(
         &mut self,
         request: &mut Option<Request<Payload>>,
-    ) -> std::result::Result<Response<Inflow>, NoResponse> {
+    ) -> std::result::Result<Response<ResponseBody>, NoResponse> {
         let fit = self.connection.is_fit().await;
         match &mut self.sender {
             Some(sender) if fit && !sender.is_closed() => {
@@ -113,20 +114,20 @@ impl Drop for Lease {
     }
 }
 
-/// Waits for a connection in the group's queue; gives the place up when dropped.
+/// Waits for a connection in the group's queue; leaves it when dropped.
 pub struct Waiting {
     group: Arc<Group>,
-    place: Arc<Place>,
+    state: Arc<WaiterState>,
     outcome: oneshot::Receiver<Result<Lease>>,
 }
 
 impl Waiting {
-    pub fn new(group: Arc<Group>, place: Arc<Place>, outcome: oneshot::Receiver<Result<Lease>>) -> Self {
-        Waiting { group, place, outcome }
+    pub fn new(group: Arc<Group>, state: Arc<WaiterState>, outcome: oneshot::Receiver<Result<Lease>>) -> Self {
+        Waiting { group, state, outcome }
     }
 
-    pub fn place(&self) -> &Arc<Place> {
-        &self.place
+    pub fn state(&self) -> &Arc<WaiterState> {
+        &self.state
     }
 
     pub async fn served(&mut self) -> Result<Lease> {
@@ -137,7 +138,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.group.leave_queue(&self.place);
+        self.group.leave_queue(&self.state);
     }
 }
 

@@ -3,9 +3,9 @@
 mod connection;
 mod dial;
 mod group;
+mod group_state;
 mod lease;
 mod permit;
-mod state;
 mod waiter;
 mod warm;
 
@@ -19,10 +19,10 @@ use lru::LruCache;
 
 pub use self::connection::Connection;
 pub use self::group::{Checkout, Group, Occupancy};
+pub use self::group_state::Protocol;
 pub use self::lease::{Lease, Waiting, queue_limit_ran_out};
-use self::permit::Places;
-pub use self::state::Protocol;
-pub use self::waiter::Place;
+use self::permit::ConnectionLimit;
+pub use self::waiter::WaiterState;
 use crate::config::{ConnectionCaps, ConnectionConfig, Limits};
 use crate::error::{Error, Result};
 use crate::events::{self, CloseReason};
@@ -32,8 +32,8 @@ use crate::runtime::Runtime;
 use crate::stats::{add, add_one, read};
 use crate::transport::dial::{DialLimits, Target};
 use crate::transport::link::{Connect, Via};
+use crate::transport::socket_state::SocketState;
 use crate::transport::tls::ReloadRound;
-use crate::transport::wire::Wire;
 
 /// Of how many servers a pool remembers what they speak.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -53,7 +53,7 @@ pub struct Shared {
     pub id: u64,
     runtime: Runtime,
     caps: ConnectionCaps,
-    places: Places,
+    limit: ConnectionLimit,
     /// For dials that no request waits for.
     dial_limits: DialLimits,
     counters: Counters,
@@ -112,7 +112,7 @@ impl Connections {
         Connections(Arc::new(Shared {
             id: LAST_POOL.fetch_add(1, Ordering::Relaxed) + 1,
             runtime,
-            places: Places::new(caps.total),
+            limit: ConnectionLimit::new(caps.total),
             caps,
             dial_limits: DialLimits::of(limits),
             counters: Counters::default(),
@@ -124,12 +124,12 @@ impl Connections {
         }))
     }
 
-    /// Names the pool they belong to, as events do.
+    /// The number by which events name the pool.
     pub fn pool_id(&self) -> u64 {
         self.0.id
     }
 
-    /// The identity of these options; files they name are read when it is new.
+    /// The identity that all sessions with these options share; files they name are read when it is new.
     pub fn identity(&self, config: &Arc<ConnectionConfig>) -> Result<Arc<Identity>> {
         if let Some(identity) = lock(&self.0.identities).get(config).and_then(Weak::upgrade) {
             return Ok(identity);
@@ -153,7 +153,7 @@ impl Connections {
     pub fn refer(&self, target: Target, identity: &Identity) -> Reference {
         let mut groups = lock(&self.0.groups);
         let key = (target, identity.id);
-        // One that no session refers to any more lives on while it has requests under way: its places count.
+        // One that no session refers to any more lives on while it has requests under way: its permits count.
         let group = groups.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
             // Swept when it has doubled, so that dead entries never outnumber live ones for long.
             if groups.len() == groups.capacity() {
@@ -163,7 +163,7 @@ impl Connections {
             groups.insert(key, Arc::downgrade(&group));
             group
         });
-        group.refer();
+        group.add_reference();
         Reference { group }
     }
 
@@ -180,7 +180,7 @@ impl Connections {
             now.waiting += its.waiting;
             now.streams += its.streams;
             now.insecure += its.insecure;
-            now.places += its.places;
+            now.permits += its.permits;
         }
         ConnectionStats {
             now,
@@ -195,9 +195,9 @@ impl Connections {
         }
     }
 
-    /// Of the places in all, those taken.
-    pub fn places_taken(&self) -> usize {
-        self.0.places.taken()
+    /// Of the permits in all, those taken.
+    pub fn permits_taken(&self) -> usize {
+        self.0.limit.taken()
     }
 
     /// How long requests waited for a connection, and for a response's head.
@@ -234,7 +234,7 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        self.group.unrefer();
+        self.group.drop_reference();
     }
 }
 
@@ -257,14 +257,14 @@ impl Shared {
 
     /// Closes the connection that has been idle longest, wherever it is, for a group that starves.
     fn make_room(&self) {
-        if !self.places.promise() {
+        if !self.limit.promise() {
             return;
         }
         let longest_idle = |group: Arc<Group>| Some((group.longest_idle()?, group));
         loop {
             let idle = self.groups().into_iter().filter_map(longest_idle);
             let Some((connection, group)) = idle.max_by_key(|(connection, _)| connection.idle_for()) else {
-                return self.places.break_promise();
+                return self.limit.break_promise();
             };
             if group.retire_idle(&connection, CloseReason::Limit) {
                 return;
@@ -280,9 +280,9 @@ impl Shared {
         lock(&self.memory).put(target.clone(), protocol);
     }
 
-    fn connection(&self, facts: connection::Facts, wire: Arc<Wire>, http2: bool) -> Connection {
+    fn connection(&self, facts: connection::Facts, socket: Arc<SocketState>, http2: bool) -> Connection {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        Connection::new(id, facts, wire, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
+        Connection::new(id, facts, socket, http2, self.caps.idle, self.caps.lifetime.map(|life| jittered(life, id)))
     }
 
     fn opened(&self, group: &Group, connection: &Connection) {

@@ -1,4 +1,4 @@
-//! Places for connections: so many to one origin, so many in all. A permit is a dial's and then its connection's.
+//! The limit on a pool's connections, a semaphore with a fair line. A permit is a dial's and then its connection's.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, Weak};
 use super::group::Group;
 use crate::lock::lock;
 
-/// The places of one pool.
-pub struct Places {
+/// How many connections one pool may have, and who is in line for a permit.
+pub struct ConnectionLimit {
     most: usize,
-    state: Mutex<Count>,
+    state: Mutex<LimitState>,
     /// How many starve, for who looks without the lock.
     starving: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Count {
+struct LimitState {
     taken: usize,
     /// Groups that found none left, in the order they came.
     starving: VecDeque<Weak<Group>>,
-    /// Places that come free because an idle connection was closed for them.
+    /// Permits that come free because an idle connection was closed for them.
     promised: usize,
 }
 
-impl Places {
+impl ConnectionLimit {
     pub fn new(most: usize) -> Self {
-        Places { most, state: Mutex::default(), starving: AtomicUsize::new(0) }
+        ConnectionLimit { most, state: Mutex::default(), starving: AtomicUsize::new(0) }
     }
 
     pub fn taken(&self) -> usize {
@@ -37,7 +37,7 @@ impl Places {
         self.most
     }
 
-    /// A place, or none. Then a group that `starves` is told when there is one again: in line before anybody can give one back.
+    /// A permit, or none. Then a group that `starves` is told when there is one again: in line before anybody can give one back.
     pub fn take(&self, group: &Arc<Group>, starves: bool) -> Option<Permit> {
         self.change_line(|state| {
             if state.taken < self.most {
@@ -51,7 +51,7 @@ impl Places {
         })
     }
 
-    pub fn starve_no_more(&self, group: &Arc<Group>) {
+    pub fn leave_line(&self, group: &Arc<Group>) {
         self.change_line(|state| state.starving.retain(|other| !std::ptr::eq(other.as_ptr(), &raw const **group)));
     }
 
@@ -79,7 +79,7 @@ impl Places {
         state.promised = state.promised.saturating_sub(1);
     }
 
-    /// Whose turn it is, while there is a place.
+    /// Whose turn it is, while there is a permit.
     fn next_starving(&self) -> Option<Arc<Group>> {
         self.change_line(|state| {
             let free = state.taken < self.most;
@@ -89,7 +89,7 @@ impl Places {
     }
 
     /// Who looks without the lock sees the line as it is afterwards.
-    fn change_line<T>(&self, change: impl FnOnce(&mut Count) -> T) -> T {
+    fn change_line<T>(&self, change: impl FnOnce(&mut LimitState) -> T) -> T {
         let mut state = lock(&self.state);
         let changed = change(&mut state);
         self.starving.store(state.starving.len(), Ordering::Relaxed);
@@ -97,18 +97,18 @@ impl Places {
     }
 }
 
-/// One place, in the group and in the pool, given back when dropped. Never dropped under a group's lock.
+/// Leave for one connection, in the group and in the pool, given back when dropped. Never dropped under a group's lock.
 pub struct Permit {
     group: Arc<Group>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let places = self.group.places();
-        self.group.lose_place();
-        places.give_back();
+        let limit = self.group.limit();
+        self.group.permit_dropped();
+        limit.give_back();
         // The first in line may need it no more: then it is the next one's.
-        while let Some(starving) = places.next_starving() {
+        while let Some(starving) = limit.next_starving() {
             starving.may_dial_again();
         }
         self.group.dial_wanted();

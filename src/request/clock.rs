@@ -112,7 +112,7 @@ impl<'a> Clock<'a> {
     /// When the socket took something of the request last.
     fn sent_last(&mut self, since: Instant) -> Instant {
         let Some(connection) = self.execution.connection() else { return since };
-        let written = connection.wire.written();
+        let written = connection.socket.written();
         match self.sent {
             // While the caller is slow to push, the server owes nothing.
             Some((before, at)) if before == written && !self.execution.is_starved() => at,

@@ -9,7 +9,8 @@ use crate::connections::Lease;
 use crate::error::{Error, Result};
 use crate::events::CloseReason;
 use crate::transport::decode::Decoder;
-use crate::transport::http::{Inflow, Taken};
+use crate::transport::http::ResponseBody;
+use crate::transport::payload::SentAt;
 
 /// As much of an answer nobody wants is read, so that its connection can be used again.
 const MOST_DRAINED: usize = 64 << 10;
@@ -18,11 +19,11 @@ const MOST_DECODED: usize = 1 << 20;
 
 /// The rest of a response as it comes; its connection goes back when all has been read.
 pub struct EngineBody {
-    inflow: Inflow,
+    inflow: ResponseBody,
     lease: Option<Lease>,
     keep: Option<Duration>,
     /// When the last of the request was taken; `None` where it is small.
-    sent: Option<Taken>,
+    sent: Option<SentAt>,
     /// How many bytes are to come, where the server said so.
     pub length: Option<u64>,
     decoder: Option<Decoder>,
@@ -36,10 +37,10 @@ pub struct EngineBody {
 
 impl EngineBody {
     pub fn new(
-        inflow: Inflow,
+        inflow: ResponseBody,
         lease: Lease,
         keep: Option<Duration>,
-        sent: Option<Taken>,
+        sent: Option<SentAt>,
         decoder: Option<Decoder>,
     ) -> EngineBody {
         let mut body = EngineBody {

@@ -6,13 +6,13 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::body::upload::Upload;
-use crate::connections::{Connection, Lease, Place};
+use crate::connections::{Connection, Lease, WaiterState};
 use crate::error::{Delivery, Error, Phase};
 use crate::lock::lock;
 use crate::response::Report;
 use crate::transport::OutgoingBody;
-use crate::transport::http::Taken;
-use crate::transport::wire::Wire;
+use crate::transport::payload::SentAt;
+use crate::transport::socket_state::SocketState;
 
 /// Interim answers, the head, and what is read of the body along with it, over HTTP/1.1.
 const MOST_BEFORE_HEAD: u64 = 1 << 20;
@@ -27,11 +27,11 @@ struct State {
     phase: Phase,
     since: Instant,
     /// While it waits for a connection.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<WaiterState>>,
     /// From the moment it was given to a connection.
     dispatched: Option<Dispatched>,
     /// When the last of a large body was taken.
-    taken: Option<Taken>,
+    taken: Option<SentAt>,
     http_status: u16,
     /// The request's body, where its caller pushes it.
     upload: Option<Arc<Upload>>,
@@ -58,10 +58,10 @@ impl Dispatched {
     /// Whether a byte can have left since. Asked when this request is over; over HTTP/1.1 nothing else is on the connection,
     /// so it is closed for writing first.
     fn may_have_left(&self, dead: bool) -> bool {
-        let wire: &Wire = &self.connection.wire;
+        let socket: &SocketState = &self.connection.socket;
         // Another stream's bytes look like this one's, and go on after us.
         let alone = dead || !self.connection.http2;
-        !alone || wire.end_writing() != Some(self.written)
+        !alone || socket.end_writing() != Some(self.written)
     }
 }
 
@@ -160,7 +160,7 @@ impl Progress {
     }
 
     /// It waits for a connection.
-    pub fn waits(&self, place: Arc<Place>) {
+    pub fn waits(&self, place: Arc<WaiterState>) {
         lock(&self.state).place = Some(place);
     }
 
@@ -175,7 +175,7 @@ impl Progress {
     }
 
     /// It has a connection, and goes out now.
-    pub fn goes_over(&self, lease: &Lease, taken: Option<Taken>, body: &OutgoingBody) {
+    pub fn goes_over(&self, lease: &Lease, taken: Option<SentAt>, body: &OutgoingBody) {
         let connection = lease.connection();
         let mut state = lock(&self.state);
         let now = Instant::now();
@@ -192,9 +192,9 @@ impl Progress {
             OutgoingBody::Upload(upload) => Some(upload.clone()),
         };
         if !connection.http2 {
-            connection.wire.expect_head(MOST_BEFORE_HEAD);
+            connection.socket.expect_head(MOST_BEFORE_HEAD);
         }
-        let (written, read) = (connection.wire.written(), connection.wire.read());
+        let (written, read) = (connection.socket.written(), connection.socket.read());
         state.dispatched = Some(Dispatched { connection: connection.clone(), written, read });
     }
 
@@ -236,7 +236,7 @@ impl Progress {
     pub fn answered(&self, status: StatusCode) {
         let mut state = lock(&self.state);
         if let Some(sent) = state.dispatched.as_ref().filter(|sent| !sent.connection.http2) {
-            sent.connection.wire.head_came();
+            sent.connection.socket.head_came();
         }
         state.http_status = status.as_u16();
         state.probes = false;
@@ -251,7 +251,7 @@ impl Progress {
     /// Whether a byte came back since it was sent, on its connection.
     pub fn heard_back(&self) -> bool {
         let state = lock(&self.state);
-        state.dispatched.as_ref().is_some_and(|sent| sent.connection.wire.read() != sent.read)
+        state.dispatched.as_ref().is_some_and(|sent| sent.connection.socket.read() != sent.read)
     }
 
     pub fn connection(&self) -> Option<Arc<Connection>> {

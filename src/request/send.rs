@@ -17,8 +17,9 @@ use crate::error::{Delivery, Error, Phase, Result};
 use crate::events::CloseReason;
 use crate::transport::decode::{ACCEPT_ENCODING as ENCODINGS, Decoder};
 use crate::transport::dial::DialLimits;
-use crate::transport::http::{Inflow, NoResponse, Payload, Taken};
+use crate::transport::http::{NoResponse, ResponseBody};
 use crate::transport::link::Via;
+use crate::transport::payload::{Payload, SentAt};
 use crate::transport::{Head, Outgoing};
 
 /// How often a request goes out in all when nobody asked for retries: only ever again where the server has not worked on it, or where
@@ -56,7 +57,7 @@ pub async fn send(
             Some(request) => request,
             None => build(address, lease.connection(), outgoing)?,
         };
-        let taken = goes.body().taken();
+        let taken = goes.body().sent_at();
         progress.goes_over(&lease, taken.clone(), &outgoing.body);
         request = Some(goes);
         let failed = match lease.send(&mut request).await {
@@ -128,7 +129,7 @@ async fn checkout(group: &Arc<Group>, limits: &Limits, progress: &Progress) -> R
         Checkout::Later(waiting) => waiting,
     };
     let begun = Instant::now();
-    progress.waits(waiting.place().clone());
+    progress.waits(waiting.state().clone());
     let served = waiting.served().await;
     group.shared.waited(begun.elapsed());
     served
@@ -196,7 +197,7 @@ fn same_form(request: &Request<Payload>, over: &Connection) -> bool {
     (request.version() == Version::HTTP_2) == over.http2 && !matches!(over.facts.via, Via::Forward(_))
 }
 
-fn incoming(response: http::Response<Inflow>, lease: Lease, sent: Option<Taken>) -> Result<Box<Incoming>> {
+fn incoming(response: http::Response<ResponseBody>, lease: Lease, sent: Option<SentAt>) -> Result<Box<Incoming>> {
     let (mut parts, inflow) = response.into_parts();
     let connection = parts.headers.get(CONNECTION);
     // Keep-Alive stands only beside a Connection that names it (RFC 9112, C.2.2).

@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 pub use self::handle::{AnswerFailure, SessionHandle};
 pub use self::multi_step::{CallContext, MultiStepCall, MultiStepOptions, Outcome};
+use crate::abort::Abort;
 use crate::base_url::BaseUrl;
 use crate::config::ConnectionConfig;
-use crate::cut::Cut;
 use crate::error::{Detail, Error, Result};
 use crate::lock::lock;
 use crate::request::cut_off;
@@ -54,7 +54,7 @@ pub struct Session {
     in_flight: AtomicU64,
     leases: AtomicU64,
     drained: Notify,
-    cut: Cut,
+    abort: Abort,
     counters: RequestCounters,
     pool_counters: Arc<PoolCounters>,
     registry: Arc<Registry>,
@@ -88,7 +88,7 @@ impl Session {
             in_flight: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             drained: Notify::new(),
-            cut: Cut::default(),
+            abort: Abort::default(),
             counters: RequestCounters::default(),
             pool_counters,
             registry,
@@ -111,7 +111,7 @@ impl Session {
 
     /// Ends the requests under way.
     pub fn cut(&self) {
-        self.cut.now();
+        self.abort.fire();
     }
 
     /// Ends when no request is under way.
@@ -145,7 +145,7 @@ impl Session {
     }
 
     async fn cut_off(&self) -> Error {
-        self.cut.comes().await;
+        self.abort.fired().await;
         cut_off()
     }
 

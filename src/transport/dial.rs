@@ -45,7 +45,7 @@ impl DialLimits {
 }
 
 /// Is told how far a dial got.
-pub trait Watch: Send + Sync {
+pub trait DialObserver: Send + Sync {
     /// `phase` begins: of `Dns`, `Connect` and `Tls` those that there are.
     fn enter(&self, phase: Phase);
 }
@@ -99,22 +99,22 @@ impl Dialer {
     }
 
     /// Opens a connection. Whatever fails here, nothing of a request was sent.
-    pub async fn dial(&self, target: &Target, limits: DialLimits, watch: &dyn Watch) -> Result<Link> {
-        let mut course = Course::begin(limits, watch);
-        let dialed = within(limits.connect, pin!(self.link(target, &mut course))).await;
+    pub async fn dial(&self, target: &Target, limits: DialLimits, observer: &dyn DialObserver) -> Result<Link> {
+        let mut progress = DialProgress::begin(limits, observer);
+        let dialed = within(limits.connect, pin!(self.link(target, &mut progress))).await;
         let error = match dialed {
-            Ok(Ok(link)) => return Ok(Link { times: course.end(), ..link }),
+            Ok(Ok(link)) => return Ok(Link { times: progress.end(), ..link }),
             Ok(Err(error)) => error,
-            Err(limit) => ran_out(Detail::ConnectLimit, limit).phase(course.phase),
+            Err(limit) => ran_out(Detail::ConnectLimit, limit).phase(progress.phase),
         };
         Err(error.delivery(Delivery::NotSent))
     }
 
-    async fn link(&self, target: &Target, course: &mut Course<'_>) -> Result<Link> {
-        let mut link = self.ground(target, course).await?;
+    async fn link(&self, target: &Target, progress: &mut DialProgress<'_>) -> Result<Link> {
+        let mut link = self.base_stream(target, progress).await?;
         if target.https {
-            course.enter(Phase::Tls);
-            let (stream, facts) = secure(self.tls.as_deref(), &target.host, link.stream, course).await?;
+            progress.enter(Phase::Tls);
+            let (stream, facts) = secure(self.tls.as_deref(), &target.host, link.stream, progress).await?;
             link.stream = stream;
             link.tls = Some(facts);
         }
@@ -122,23 +122,29 @@ impl Dialer {
     }
 
     /// The stream on which the target's own words begin.
-    async fn ground(&self, target: &Target, course: &mut Course<'_>) -> Result<Link> {
+    async fn base_stream(&self, target: &Target, progress: &mut DialProgress<'_>) -> Result<Link> {
         #[cfg(unix)]
         if let Some(path) = &self.network.unix_socket {
-            course.enter(Phase::Connect);
+            progress.enter(Phase::Connect);
             return unix(path).await;
         }
         let destination = target.uri()?;
         match self.proxies.on_the_way_to(&destination)? {
-            None => self.tcp(&target.host, target.port, course).await,
-            Some(proxy) => self.through(&proxy, target, destination, course).await,
+            None => self.tcp(&target.host, target.port, progress).await,
+            Some(proxy) => self.through(&proxy, target, destination, progress).await,
         }
     }
 
-    async fn through(&self, proxy: &Proxy, target: &Target, destination: Uri, course: &mut Course<'_>) -> Result<Link> {
-        let mut link = self.tcp(&proxy.host, proxy.port, course).await.map_err(at_proxy)?;
+    async fn through(
+        &self,
+        proxy: &Proxy,
+        target: &Target,
+        destination: Uri,
+        progress: &mut DialProgress<'_>,
+    ) -> Result<Link> {
+        let mut link = self.tcp(&proxy.host, proxy.port, progress).await.map_err(at_proxy)?;
         if proxy.kind == ProxyKind::Https {
-            let secured = secure(self.proxy_tls.as_deref(), &proxy.host, link.stream, course).await;
+            let secured = secure(self.proxy_tls.as_deref(), &proxy.host, link.stream, progress).await;
             link.stream = secured.map_err(at_proxy)?.0;
         }
         if !target.https && matches!(proxy.kind, ProxyKind::Http | ProxyKind::Https) {
@@ -148,8 +154,8 @@ impl Dialer {
             ProxyKind::Http | ProxyKind::Https => tunnel::connect(link.stream, proxy, destination).await?,
             ProxyKind::Socks5h => tunnel::socks5(link.stream, proxy, destination).await?,
             ProxyKind::Socks5 => {
-                let addresses = self.addresses(&target.host, course).await?;
-                course.enter(Phase::Connect);
+                let addresses = self.addresses(&target.host, progress).await?;
+                progress.enter(Phase::Connect);
                 let known = Target { host: for_socks(&addresses).to_string(), ..target.clone() };
                 tunnel::socks5(link.stream, proxy, known.uri()?).await?
             }
@@ -157,9 +163,9 @@ impl Dialer {
         Ok(Link { stream, via: Via::Tunnel, ..link })
     }
 
-    async fn tcp(&self, host: &str, port: u16, course: &mut Course<'_>) -> Result<Link> {
-        let addresses = self.addresses(host, course).await?;
-        course.enter(Phase::Connect);
+    async fn tcp(&self, host: &str, port: u16, progress: &mut DialProgress<'_>) -> Result<Link> {
+        let addresses = self.addresses(host, progress).await?;
+        progress.enter(Phase::Connect);
         let stream = self.tcp.connect(&addresses, port).await?;
         let remote = stream.peer_addr().ok();
         Ok(Link { remote, ..plain(Socket::tcp(stream)) })
@@ -171,15 +177,15 @@ impl Dialer {
         given.map(|given| given.addresses.as_slice())
     }
 
-    async fn addresses(&self, host: &str, course: &mut Course<'_>) -> Result<Addresses> {
+    async fn addresses(&self, host: &str, progress: &mut DialProgress<'_>) -> Result<Addresses> {
         if let Some(given) = self.given(host) {
             return Ok(given.into());
         }
         if let Some(address) = dns::literal(host) {
             return Ok(Arc::new([address]));
         }
-        course.enter(Phase::Dns);
-        within(course.limits.dns, pin!(self.resolver.resolve(host)))
+        progress.enter(Phase::Dns);
+        within(progress.limits.dns, pin!(self.resolver.resolve(host)))
             .await
             .unwrap_or_else(|limit| Err(ran_out(Detail::DnsLimit, limit).phase(Phase::Dns)))
     }
@@ -196,23 +202,23 @@ impl Target {
 }
 
 /// How far a dial got, and what it took so far.
-struct Course<'a> {
+struct DialProgress<'a> {
     limits: DialLimits,
-    watch: &'a dyn Watch,
+    observer: &'a dyn DialObserver,
     phase: Phase,
     since: Instant,
     times: DialTimes,
 }
 
-impl<'a> Course<'a> {
-    fn begin(limits: DialLimits, watch: &'a dyn Watch) -> Self {
-        Course { limits, watch, phase: Phase::None, since: Instant::now(), times: DialTimes::default() }
+impl<'a> DialProgress<'a> {
+    fn begin(limits: DialLimits, observer: &'a dyn DialObserver) -> Self {
+        DialProgress { limits, observer, phase: Phase::None, since: Instant::now(), times: DialTimes::default() }
     }
 
     fn enter(&mut self, phase: Phase) {
         self.count();
         self.phase = phase;
-        self.watch.enter(phase);
+        self.observer.enter(phase);
     }
 
     fn end(mut self) -> DialTimes {
@@ -247,8 +253,15 @@ async fn unix(path: &std::path::Path) -> Result<Link> {
 }
 
 fn plain(socket: Socket) -> Link {
-    let wire = Arc::clone(socket.wire());
-    Link { stream: Box::new(socket), wire, remote: None, tls: None, via: Via::Nobody, times: DialTimes::default() }
+    let state = Arc::clone(socket.state());
+    Link {
+        stream: Box::new(socket),
+        socket: state,
+        remote: None,
+        tls: None,
+        via: Via::Nobody,
+        times: DialTimes::default(),
+    }
 }
 
 /// One TLS handshake under its limit.
@@ -256,13 +269,13 @@ async fn secure(
     tls: Option<&dyn Secure>,
     host: &str,
     stream: Box<dyn Stream>,
-    course: &Course<'_>,
+    progress: &DialProgress<'_>,
 ) -> Result<(Box<dyn Stream>, TlsFacts)> {
     let Some(tls) = tls else {
-        return Err(Error::new(Status::Unsupported, "tls: there is none here; use an http URL").phase(course.phase));
+        return Err(Error::new(Status::Unsupported, "tls: there is none here; use an http URL").phase(progress.phase));
     };
-    let secured = within(course.limits.tls, pin!(tls.secure(dns::bare(host), stream))).await;
-    secured.unwrap_or_else(|limit| Err(ran_out(Detail::TlsLimit, limit))).map_err(|error| error.phase(course.phase))
+    let secured = within(progress.limits.tls, pin!(tls.secure(dns::bare(host), stream))).await;
+    secured.unwrap_or_else(|limit| Err(ran_out(Detail::TlsLimit, limit))).map_err(|error| error.phase(progress.phase))
 }
 
 /// What failed on the way to the proxy is the proxy's: the URL's own host was not reached.

@@ -1,138 +1,33 @@
-//! HTTP on a link: the handshake, one request, its response's body, and who keeps the connection moving. HTTP/1.1 is hyper's,
-//! HTTP/2 is `http2`'s.
+//! HTTP on a link: the handshake, sending a request, its response's body, and the driver that keeps the connection moving.
+//! HTTP/1.1 is hyper's, HTTP/2 is `http2`'s.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
 
-use super::OutgoingBody;
 use super::failure::{self, Cause};
 use super::http2;
-use super::late::{self, Late};
 use super::link::Stream;
-use crate::body::pipe::Pipe;
+use super::payload::Payload;
+use super::wake_coalescer::{CloseGuard, WakeCoalescer};
 use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
 pub(super) const MOST_HEAD: usize = 64 << 10;
 /// Most headers of an HTTP/1.1 response.
 const MOST_HEADERS: usize = 1000;
-/// A body goes out in pieces of this size, so that its progress can be seen.
-const PIECE: usize = 64 << 10;
-/// A larger body may meet a server that does not read.
-const WATCHED: usize = 16 << 10;
-
-/// A request's body on its way out; `None` without one. Boxed, as hyper makes room for 32 requests a connection.
-pub struct Payload(Option<Box<Going>>);
-
-struct Going {
-    rest: Rest,
-    taken: Option<Taken>,
-}
-
-enum Rest {
-    Whole(Bytes),
-    /// What is still to come of an upload, where its length is known.
-    Upload(Arc<Pipe>, Option<u64>),
-}
-
-/// When HTTP took the last piece of a body: told by a large one alone, small ones go out in one go.
-pub type Taken = Arc<OnceLock<Instant>>;
-
-impl Payload {
-    pub fn new(body: OutgoingBody) -> Self {
-        let going = match body {
-            OutgoingBody::Whole(bytes) if bytes.is_empty() => return Payload(None),
-            OutgoingBody::Whole(bytes) => {
-                let taken = (bytes.len() > WATCHED).then(Taken::default);
-                Going { rest: Rest::Whole(bytes), taken }
-            }
-            OutgoingBody::Upload(upload) => {
-                Going { rest: Rest::Upload(upload.pipe.clone(), upload.length), taken: Some(Taken::default()) }
-            }
-        };
-        Payload(Some(Box::new(going)))
-    }
-
-    pub fn taken(&self) -> Option<Taken> {
-        self.0.as_ref()?.taken.clone()
-    }
-}
-
-impl Going {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        let piece = match &mut self.rest {
-            Rest::Whole(rest) if rest.is_empty() => None,
-            Rest::Whole(rest) => {
-                let piece = rest.len().min(PIECE);
-                Some(Ok(rest.split_to(piece)))
-            }
-            Rest::Upload(_, Some(0)) => None,
-            Rest::Upload(pipe, left) => {
-                let piece = ready!(pipe.poll_pull(PIECE, cx)).transpose();
-                if let (Some(left), Some(Ok(piece))) = (left, &piece) {
-                    *left -= piece.len() as u64;
-                }
-                piece
-            }
-        };
-        if self.is_at_end() || piece.is_none() {
-            self.is_taken();
-        }
-        Poll::Ready(piece)
-    }
-
-    fn is_at_end(&self) -> bool {
-        match &self.rest {
-            Rest::Whole(rest) => rest.is_empty(),
-            Rest::Upload(_, left) => *left == Some(0),
-        }
-    }
-
-    /// The last of it has been taken.
-    fn is_taken(&self) {
-        if let Some(taken) = &self.taken {
-            let _ = taken.set(Instant::now());
-        }
-    }
-}
-
-impl Body for Payload {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
-        let Some(going) = &mut self.0 else { return Poll::Ready(None) };
-        going.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|going| going.is_at_end())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.0.as_ref().map(|going| &going.rest) {
-            None => SizeHint::with_exact(0),
-            Some(Rest::Whole(rest)) => SizeHint::with_exact(rest.len() as u64),
-            Some(Rest::Upload(_, Some(left))) => SizeHint::with_exact(*left),
-            Some(Rest::Upload(_, None)) => SizeHint::new(),
-        }
-    }
-}
 
 /// Where requests go in; for HTTP/1.1 `None` once it was given up.
-pub enum Sender {
-    Http1(Option<http1::SendRequest<Payload>>, Late),
-    Http2(Arc<http2::Way>),
+pub enum RequestSender {
+    Http1(Option<http1::SendRequest<Payload>>, WakeCoalescer),
+    Http2(Arc<http2::SendHandle>),
 }
 
 /// A request that got no response.
@@ -179,20 +74,20 @@ impl NoResponse {
     }
 }
 
-impl Sender {
+impl RequestSender {
     pub fn is_closed(&self) -> bool {
         match self {
-            Sender::Http1(sender, _) => sender.as_ref().is_none_or(http1::SendRequest::is_closed),
-            Sender::Http2(way) => way.is_closed(),
+            RequestSender::Http1(sender, _) => sender.as_ref().is_none_or(http1::SendRequest::is_closed),
+            RequestSender::Http2(handle) => handle.is_closed(),
         }
     }
 
     /// Ends when the last response has been read; false when the connection will take no other request.
     pub async fn ready(&mut self) -> bool {
         match self {
-            Sender::Http1(Some(sender), _) => sender.ready().await.is_ok(),
-            Sender::Http1(None, _) => false,
-            Sender::Http2(way) => !way.is_closed(),
+            RequestSender::Http1(Some(sender), _) => sender.ready().await.is_ok(),
+            RequestSender::Http1(None, _) => false,
+            RequestSender::Http2(handle) => !handle.is_closed(),
         }
     }
 
@@ -201,44 +96,46 @@ impl Sender {
     pub async fn send(
         &mut self,
         request: &mut Option<Request<Payload>>,
-    ) -> std::result::Result<Response<Inflow>, NoResponse> {
+    ) -> std::result::Result<Response<ResponseBody>, NoResponse> {
         match self {
-            Sender::Http1(way_in, late) => send_http1(way_in, late, request).await,
-            Sender::Http2(way) => Ok(way.send(request).await?.map(Inflow::Http2)),
+            RequestSender::Http1(sender, coalescer) => send_http1(sender, coalescer, request).await,
+            RequestSender::Http2(handle) => Ok(handle.send(request).await?.map(ResponseBody::Http2)),
         }
     }
 
-    /// A second way in, for HTTP/2 only.
-    pub fn share(&self) -> Option<Sender> {
+    /// A second sender, for HTTP/2 only.
+    pub fn share(&self) -> Option<RequestSender> {
         match self {
-            Sender::Http1(..) => None,
-            Sender::Http2(way) => Some(Sender::Http2(way.clone())),
+            RequestSender::Http1(..) => None,
+            RequestSender::Http2(handle) => Some(RequestSender::Http2(handle.clone())),
         }
     }
 }
 
 /// A request that goes in just as the connection ends can be left in the channel between them, where nobody finds it until the
-/// last way in is gone. So the way in is given up when its connection is gone.
+/// last sender is gone. So the sender is given up when its connection is gone.
 async fn send_http1(
-    way_in: &mut Option<http1::SendRequest<Payload>>,
-    late: &Late,
+    sender: &mut Option<http1::SendRequest<Payload>>,
+    coalescer: &WakeCoalescer,
     request: &mut Option<Request<Payload>>,
-) -> std::result::Result<Response<Inflow>, NoResponse> {
-    let Some(sender) = way_in else { return Err(NoResponse::dead()) };
+) -> std::result::Result<Response<ResponseBody>, NoResponse> {
+    let Some(open) = sender else { return Err(NoResponse::dead()) };
     // The last bytes of the response before may still be in the parser; an end is told by sending.
-    if !sender.is_ready() {
-        let _ = late.wait(sender.ready()).await;
+    if !open.is_ready() {
+        let _ = coalescer.wait(open.ready()).await;
     }
     let Some(goes) = request.take() else { return Err(NoResponse::dead()) };
-    let mut sending = pin!(sender.try_send_request(goes));
-    let sent = if let Some(sent) = late.wait_to_the_end(sending.as_mut()).await {
+    let mut sending = pin!(open.try_send_request(goes));
+    let sent = if let Some(sent) = coalescer.wait_to_the_end(sending.as_mut()).await {
         sent
     } else {
-        drop(way_in.take());
+        drop(sender.take());
         sending.await
     };
     match sent {
-        Ok(response) => Ok(response.map(|body| Inflow::Http1 { body, late: late.clone(), trailers: None })),
+        Ok(response) => {
+            Ok(response.map(|body| ResponseBody::Http1 { body, coalescer: coalescer.clone(), trailers: None }))
+        }
         Err(mut failed) => {
             *request = failed.take_message();
             Err(NoResponse::failed(Cause::Http1(failed.into_error()), request.is_some()))
@@ -248,14 +145,14 @@ async fn send_http1(
 
 /// Keeps a connection moving; polled by a task of its own until it ends.
 pub enum Driver {
-    Http1(Box<http1::Connection<Io, Payload>>, late::End),
+    Http1(Box<http1::Connection<Io, Payload>>, CloseGuard),
     Http2(Box<http2::Driver>),
 }
 
 type Io = TokioIo<Box<dyn Stream>>;
 
 /// What a driver has to tell.
-pub enum Turn {
+pub enum DriverEvent {
     /// The peer takes so many streams.
     Streams(usize),
     /// No more requests are taken; those under way go on.
@@ -278,26 +175,29 @@ pub async fn handshake(
     stream: Box<dyn Stream>,
     http2: bool,
     stream_window: u32,
-) -> std::result::Result<(Sender, Driver), Cause> {
+) -> std::result::Result<(RequestSender, Driver), Cause> {
     if http2 {
-        let (way, driver) = http2::handshake(stream, stream_window).await?;
-        return Ok((Sender::Http2(way), Driver::Http2(Box::new(driver))));
+        let (handle, driver) = http2::handshake(stream, stream_window).await?;
+        return Ok((RequestSender::Http2(handle), Driver::Http2(Box::new(driver))));
     }
     let mut builder = http1::Builder::new();
     builder.max_headers(MOST_HEADERS).max_header_size(MOST_HEAD);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Cause::Http1)?;
-    let late = Late::default();
-    Ok((Sender::Http1(Some(sender), late.clone()), Driver::Http1(Box::new(connection), late::End(late))))
+    let coalescer = WakeCoalescer::default();
+    Ok((
+        RequestSender::Http1(Some(sender), coalescer.clone()),
+        Driver::Http1(Box::new(connection), CloseGuard(coalescer)),
+    ))
 }
 
 impl Driver {
     /// Moves the connection on until there is something to tell.
-    pub async fn turn(&mut self) -> Turn {
+    pub async fn next_event(&mut self) -> DriverEvent {
         poll_fn(|cx| match self {
-            Driver::Http1(connection, late::End(late)) => {
-                let _turn = late.turn();
+            Driver::Http1(connection, CloseGuard(coalescer)) => {
+                let _polling = coalescer.begin_poll();
                 let over = Pin::new(connection).poll(cx);
-                over.map(|over| Turn::Over(if over.is_ok() { End::Closed } else { End::Broken }))
+                over.map(|over| DriverEvent::Over(if over.is_ok() { End::Closed } else { End::Broken }))
             }
             Driver::Http2(driver) => driver.poll(cx),
         })
@@ -306,28 +206,28 @@ impl Driver {
 }
 
 /// The rest of a response as it comes.
-pub enum Inflow {
-    Http1 { body: Incoming, late: Late, trailers: Option<Box<HeaderMap>> },
-    Http2(http2::Inflow),
+pub enum ResponseBody {
+    Http1 { body: Incoming, coalescer: WakeCoalescer, trailers: Option<Box<HeaderMap>> },
+    Http2(http2::ResponseBody),
 }
 
-impl Inflow {
+impl ResponseBody {
     /// How many bytes are to come, where the server said so.
     pub fn length(&self) -> Option<u64> {
         match self {
-            Inflow::Http1 { body, .. } => body.size_hint().exact(),
-            Inflow::Http2(inflow) => inflow.length(),
+            ResponseBody::Http1 { body, .. } => body.size_hint().exact(),
+            ResponseBody::Http2(body) => body.length(),
         }
     }
 
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let (body, late, trailers) = match self {
-            Inflow::Http1 { body, late, trailers } => (body, late, trailers),
-            Inflow::Http2(inflow) => return inflow.next().await,
+        let (body, coalescer, trailers) = match self {
+            ResponseBody::Http1 { body, coalescer, trailers } => (body, coalescer, trailers),
+            ResponseBody::Http2(body) => return body.next().await,
         };
         loop {
-            let frame = poll_fn(|cx| late.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
+            let frame = poll_fn(|cx| coalescer.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(failure::in_body(&Cause::Http1(error))),
@@ -343,24 +243,24 @@ impl Inflow {
     /// For a reader that takes nothing until it asks again. Over HTTP/2 what arrives is kept so that it costs no more than the
     /// stream's window, and until then the peer may send no more. Over HTTP/1.1 it waits unread.
     pub fn pause(&mut self) {
-        if let Inflow::Http2(inflow) = self {
-            inflow.pause();
+        if let ResponseBody::Http2(body) = self {
+            body.pause();
         }
     }
 
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
         match self {
-            Inflow::Http1 { body, .. } => body.is_end_stream(),
-            Inflow::Http2(inflow) => inflow.is_at_end(),
+            ResponseBody::Http1 { body, .. } => body.is_end_stream(),
+            ResponseBody::Http2(body) => body.is_at_end(),
         }
     }
 
     /// What came behind the body, once, when that is at its end.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
         match self {
-            Inflow::Http1 { trailers, .. } => trailers.take().map(|trailers| *trailers),
-            Inflow::Http2(inflow) => inflow.take_trailers(),
+            ResponseBody::Http1 { trailers, .. } => trailers.take().map(|trailers| *trailers),
+            ResponseBody::Http2(body) => body.take_trailers(),
         }
     }
 }
@@ -370,6 +270,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::transport::OutgoingBody;
 
     #[tokio::test]
     async fn trailers_of_http1_are_kept() {
@@ -382,11 +283,11 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let (mut sender, mut driver) = handshake(Box::new(ours), false, 1 << 16).await.unwrap();
-        tokio::spawn(async move { driver.turn().await });
+        tokio::spawn(async move { driver.next_event().await });
         let request = Request::builder().uri("/").body(Payload::new(OutgoingBody::none())).unwrap();
-        let mut inflow = sender.send(&mut Some(request)).await.ok().unwrap().into_body();
-        assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
-        assert!(inflow.next().await.unwrap().is_none());
-        assert_eq!(inflow.take_trailers().unwrap()["x-usage"], "3");
+        let mut body = sender.send(&mut Some(request)).await.ok().unwrap().into_body();
+        assert_eq!(body.next().await.unwrap().unwrap(), "ok");
+        assert!(body.next().await.unwrap().is_none());
+        assert_eq!(body.take_trailers().unwrap()["x-usage"], "3");
     }
 }

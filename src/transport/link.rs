@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::dial::{DialLimits, Target, Watch};
+use super::dial::{DialLimits, DialObserver, Target};
+use super::socket_state::SocketState;
 use super::tls::ReloadRound;
-use super::wire::Wire;
 use crate::error::Result;
 
 /// Bytes to a server and back: TCP or a unix socket, TLS over it or not, or memory in tests.
@@ -22,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub struct Link {
     pub stream: Box<dyn Stream>,
     /// The socket underneath: what has gone over it so far.
-    pub wire: Arc<Wire>,
+    pub socket: Arc<SocketState>,
     pub remote: Option<SocketAddr>,
     /// What the two sides agreed on; `None` without TLS.
     pub tls: Option<TlsFacts>,
@@ -68,14 +68,14 @@ pub type Securing<'a> = Pin<Box<dyn Future<Output = Result<(Box<dyn Stream>, Tls
 /// Makes links to servers: the network, or memory in tests.
 pub trait Connect: Send + Sync {
     /// One link. Cancelled by dropping it.
-    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a>;
+    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, observer: &'a dyn DialObserver) -> Connecting<'a>;
 
     /// Whether `address`, where a connection of some age ends, is still one of the target's. Never blocks.
     fn still_leads_to<'a>(&'a self, _target: &'a Target, _address: IpAddr) -> Leading<'a> {
         Box::pin(std::future::ready(true))
     }
 
-    /// Reads what a dial needs from files. Called before the driver's seat is taken.
+    /// Reads what a dial needs from files. Called before this thread begins to drive.
     fn prepare(&self, _target: &Target) -> Result<()> {
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::dial::{DialLimits, Dialer, Target, Watch};
+use super::dial::{DialLimits, DialObserver, Dialer, Target};
 use super::dns::Resolver;
 use super::link::{Connect, Connecting, Leading};
 use super::tls::{ReloadRound, TlsIdentity};
@@ -27,8 +27,8 @@ impl Network {
 }
 
 impl Connect for Network {
-    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
-        Box::pin(self.dialer.dial(target, limits, watch))
+    fn connect<'a>(&'a self, target: &'a Target, limits: DialLimits, observer: &'a dyn DialObserver) -> Connecting<'a> {
+        Box::pin(self.dialer.dial(target, limits, observer))
     }
 
     fn still_leads_to<'a>(&'a self, target: &'a Target, address: IpAddr) -> Leading<'a> {

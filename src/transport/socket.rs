@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::wire::Wire;
+use super::socket_state::SocketState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use {crate::sys, std::task::ready, tokio::io::Interest};
 
-/// A connected TCP or unix socket. Its wire outlives it, and knows when it is closed.
+/// A connected TCP or unix socket. Its state outlives it, and knows when it is closed.
 pub struct Socket {
     io: Io,
-    wire: Arc<Wire>,
+    state: Arc<SocketState>,
 }
 
 enum Io {
@@ -43,18 +43,18 @@ impl Socket {
     }
 
     fn over(io: Io) -> Socket {
-        let wire = Arc::new(Wire::default());
+        let state = Arc::new(SocketState::default());
         #[cfg(unix)]
-        wire.open(match &io {
+        state.open(match &io {
             Io::Tcp(stream) => stream.as_raw_fd(),
             Io::Unix(stream) => stream.as_raw_fd(),
         });
-        Socket { io, wire }
+        Socket { io, state }
     }
 
     /// What is counted here.
-    pub fn wire(&self) -> &Arc<Wire> {
-        &self.wire
+    pub fn state(&self) -> &Arc<SocketState> {
+        &self.state
     }
 
     /// Sends without SIGPIPE, and remembers when there was no room.
@@ -80,18 +80,18 @@ impl Socket {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn send(&self, socket: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !self.wire.begin_write() {
+        if !self.state.begin_write() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let sent = sys::send_vectored(socket, slices).inspect(|&bytes| self.wire.count_written(bytes));
-        self.wire.end_write();
+        let sent = sys::send_vectored(socket, slices).inspect(|&bytes| self.state.count_written(bytes));
+        self.state.end_write();
         sent
     }
 
     /// Elsewhere the socket itself was told to raise no SIGPIPE, or the thread that drives blocks it (`Sigpipe::OF_ENGINE`).
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if !self.wire.begin_write() {
+        if !self.state.begin_write() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let sent = match &mut self.io {
@@ -100,9 +100,9 @@ impl Socket {
             Io::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         };
         if let Poll::Ready(Ok(bytes)) = &sent {
-            self.wire.count_written(*bytes);
+            self.state.count_written(*bytes);
         }
-        self.wire.end_write();
+        self.state.end_write();
         sent
     }
 }
@@ -111,13 +111,13 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // Before the descriptor is closed: its number may be somebody else's the moment after.
-        self.wire.close();
+        self.state.close();
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.wire.is_over_bound() {
+        if self.state.is_over_bound() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "no end of interim answers")));
         }
         let before = buf.filled().len();
@@ -127,7 +127,7 @@ impl AsyncRead for Socket {
             Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         if read.is_ready() {
-            self.wire.count_read(buf.filled().len() - before);
+            self.state.count_read(buf.filled().len() - before);
         }
         read
     }

@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use crate::memory::{HTTP1, HTTP2, Plan};
 use crate::rig::{Origin, Rig, caps, limits};
 
-/// More than there are places for, so that some wait.
+/// More than there are permits for, so that some wait.
 const AT_ONCE: usize = 20;
 const PER_ORIGIN: usize = 6;
 const TOTAL: usize = 12;
@@ -157,7 +157,7 @@ fn shown(rig: &Rig, tally: &Tally, threads: usize) -> String {
     let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
     format!(
         "threads {threads}, HTTP/{}: {} given up ({} dropped, {} cut; by phase {:?}), {} answered, {} failed; opened {}, \
-         closed {}, open {}, places {}, live at the servers {}, dials {} ({} failed), most at once {}",
+         closed {}, open {}, permits {}, live at the servers {}, dials {} ({} failed), most at once {}",
         if rig.world.plan.http2 { 2 } else { 1 },
         tally.given_up(),
         count(&tally.dropped),
@@ -168,7 +168,7 @@ fn shown(rig: &Rig, tally: &Tally, threads: usize) -> String {
         stats.opened,
         stats.closed.iter().sum::<u64>(),
         stats.now.standing,
-        rig.connections.places_taken(),
+        rig.connections.permits_taken(),
         rig.world.counts.live.get(),
         rig.world.counts.dials.get(),
         stats.failed,

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use aipool::error::{Error, Phase, Status};
-use aipool::transport::dial::{DialLimits, Target, Watch};
+use aipool::transport::dial::{DialLimits, DialObserver, Target};
 use aipool::transport::link::{Connect, Connecting, DialTimes, Leading, Link, TlsFacts, Via};
-use aipool::transport::wire::Wire;
+use aipool::transport::socket_state::SocketState;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -209,12 +209,12 @@ impl Connect for Memory {
         Box::pin(std::future::ready(!self.0.moved.load(Ordering::SeqCst)))
     }
 
-    fn connect<'a>(&'a self, target: &'a Target, _: DialLimits, watch: &'a dyn Watch) -> Connecting<'a> {
+    fn connect<'a>(&'a self, target: &'a Target, _: DialLimits, observer: &'a dyn DialObserver) -> Connecting<'a> {
         let world = &self.0;
         Box::pin(async move {
             let hold = world.held.take(&target.host);
             world.counts.dials.add(1);
-            watch.enter(Phase::Connect);
+            observer.enter(Phase::Connect);
             // Long enough for others to come and go.
             for _ in 0..10 {
                 world.dawdle().await;
@@ -226,15 +226,15 @@ impl Connect for Memory {
                 return Err(Error::new(Status::Connect, "url: nobody there").phase(Phase::Connect).retryable());
             }
             if world.plan.https {
-                watch.enter(Phase::Tls);
+                observer.enter(Phase::Tls);
                 world.dawdle().await;
             }
             let (ours, theirs) = duplex(PIPE);
             world.serve(theirs);
-            let wire = Arc::new(Wire::default());
+            let socket = Arc::new(SocketState::default());
             Ok(Link {
-                stream: Box::new(Ours { io: ours, wire: wire.clone(), _hold: hold }),
-                wire,
+                stream: Box::new(Ours { io: ours, socket: socket.clone(), _hold: hold }),
+                socket,
                 remote: world.plan.addressed.then(|| SocketAddr::from(([192, 0, 2, 1], 80))),
                 tls: world.plan.https.then_some(TlsFacts { http2: world.plan.http2, resumed: false }),
                 via: Via::Nobody,
@@ -247,7 +247,7 @@ impl Connect for Memory {
 /// The client's end, which counts as a socket does.
 struct Ours {
     io: DuplexStream,
-    wire: Arc<Wire>,
+    socket: Arc<SocketState>,
     _hold: Hold,
 }
 
@@ -255,21 +255,21 @@ impl AsyncRead for Ours {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.wire.count_read(buf.filled().len() - before);
+        self.socket.count_read(buf.filled().len() - before);
         read
     }
 }
 
 impl AsyncWrite for Ours {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.wire.begin_write() {
+        if !self.socket.begin_write() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         if let Poll::Ready(Ok(bytes)) = &written {
-            self.wire.count_written(*bytes);
+            self.socket.count_written(*bytes);
         }
-        self.wire.end_write();
+        self.socket.end_write();
         written
     }
 

@@ -278,7 +278,7 @@ fn all_who_wait_for_an_unknown_server_connect_at_once_when_it_speaks_http1() {
     rig.comes_to_rest();
     // Remembered: the next group of this server fans out from the start.
     drop(origin);
-    rig.until("nothing is left", || rig.connections.places_taken() == 0);
+    rig.until("nothing is left", || rig.connections.permits_taken() == 0);
     let again = rig.origin(0);
     let herd: Vec<_> = (0..50).map(|_| waits(&again)).collect();
     assert_eq!(again.group().occupancy().dialing, 50);

@@ -110,8 +110,8 @@ impl Rig {
         let now = stats.now;
         let still = now.waiting + now.dialing + now.in_use + now.streams == 0;
         let counted = stats.opened - stats.closed.iter().sum::<u64>() == now.standing as u64;
-        let places = (now.places, self.connections.places_taken()) == (now.standing, now.standing);
-        still && counted && places && self.world.counts.live.get() == now.standing
+        let permits = (now.permits, self.connections.permits_taken()) == (now.standing, now.standing);
+        still && counted && permits && self.world.counts.live.get() == now.standing
     }
 }
 

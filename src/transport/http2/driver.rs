@@ -1,4 +1,4 @@
-//! Who keeps an HTTP/2 connection moving: what the peer says of it, and whether the peer is there at all.
+//! The driver of an HTTP/2 connection: moves it on, tells what the peer says of it, and asks by PING whether the peer is there at all.
 
 use std::future::Future;
 use std::io;
@@ -14,8 +14,8 @@ use h2::{Ping, PingPong, Reason};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::{Pulse, STEP, UNTOLD, Way, turns};
-use crate::transport::http::{End, Turn};
+use super::{ConnectionShared, STEP, SendHandle, UNTOLD, woken_streams};
+use crate::transport::http::{DriverEvent, End};
 use crate::transport::link::Stream;
 
 pub(super) const PING_EVERY: Duration = Duration::from_secs(30);
@@ -23,55 +23,59 @@ pub(super) const PING_ANSWER: Duration = Duration::from_secs(10);
 
 /// Keeps a connection moving; polled by a task of its own until it ends.
 pub struct Driver {
-    connection: Connection<Heard, Bytes>,
+    connection: Connection<MeteredStream, Bytes>,
     /// Not a reference: with the last of them the connection closes.
-    way: Weak<Way>,
+    handle: Weak<SendHandle>,
     pings: Option<Pings>,
-    pulse: Arc<Pulse>,
+    shared: Arc<ConnectionShared>,
     /// How many streams the peer was last said to take.
     told: usize,
     leaving: bool,
 }
 
 impl Driver {
-    pub(super) fn new(mut connection: Connection<Heard, Bytes>, way: Weak<Way>, pulse: Arc<Pulse>) -> Driver {
+    pub(super) fn new(
+        mut connection: Connection<MeteredStream, Bytes>,
+        handle: Weak<SendHandle>,
+        shared: Arc<ConnectionShared>,
+    ) -> Driver {
         let pings = connection.ping_pong().map(Pings::new);
-        Driver { connection, way, pings, pulse, told: UNTOLD, leaving: false }
+        Driver { connection, handle, pings, shared, told: UNTOLD, leaving: false }
     }
 
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        let mut turn = turns::Turn::begin(&self.pulse);
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DriverEvent> {
+        let mut poll = woken_streams::PollGuard::begin(&self.shared);
         loop {
             let over = loop {
                 let (over, more) = self.step(cx);
                 if !more {
                     break over;
                 }
-                turn.fill();
+                poll.fill();
             };
-            let heard = self.pulse.heard.swap(false, Ordering::Relaxed);
+            let heard = self.shared.heard.swap(false, Ordering::Relaxed);
             if let Poll::Ready(over) = over {
-                let goaway = self.way.upgrade().and_then(|way| way.end()).is_some_and(|end| end.is_go_away());
-                return Poll::Ready(Turn::Over(match over {
+                let goaway = self.handle.upgrade().and_then(|handle| handle.end()).is_some_and(|end| end.is_go_away());
+                return Poll::Ready(DriverEvent::Over(match over {
                     Err(_) => End::Broken,
                     Ok(()) if goaway => End::GoAway,
                     Ok(()) => End::Closed,
                 }));
             }
             // All that changes comes from the peer.
-            if let Some(turn) = heard.then(|| self.news()).flatten() {
-                // What else this turn brought is for the next.
-                self.pulse.heard.store(true, Ordering::Relaxed);
-                return Poll::Ready(turn);
+            if let Some(event) = heard.then(|| self.news()).flatten() {
+                // What else this poll brought is for the next.
+                self.shared.heard.store(true, Ordering::Relaxed);
+                return Poll::Ready(event);
             }
-            let open = self.pulse.streams.load(Ordering::Relaxed) > 0;
+            let open = self.shared.streams.load(Ordering::Relaxed) > 0;
             match self.pings.as_mut().map_or(Health::Fine, |pings| pings.poll(cx, heard, open)) {
                 Health::Fine => return Poll::Pending,
                 // It goes out with the connection's next move.
                 Health::Asked => {}
                 Health::Dead => {
-                    self.pulse.dead.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Turn::Over(End::Broken));
+                    self.shared.dead.store(true, Ordering::Relaxed);
+                    return Poll::Ready(DriverEvent::Over(End::Broken));
                 }
             }
         }
@@ -79,24 +83,24 @@ impl Driver {
 
     /// Moves the connection on by as many bytes as may be in h2; whether it wants more.
     fn step(&mut self, cx: &mut Context<'_>) -> (Poll<Result<(), h2::Error>>, bool) {
-        self.pulse.allowed.store(STEP, Ordering::Relaxed);
+        self.shared.read_budget.store(STEP, Ordering::Relaxed);
         let over = Pin::new(&mut self.connection).poll(cx);
-        let more = self.pulse.refused.swap(false, Ordering::Relaxed) && over.is_pending();
+        let more = self.shared.over_budget.swap(false, Ordering::Relaxed) && over.is_pending();
         (over, more)
     }
 
-    fn news(&mut self) -> Option<Turn> {
+    fn news(&mut self) -> Option<DriverEvent> {
         let streams = self.connection.max_concurrent_send_streams();
         if streams != self.told {
             self.told = streams;
-            return Some(Turn::Streams(streams));
+            return Some(DriverEvent::Streams(streams));
         }
         if self.leaving {
             return None;
         }
-        let end = self.way.upgrade()?.end()?;
+        let end = self.handle.upgrade()?.end()?;
         self.leaving = true;
-        Some(Turn::Leaving(if end.reason() == Some(Reason::NO_ERROR) { End::GoAway } else { End::Broken }))
+        Some(DriverEvent::Leaving(if end.reason() == Some(Reason::NO_ERROR) { End::GoAway } else { End::Broken }))
     }
 }
 
@@ -173,36 +177,36 @@ impl Pings {
 }
 
 /// The bytes underneath, whether any came, and no more of them than a step may read.
-pub(super) struct Heard {
+pub(super) struct MeteredStream {
     stream: Box<dyn Stream>,
-    pulse: Arc<Pulse>,
+    shared: Arc<ConnectionShared>,
 }
 
-impl Heard {
-    pub(super) fn new(stream: Box<dyn Stream>, pulse: Arc<Pulse>) -> Heard {
-        Heard { stream, pulse }
+impl MeteredStream {
+    pub(super) fn new(stream: Box<dyn Stream>, shared: Arc<ConnectionShared>) -> MeteredStream {
+        MeteredStream { stream, shared }
     }
 }
 
-impl AsyncRead for Heard {
+impl AsyncRead for MeteredStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let allowed = self.pulse.allowed.load(Ordering::Relaxed);
-        if allowed == 0 {
-            self.pulse.refused.store(true, Ordering::Relaxed);
+        let read_budget = self.shared.read_budget.load(Ordering::Relaxed);
+        if read_budget == 0 {
+            self.shared.over_budget.store(true, Ordering::Relaxed);
             return Poll::Pending;
         }
         let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         let count = into.filled().len() - before;
         if count > 0 {
-            self.pulse.heard.store(true, Ordering::Relaxed);
-            self.pulse.allowed.store(allowed.saturating_sub(count), Ordering::Relaxed);
+            self.shared.heard.store(true, Ordering::Relaxed);
+            self.shared.read_budget.store(read_budget.saturating_sub(count), Ordering::Relaxed);
         }
         read
     }
 }
 
-impl AsyncWrite for Heard {
+impl AsyncWrite for MeteredStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -235,7 +239,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::super::handshake;
-    use super::super::rig::{WINDOW, drive, request};
+    use super::super::test_server::{WINDOW, drive, request};
     use super::*;
 
     /// h2's buffer has room for a frame and its head, and grows to the double.
@@ -259,20 +263,20 @@ mod tests {
                 sending.send_data(vec![b't'; WINDOW].into(), true).unwrap();
             }
         });
-        let (way, mut driver) = handshake(Box::new(ours), WINDOW as u32).await.unwrap();
+        let (handle, mut driver) = handshake(Box::new(ours), WINDOW as u32).await.unwrap();
         let cx = &mut Context::from_waker(Waker::noop());
-        let readers: Vec<_> = (0..STREAMS).map(|_| way.open(request("/", "")).ok().unwrap().0).collect();
+        let readers: Vec<_> = (0..STREAMS).map(|_| handle.open(request("/", "")).ok().unwrap().0).collect();
         for reader in &readers {
             assert!(reader.poll_head(cx).is_pending());
         }
         // Nothing moves but the server, until its socket holds all that the windows allow.
         assert!(!driver.step(cx).1);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let mut turn = turns::Turn::begin(&driver.pulse);
+        let mut poll = woken_streams::PollGuard::begin(&driver.shared);
         let (mut before, mut steps, mut more) = (0, 0, true);
         while more {
             more = driver.step(cx).1;
-            turn.fill();
+            poll.fill();
             let now = readers.iter().map(|reader| reader.joined().0).sum::<usize>();
             assert!(now - before <= STEP + MOST_ONE_READ, "{}", now - before);
             (before, steps) = (now, steps + 1);
@@ -285,11 +289,11 @@ mod tests {
     async fn a_peer_that_answers_no_ping_is_dead() {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(falls_silent(theirs));
-        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let (handle, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         let moving = tokio::spawn(drive(driver));
         let begun = Instant::now();
         let mut sent = Some(request("/", ""));
-        let failed = way.send(&mut sent).await.err().unwrap();
+        let failed = handle.send(&mut sent).await.err().unwrap();
         // The clock is the test's: it jumps to whatever is due next.
         let waited = begun.elapsed();
         assert!(waited >= PING_EVERY + PING_ANSWER && waited < PING_EVERY * 2 + PING_ANSWER, "{waited:?}");
@@ -313,11 +317,11 @@ mod tests {
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.accept()).await;
             std::future::pending::<()>().await;
         });
-        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let (handle, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         tokio::spawn(drive(driver));
-        assert!(way.send(&mut Some(request("/", ""))).await.is_ok());
+        assert!(handle.send(&mut Some(request("/", ""))).await.is_ok());
         tokio::time::sleep(Duration::from_secs(600)).await;
-        assert!(!way.is_closed());
+        assert!(!handle.is_closed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -334,10 +338,10 @@ mod tests {
                 tokio::time::sleep(PING_ANSWER * 9 / 10).await;
             }
         });
-        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let (handle, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
         tokio::spawn(drive(driver));
-        let answer = tokio::time::timeout(PING_EVERY * 4, way.send(&mut Some(request("/", "")))).await;
-        assert!(answer.is_err() && !way.is_closed(), "it was taken for dead");
+        let answer = tokio::time::timeout(PING_EVERY * 4, handle.send(&mut Some(request("/", "")))).await;
+        assert!(answer.is_err() && !handle.is_closed(), "it was taken for dead");
     }
 
     #[tokio::test]
@@ -356,25 +360,25 @@ mod tests {
             });
             while connection.accept().await.is_some() {}
         });
-        let (way, mut driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
-        let under_way = way.clone();
+        let (handle, mut driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        let under_way = handle.clone();
         let answer =
             tokio::spawn(async move { under_way.send(&mut Some(request("/", ""))).await.ok().unwrap().into_body() });
-        let mut turn = async || std::future::poll_fn(|cx| driver.poll(cx)).await;
+        let mut next_event = async || std::future::poll_fn(|cx| driver.poll(cx)).await;
         let left = loop {
-            match turn().await {
-                Turn::Streams(_) => {}
+            match next_event().await {
+                DriverEvent::Streams(_) => {}
                 other => break other,
             }
         };
-        assert!(matches!(left, Turn::Leaving(End::GoAway)));
-        assert!(way.is_closed());
+        assert!(matches!(left, DriverEvent::Leaving(End::GoAway)));
+        assert!(handle.is_closed());
         let mut back = Some(request("/", ""));
-        assert!(way.send(&mut back).await.is_err());
+        assert!(handle.send(&mut back).await.is_err());
         assert!(back.is_some());
-        drop(way);
+        drop(handle);
         goes.notify_one();
-        assert!(matches!(turn().await, Turn::Over(End::Closed | End::GoAway)));
+        assert!(matches!(next_event().await, DriverEvent::Over(End::Closed | End::GoAway)));
         assert_eq!(answer.await.unwrap().next().await.unwrap().unwrap(), "last");
     }
 }

@@ -4,12 +4,12 @@
 //! itself, at many times the size of a small one. The peer may send more only when the reader has taken it: an unread stream
 //! costs its window, no more, whatever its task does meanwhile.
 
-mod arrived;
-mod basin;
 mod driver;
-mod inflow;
-mod outflow;
-mod turns;
+mod frame_buffer;
+mod request_body;
+mod response_body;
+mod stream_buffer;
+mod woken_streams;
 
 use std::future::poll_fn;
 use std::io;
@@ -24,12 +24,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 
-use self::basin::Reader;
 pub use self::driver::Driver;
-use self::driver::Heard;
-pub use self::inflow::Inflow;
-use self::outflow::Outflow;
-use self::turns::Turns;
+use self::driver::MeteredStream;
+use self::request_body::RequestBodySender;
+pub use self::response_body::ResponseBody;
+use self::stream_buffer::StreamReader;
+use self::woken_streams::WokenStreams;
 use super::failure::Cause;
 use super::http::{MOST_HEAD, NoResponse};
 use super::link::Stream;
@@ -53,8 +53,8 @@ const ONE_HOP: [HeaderName; 4] =
 const STEP: usize = 16 << 10;
 
 /// Starts HTTP/2 on a stream.
-pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(Arc<Way>, Driver), h2::Error> {
-    let pulse = Arc::new(Pulse::default());
+pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(Arc<SendHandle>, Driver), h2::Error> {
+    let shared = Arc::new(ConnectionShared::default());
     let mut builder = Builder::new();
     builder
         .initial_max_send_streams(UNTOLD)
@@ -65,28 +65,28 @@ pub async fn handshake(stream: Box<dyn Stream>, stream_window: u32) -> Result<(A
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(Some(LOCAL_RESETS))
         .enable_push(false);
-    let (requests, connection) = builder.handshake(Heard::new(stream, pulse.clone())).await?;
-    let way = Arc::new(Way { requests, window: stream_window, pulse: pulse.clone() });
-    let driver = Driver::new(connection, Arc::downgrade(&way), pulse);
-    Ok((way, driver))
+    let (requests, connection) = builder.handshake(MeteredStream::new(stream, shared.clone())).await?;
+    let handle = Arc::new(SendHandle { requests, window: stream_window, shared: shared.clone() });
+    let driver = Driver::new(connection, Arc::downgrade(&handle), shared);
+    Ok((handle, driver))
 }
 
 /// What the parts of a connection know of each other.
 #[derive(Default)]
-struct Pulse {
+struct ConnectionShared {
     /// A byte was read since the last look.
     heard: AtomicBool,
     /// A PING was not answered.
     dead: AtomicBool,
     streams: AtomicUsize,
-    turns: Turns,
+    woken: WokenStreams,
     /// How many bytes the step under way may still read.
-    allowed: AtomicUsize,
+    read_budget: AtomicUsize,
     /// It wanted more.
-    refused: AtomicBool,
+    over_budget: AtomicBool,
 }
 
-impl Pulse {
+impl ConnectionShared {
     fn cause(&self, error: h2::Error) -> Cause {
         if self.dead.load(Ordering::Relaxed) {
             return Cause::Io(io::Error::new(io::ErrorKind::TimedOut, "a PING was not answered"));
@@ -96,29 +96,29 @@ impl Pulse {
 }
 
 /// A stream that is counted, for as long as something may come.
-struct Open(Arc<Pulse>);
+struct StreamGuard(Arc<ConnectionShared>);
 
-impl Open {
-    fn new(pulse: &Arc<Pulse>) -> Open {
-        pulse.streams.fetch_add(1, Ordering::Relaxed);
-        Open(pulse.clone())
+impl StreamGuard {
+    fn new(shared: &Arc<ConnectionShared>) -> StreamGuard {
+        shared.streams.fetch_add(1, Ordering::Relaxed);
+        StreamGuard(shared.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The way in. With the last reference and the last stream the connection says goodbye and closes.
-pub struct Way {
+/// Where requests go in. With the last reference and the last stream the connection says goodbye and closes.
+pub struct SendHandle {
     requests: SendRequest<Bytes>,
     window: u32,
-    pulse: Arc<Pulse>,
+    shared: Arc<ConnectionShared>,
 }
 
-impl Way {
+impl SendHandle {
     /// No more requests are taken.
     pub fn is_closed(&self) -> bool {
         self.end().is_some()
@@ -134,37 +134,37 @@ impl Way {
 
     /// Sends a request; the future ends with its response's head. Dropped, it resets the stream. A request that is still in its
     /// place then has not become a stream.
-    pub async fn send<B>(&self, request: &mut Option<Request<B>>) -> Result<Response<Inflow>, NoResponse>
+    pub async fn send<B>(&self, request: &mut Option<Request<B>>) -> Result<Response<ResponseBody>, NoResponse>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let mut requests = self.requests.clone();
         if let Err(error) = poll_fn(|cx| requests.poll_ready(cx)).await {
-            return Err(NoResponse::failed(self.pulse.cause(error), true));
+            return Err(NoResponse::failed(self.shared.cause(error), true));
         }
         let Some(request) = request.take() else { return Err(NoResponse::dead()) };
         drop(requests);
-        let (reader, mut outflow) = self.open(request)?;
+        let (reader, mut sender) = self.open(request)?;
         let came = poll_fn(|cx| {
-            if let Some(flow) = &mut outflow {
-                let waker = reader.stands_for(cx);
+            if let Some(flow) = &mut sender {
+                let waker = reader.waker_for(cx);
                 if flow.poll(&mut Context::from_waker(&waker)).is_ready() {
-                    outflow = None;
+                    sender = None;
                 }
             }
             reader.poll_head(cx)
         });
         let head = came.await.map_err(|cause| NoResponse::failed(cause, false))?;
-        if let Some(outflow) = outflow {
-            let (tells, reading) = oneshot::channel();
-            reader.tells(tells);
-            tokio::spawn(outflow.go_on(reading));
+        if let Some(sender) = sender {
+            let (ended, reading) = oneshot::channel();
+            reader.on_end(ended);
+            tokio::spawn(sender.send_rest(reading));
         }
-        Ok(Response::from_parts(head, Inflow::new(reader)))
+        Ok(Response::from_parts(head, ResponseBody::new(reader)))
     }
 
-    /// Makes a stream of a request, for which there is room.
-    fn open<B>(&self, request: Request<B>) -> Result<(Reader, Option<Outflow<B>>), NoResponse>
+    /// Opens a stream for a request, for which there is room.
+    fn open<B>(&self, request: Request<B>) -> Result<(StreamReader, Option<RequestBodySender<B>>), NoResponse>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -173,10 +173,10 @@ impl Way {
         let (head, stream) = self.requests.clone().send_request(request, ends).map_err(|error| {
             // The connection ended since it was asked.
             let never_opened = error.is_io() || error.is_go_away();
-            NoResponse::failed(self.pulse.cause(error), never_opened)
+            NoResponse::failed(self.shared.cause(error), never_opened)
         })?;
-        let outflow = (!ends).then(|| Outflow::new(body, stream));
-        Ok((Reader::new(&self.pulse, head, self.window), outflow))
+        let sender = (!ends).then(|| RequestBodySender::new(body, stream));
+        Ok((StreamReader::new(&self.shared, head, self.window), sender))
     }
 }
 
@@ -205,16 +205,16 @@ fn prepare<B: Body>(request: Request<B>) -> (Request<()>, B) {
 }
 
 #[cfg(test)]
-mod rig;
+mod test_server;
 
 #[cfg(test)]
 mod tests {
-    use super::rig::{answer, request, served};
+    use super::test_server::{answer, request, served};
     use super::*;
 
     #[tokio::test]
     async fn what_is_of_one_hop_stays_behind() {
-        let way = served(|request, mut respond| async move {
+        let handle = served(|request, mut respond| async move {
             let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
             names.sort_unstable();
             assert_eq!(names, ["content-length", "x-kept"]);
@@ -233,20 +233,20 @@ mod tests {
         ] {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let mut inflow = way.send(&mut Some(request)).await.ok().unwrap().into_body();
-        assert_eq!(inflow.next().await.unwrap().unwrap(), "ok");
+        let mut body = handle.send(&mut Some(request)).await.ok().unwrap().into_body();
+        assert_eq!(body.next().await.unwrap().unwrap(), "ok");
     }
 
     #[tokio::test]
     async fn a_request_to_a_connection_that_ended_comes_back() {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let (way, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
-        assert!(!way.is_closed());
+        let (handle, driver) = handshake(Box::new(ours), 1 << 16).await.unwrap();
+        assert!(!handle.is_closed());
         drop(theirs);
-        rig::drive(driver).await;
-        assert!(way.is_closed());
+        test_server::drive(driver).await;
+        assert!(handle.is_closed());
         let mut back = Some(request("/", "x"));
-        let failed = way.send(&mut back).await.err().unwrap();
+        let failed = handle.send(&mut back).await.err().unwrap();
         assert!(back.is_some() && failed.was_never_processed() && failed.is_broken());
     }
 }

@@ -57,7 +57,7 @@ impl Transport {
         Attempt::begin(self.traffic.clone(), connect_limit, opened)
     }
 
-    /// Makes the client for this URL if need be. Reads files, so it is called before the driver's seat is taken.
+    /// Makes the client for this URL if need be. Reads files, so it is called before this thread begins to drive.
     pub fn prepare(&self, url: &Url) -> Result<()> {
         let make = || match url.scheme() {
             "https" => client(&self.connection, tls::client_config(&self.connection)?),

@@ -5,8 +5,10 @@
 //! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
 #![allow(dead_code, reason = "the library's files come whole, and no scenario uses all of them")]
 
-#[path = "../../../src/cut.rs"]
-pub mod cut;
+#[path = "../../../src/abort.rs"]
+pub mod abort;
+#[path = "../../../src/driver.rs"]
+pub mod driver;
 #[path = "../../../src/error.rs"]
 pub mod error;
 #[path = "../../../src/flags.rs"]
@@ -15,16 +17,14 @@ pub mod flags;
 pub mod lock;
 #[path = "../../../src/queue.rs"]
 pub mod queue;
-#[path = "../../../src/signal.rs"]
-pub mod signal;
+#[path = "../../../src/readiness.rs"]
+pub mod readiness;
 #[path = "../../../src/slots.rs"]
 pub mod slots;
 #[path = "../../../src/stats.rs"]
 pub mod stats;
 #[path = "../../../src/ffi/table.rs"]
 pub mod table;
-#[path = "../../../src/wheel.rs"]
-pub mod wheel;
 
 pub mod explore;
 mod notify;

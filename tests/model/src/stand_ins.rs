@@ -17,8 +17,8 @@ pub mod body {
             }
         }
 
-        pub trait Told: Send + Sync {
-            fn worth_asking(&self);
+        pub trait ReadinessListener: Send + Sync {
+            fn on_ready(&self);
         }
     }
 

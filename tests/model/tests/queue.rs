@@ -310,7 +310,7 @@ fn news_of_a_stream_are_told_after_they_came() {
             let reader = operation.body_side();
             for _ in 0..2 {
                 there.fetch_add(1, Ordering::SeqCst);
-                reader.worth_asking();
+                reader.on_ready();
             }
         });
         let mut read = 0;

@@ -9,22 +9,25 @@ use h2::server::SendResponse;
 use http::{Method, Request, Response};
 use tokio::io::DuplexStream;
 
-use super::{Driver, Way};
+use super::{Driver, SendHandle};
 use crate::transport::OutgoingBody;
-use crate::transport::http::{Payload, Turn};
+use crate::transport::http::DriverEvent;
+use crate::transport::payload::Payload;
 
 pub const WINDOW: usize = 1 << 16;
 
-/// A way to a server that runs `stream` for each request.
-pub async fn served<F>(stream: impl Fn(Request<RecvStream>, SendResponse<Bytes>) -> F + Send + 'static) -> Arc<Way>
+/// A handle to a server that runs `stream` for each request.
+pub async fn served<F>(
+    stream: impl Fn(Request<RecvStream>, SendResponse<Bytes>) -> F + Send + 'static,
+) -> Arc<SendHandle>
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(serve(theirs, stream));
-    let (way, driver) = super::handshake(Box::new(ours), WINDOW as u32).await.unwrap();
+    let (handle, driver) = super::handshake(Box::new(ours), WINDOW as u32).await.unwrap();
     tokio::spawn(drive(driver));
-    way
+    handle
 }
 
 async fn serve<F>(theirs: DuplexStream, stream: impl Fn(Request<RecvStream>, SendResponse<Bytes>) -> F)
@@ -39,7 +42,7 @@ where
 
 /// To the connection's end.
 pub async fn drive(mut driver: Driver) {
-    while !matches!(poll_fn(|cx| driver.poll(cx)).await, Turn::Over(_)) {}
+    while !matches!(poll_fn(|cx| driver.poll(cx)).await, DriverEvent::Over(_)) {}
 }
 
 pub fn request(path: &str, body: impl Into<Bytes>) -> Request<Payload> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::group::Group;
 use super::lease::Lease;
-use super::waiter::{Dialing, Waiters};
+use super::waiter::{Dial, Waiters};
 use crate::transport::dial::DialLimits;
 
 /// More streams than this on one connection hold each other up, whatever the peer takes.
@@ -22,7 +22,7 @@ pub enum Protocol {
 
 /// What a group knows.
 #[derive(Default)]
-pub struct State {
+pub struct GroupState {
     /// Sessions that refer to it; with none left connections close once idle.
     pub references: usize,
     pub protocol: Protocol,
@@ -32,14 +32,14 @@ pub struct State {
     pub open: Vec<Arc<Connection>>,
     /// All that stand, leaving ones too.
     pub standing: Vec<Arc<Connection>>,
-    pub dials: Vec<Arc<Dialing>>,
+    pub dials: Vec<Arc<Dial>>,
     /// Permits held: by dials and by what stands.
-    pub places: usize,
+    pub permits: usize,
     pub starving: bool,
     pub waiters: Waiters,
 }
 
-impl State {
+impl GroupState {
     /// A connection with room.
     pub fn take(&mut self, group: &Arc<Group>) -> Option<Lease> {
         if let Some(lease) = self.stream(group) {
@@ -88,7 +88,7 @@ impl State {
     }
 
     /// The dial that newcomers share: the newest, to a server that is unknown or speaks HTTP/2.
-    pub fn shared_dial(&self) -> Option<Arc<Dialing>> {
+    pub fn shared_dial(&self) -> Option<Arc<Dial>> {
         if self.protocol == Protocol::Http1 { None } else { self.dials.last().cloned() }
     }
 
@@ -97,8 +97,8 @@ impl State {
         (self.protocol == Protocol::Http2).then_some(group.shared.dial_limits)
     }
 
-    pub fn end_dial(&mut self, dialing: &Arc<Dialing>) {
-        self.dials.retain(|other| !Arc::ptr_eq(other, dialing));
+    pub fn end_dial(&mut self, dial: &Arc<Dial>) {
+        self.dials.retain(|other| !Arc::ptr_eq(other, dial));
     }
 
     pub fn forget(&mut self, connection: &Arc<Connection>) {

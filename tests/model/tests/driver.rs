@@ -1,20 +1,20 @@
-//! Waiters that come and go, submits, and the guard, in every order: what is on board is always driven.
+//! Waiters that come and go, submits, and the guard, in every order: what was submitted is always driven.
 
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use aipool_model::driver::{DriverElection, TaskGuard, Until, WaiterGuard};
 use aipool_model::explore::explore;
 use aipool_model::stats::Driving;
 use aipool_model::sync::{AtomicBool, Mutex, Notify, Ordering, sleep, thread};
-use aipool_model::wheel::{Passenger, Seat, Until, Wheel};
 use shuttle::sync::Condvar;
 
 /// A runtime whose tasks run as long as any thread is inside it.
 #[derive(Default)]
 struct Engine {
-    tasks: Mutex<VecDeque<Passenger>>,
+    tasks: Mutex<VecDeque<TaskGuard>>,
     spawned: Notify,
     done: Mutex<usize>,
     more_done: Condvar,
@@ -51,26 +51,26 @@ impl Engine {
         self.guard_moved.notify_waiters();
     }
 
-    fn next_task(&self) -> Option<Passenger> {
+    fn next_task(&self) -> Option<TaskGuard> {
         self.tasks.lock().unwrap().pop_front()
     }
 }
 
 #[derive(Clone)]
 struct Stage {
-    wheel: Arc<Wheel>,
+    election: Arc<DriverElection>,
     engine: Arc<Engine>,
 }
 
 impl Stage {
-    /// With its guard thread, which builds the wheel.
+    /// With its guard thread, which builds the election.
     fn set() -> (Stage, shuttle::thread::JoinHandle<()>) {
         let (built, ready) = shuttle::sync::mpsc::channel();
         let guard = thread::spawn(move || {
-            let wheel = Arc::new(Wheel::new(false, Arc::new(Driving::default())));
+            let election = Arc::new(DriverElection::new(false, Arc::new(Driving::default())));
             let engine = Arc::new(Engine::default());
-            built.send(Stage { wheel: wheel.clone(), engine: engine.clone() }).unwrap();
-            wheel.guard(|until| {
+            built.send(Stage { election: election.clone(), engine: engine.clone() }).unwrap();
+            election.guard(|until| {
                 engine.guard_moves(true);
                 engine.block_on(until);
                 engine.guard_moves(false);
@@ -80,14 +80,14 @@ impl Stage {
     }
 
     fn submit(&self) {
-        let passenger = Passenger::board(&self.wheel);
-        self.engine.tasks.lock().unwrap().push_back(passenger);
+        let task = TaskGuard::new(&self.election);
+        self.engine.tasks.lock().unwrap().push_back(task);
         self.engine.spawned.notify_waiters();
-        self.wheel.loaded();
+        self.election.submitted();
     }
 
     fn wait(&self, until: impl Future<Output = ()>) {
-        let _seat = Seat::take(&self.wheel);
+        let _waiter = WaiterGuard::enter(&self.election);
         self.engine.block_on(pin!(until));
     }
 
@@ -141,7 +141,7 @@ fn what_is_submitted_is_driven_whoever_comes_and_goes() {
         hosts.into_iter().for_each(|host| host.join().unwrap());
         stage.submit();
         stage.until_done(4);
-        stage.wheel.stop();
+        stage.election.stop();
         guard.join().unwrap();
     });
 }
@@ -157,7 +157,7 @@ fn a_submit_that_finds_nobody_is_driven_at_once(waiters: usize) {
         stage.submit();
         stage.until_done(2);
         other.join().unwrap();
-        stage.wheel.stop();
+        stage.election.stop();
         guard.join().unwrap();
     });
 }
@@ -173,12 +173,12 @@ fn a_submit_after_a_crowd_is_driven_at_once() {
 }
 
 #[test]
-fn a_waiter_gets_the_wheel() {
+fn a_waiter_gets_to_drive() {
     explore(|| {
         let (stage, guard) = Stage::set();
         let hosts = [0; 2].map(|_| start(&stage, |stage| stage.wait(stage.until(|| !stage.guard_is_inside()))));
         hosts.into_iter().for_each(|host| host.join().unwrap());
-        stage.wheel.stop();
+        stage.election.stop();
         guard.join().unwrap();
     });
 }
@@ -191,7 +191,7 @@ fn the_guard_drives_a_crowd_and_lets_go_again() {
         let hosts = [0; 4].map(|_| {
             let seen = seen.clone();
             start(&stage, move |stage| {
-                stage.wait(stage.until(|| seen.load(Ordering::SeqCst) || stage.wheel.guard_drives_a_crowd()));
+                stage.wait(stage.until(|| seen.load(Ordering::SeqCst) || stage.election.guard_drives_a_crowd()));
                 // The others may look when it has let go again.
                 seen.store(true, Ordering::SeqCst);
                 stage.engine.guard_moved.notify_waiters();
@@ -199,18 +199,18 @@ fn the_guard_drives_a_crowd_and_lets_go_again() {
         });
         hosts.into_iter().for_each(|host| host.join().unwrap());
         stage.wait(stage.until(|| !stage.guard_is_inside()));
-        stage.wheel.stop();
+        stage.election.stop();
         guard.join().unwrap();
     });
 }
 
 #[test]
-fn a_stopped_guard_ends_with_its_last_passenger() {
+fn a_stopped_guard_ends_with_its_last_task() {
     explore(|| {
         let (stage, guard) = Stage::set();
         let waiter = start(&stage, Stage::wait_a_little);
         stage.submit();
-        let stopper = start(&stage, |stage| stage.wheel.stop());
+        let stopper = start(&stage, |stage| stage.election.stop());
         guard.join().unwrap();
         assert_eq!(*stage.engine.done.lock().unwrap(), 1);
         stopper.join().unwrap();

@@ -5,16 +5,16 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::basin::Reader;
+use super::stream_buffer::StreamReader;
 use crate::error::Result;
 use crate::transport::failure;
 
 /// The rest of a response as it comes; dropped, it resets the stream.
-pub struct Inflow(Reader);
+pub struct ResponseBody(StreamReader);
 
-impl Inflow {
-    pub(super) fn new(reader: Reader) -> Inflow {
-        Inflow(reader)
+impl ResponseBody {
+    pub(super) fn new(reader: StreamReader) -> ResponseBody {
+        ResponseBody(reader)
     }
 
     /// How many bytes are to come, where the server said so.
@@ -54,8 +54,8 @@ mod tests {
     use http::header::CONTENT_LENGTH;
     use http::{HeaderValue, Response};
 
-    use super::super::Way;
-    use super::super::rig::{WINDOW, answer, request, served};
+    use super::super::SendHandle;
+    use super::super::test_server::{WINDOW, answer, request, served};
     use super::*;
 
     /// A model's tokens, for as long as the reader takes them.
@@ -84,7 +84,7 @@ mod tests {
     }
 
     /// Serves tokens, counted, and whatever else is asked at once.
-    async fn server_of_tokens(sent: &Arc<AtomicUsize>) -> Arc<Way> {
+    async fn server_of_tokens(sent: &Arc<AtomicUsize>) -> Arc<SendHandle> {
         let counting = sent.clone();
         served(move |request, mut respond| {
             let sent = counting.clone();
@@ -102,14 +102,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_paused_stream_costs_its_window_and_holds_up_nobody() {
         let sent = Arc::new(AtomicUsize::new(0));
-        let way = server_of_tokens(&sent).await;
-        let mut paused = way.send(&mut Some(request("/tokens", "x"))).await.ok().unwrap().into_body();
+        let handle = server_of_tokens(&sent).await;
+        let mut paused = handle.send(&mut Some(request("/tokens", "x"))).await.ok().unwrap().into_body();
         for round in 1..=3 {
             paused.pause();
             jammed(&sent).await;
             assert_eq!(sent.load(Ordering::SeqCst), round * WINDOW);
             assert_eq!(paused.0.joined(), (WINDOW, WINDOW));
-            let mut sibling = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
+            let mut sibling = handle.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
             assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
             assert!(sibling.is_at_end() && sibling.next().await.unwrap().is_none());
             let all = paused.next().await.unwrap().unwrap();
@@ -121,11 +121,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_while_its_reader_is_held_back_is_out_of_h2_and_costs_its_window() {
         let sent = Arc::new(AtomicUsize::new(0));
-        let way = server_of_tokens(&sent).await;
+        let handle = server_of_tokens(&sent).await;
         let readers: Vec<_> = (0..5)
             .map(|_| {
-                let (reader, _) = way.open(request("/tokens", "")).ok().unwrap();
-                // Once, as in the turn that sends it; from then on nothing of the reader's runs.
+                let (reader, _) = handle.open(request("/tokens", "")).ok().unwrap();
+                // Once, as in the poll that sends it; from then on nothing of the reader's runs.
                 assert!(reader.poll_head(&mut Context::from_waker(Waker::noop())).is_pending());
                 reader
             })
@@ -133,17 +133,17 @@ mod tests {
         jammed(&sent).await;
         assert_eq!(sent.load(Ordering::SeqCst), readers.len() * WINDOW);
         assert!(readers.iter().all(|reader| reader.joined() == (WINDOW, WINDOW)));
-        let mut sibling = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
+        let mut sibling = handle.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
         assert_eq!(sibling.next().await.unwrap().unwrap(), "ok");
         for reader in readers {
             assert!(poll_fn(|cx| reader.poll_head(cx)).await.is_ok());
-            assert_eq!(Inflow::new(reader).next().await.unwrap().unwrap().len(), WINDOW);
+            assert_eq!(ResponseBody::new(reader).next().await.unwrap().unwrap().len(), WINDOW);
         }
     }
 
     #[tokio::test]
     async fn what_arrives_together_comes_together_and_trailers_behind_it() {
-        let way = served(|_, mut respond| async move {
+        let handle = served(|_, mut respond| async move {
             let mut sending = respond.send_response(Response::new(()), false).unwrap();
             for word in ["one ", "", "two ", "three"] {
                 sending.send_data(word.into(), false).unwrap();
@@ -153,15 +153,15 @@ mod tests {
             sending.send_trailers(trailers).unwrap();
         })
         .await;
-        let mut inflow = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
+        let mut body = handle.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
         let mut came = Vec::new();
-        while let Some(bytes) = inflow.next().await.unwrap() {
+        while let Some(bytes) = body.next().await.unwrap() {
             came.extend_from_slice(&bytes);
         }
         assert_eq!(came, b"one two three");
-        assert!(inflow.is_at_end());
-        assert_eq!(inflow.take_trailers().unwrap()["x-usage"], "3");
-        assert!(inflow.take_trailers().is_none() && inflow.next().await.unwrap().is_none());
+        assert!(body.is_at_end());
+        assert_eq!(body.take_trailers().unwrap()["x-usage"], "3");
+        assert!(body.take_trailers().is_none() && body.next().await.unwrap().is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ mod tests {
         for (reason, length, whole) in
             [(Reason::INTERNAL_ERROR, None, false), (Reason::NO_ERROR, None, true), (Reason::NO_ERROR, Some(9), false)]
         {
-            let way = served(move |_, mut respond| async move {
+            let handle = served(move |_, mut respond| async move {
                 let mut head = Response::builder();
                 if let Some(length) = length {
                     head = head.header(CONTENT_LENGTH, length);
@@ -180,10 +180,10 @@ mod tests {
                 sending.send_reset(reason);
             })
             .await;
-            let mut inflow = way.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
-            assert_eq!(inflow.next().await.unwrap().unwrap(), "hello");
-            assert_eq!(inflow.next().await.is_ok(), whole, "{reason:?} {length:?}");
-            assert!(inflow.is_at_end());
+            let mut body = handle.send(&mut Some(request("/", "x"))).await.ok().unwrap().into_body();
+            assert_eq!(body.next().await.unwrap().unwrap(), "hello");
+            assert_eq!(body.next().await.is_ok(), whole, "{reason:?} {length:?}");
+            assert!(body.is_at_end());
         }
     }
 }

@@ -1,22 +1,22 @@
-//! Bytes of one stream that came and were not taken.
+//! The bytes of one stream that came and were not read.
 
 use bytes::Bytes;
 
 /// One frame as it is, or several in one buffer.
-pub enum Arrived {
+pub enum FrameBuffer {
     Frame(Bytes),
     Joined(Vec<u8>),
 }
 
-impl Arrived {
-    pub const NOTHING: Arrived = Arrived::Joined(Vec::new());
+impl FrameBuffer {
+    pub const NOTHING: FrameBuffer = FrameBuffer::Joined(Vec::new());
 
     /// A frame shares its memory with others that came with it, so what is to stay is copied.
     pub fn push(&mut self, data: Bytes, keep: bool, window: usize) {
-        let (frame, mut joined) = match std::mem::replace(self, Arrived::NOTHING) {
-            Arrived::Joined(joined) if joined.is_empty() && !keep => return *self = Arrived::Frame(data),
-            Arrived::Joined(joined) => (Bytes::new(), joined),
-            Arrived::Frame(frame) => (frame, Vec::new()),
+        let (frame, mut joined) = match std::mem::replace(self, FrameBuffer::NOTHING) {
+            FrameBuffer::Joined(joined) if joined.is_empty() && !keep => return *self = FrameBuffer::Frame(data),
+            FrameBuffer::Joined(joined) => (Bytes::new(), joined),
+            FrameBuffer::Frame(frame) => (frame, Vec::new()),
         };
         let needed = joined.len() + frame.len() + data.len();
         if needed > joined.capacity() {
@@ -26,28 +26,28 @@ impl Arrived {
         }
         joined.extend_from_slice(&frame);
         joined.extend_from_slice(&data);
-        *self = Arrived::Joined(joined);
+        *self = FrameBuffer::Joined(joined);
     }
 
     /// What is here stays for long.
     pub fn keep(&mut self, window: usize) {
-        if let Arrived::Frame(_) = self {
+        if let FrameBuffer::Frame(_) = self {
             self.push(Bytes::new(), true, window);
         }
     }
 
     pub fn take(&mut self) -> Option<Bytes> {
-        let bytes = match std::mem::replace(self, Arrived::NOTHING) {
-            Arrived::Frame(frame) => frame,
-            Arrived::Joined(joined) => joined.into(),
+        let bytes = match std::mem::replace(self, FrameBuffer::NOTHING) {
+            FrameBuffer::Frame(frame) => frame,
+            FrameBuffer::Joined(joined) => joined.into(),
         };
         (!bytes.is_empty()).then_some(bytes)
     }
 
     pub fn is_empty(&self) -> bool {
         match self {
-            Arrived::Frame(frame) => frame.is_empty(),
-            Arrived::Joined(joined) => joined.is_empty(),
+            FrameBuffer::Frame(frame) => frame.is_empty(),
+            FrameBuffer::Joined(joined) => joined.is_empty(),
         }
     }
 }

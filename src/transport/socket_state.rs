@@ -1,4 +1,4 @@
-//! The socket underneath a connection, as others may look at it: counters, and whether bytes wait unread.
+//! The state of the socket underneath a connection, for others to look at: bytes counted, and whether some wait unread.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(unix)]
@@ -9,7 +9,7 @@ use crate::{lock::lock, sys};
 
 /// What has gone over a socket so far. Shared by the socket, which counts, and whoever has to explain a failure.
 #[derive(Debug, Default)]
-pub struct Wire {
+pub struct SocketState {
     read: AtomicU64,
     written: AtomicU64,
     /// What may be read in all until a response's head has come.
@@ -17,13 +17,13 @@ pub struct Wire {
     writing: AtomicBool,
     ended: AtomicBool,
     #[cfg(unix)]
-    end: Mutex<End>,
+    descriptor: Mutex<Descriptor>,
 }
 
 /// Where the bytes come from. Behind a lock, so that no look is taken at a descriptor that was closed and given away again.
 #[cfg(unix)]
 #[derive(Debug, Default)]
-enum End {
+enum Descriptor {
     /// Memory, in tests.
     #[default]
     Unseen,
@@ -31,7 +31,7 @@ enum End {
     Closed,
 }
 
-impl Wire {
+impl SocketState {
     /// Bytes the peer sent.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
@@ -90,10 +90,10 @@ impl Wire {
     /// Looks past what TLS has read already, and takes nothing.
     #[cfg(unix)]
     pub fn is_readable(&self) -> bool {
-        match *lock(&self.end) {
-            End::Unseen => false,
-            End::Open(socket) => sys::is_readable(socket),
-            End::Closed => true,
+        match *lock(&self.descriptor) {
+            Descriptor::Unseen => false,
+            Descriptor::Open(socket) => sys::is_readable(socket),
+            Descriptor::Closed => true,
         }
     }
 
@@ -107,11 +107,11 @@ impl Wire {
     /// The socket is open, and says `close` before it no longer is.
     #[cfg(unix)]
     pub(super) fn open(&self, socket: RawFd) {
-        *lock(&self.end) = End::Open(socket);
+        *lock(&self.descriptor) = Descriptor::Open(socket);
     }
 
     #[cfg(unix)]
     pub(super) fn close(&self) {
-        *lock(&self.end) = End::Closed;
+        *lock(&self.descriptor) = Descriptor::Closed;
     }
 }

@@ -1,4 +1,4 @@
-//! A request's body over HTTP/2.
+//! A request's body over HTTP/2: sent as far as the peer's flow control lets it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,16 +14,16 @@ use tokio::sync::oneshot;
 const SETTLES: Duration = Duration::from_secs(1);
 
 /// A request's body on its way out.
-pub struct Outflow<B> {
+pub struct RequestBodySender<B> {
     body: B,
     stream: SendStream<Bytes>,
     /// Taken from the body, and not yet by the peer's window.
     piece: Option<Bytes>,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Outflow<B> {
+impl<B: Body<Data = Bytes> + Unpin> RequestBodySender<B> {
     pub fn new(body: B, stream: SendStream<Bytes>) -> Self {
-        Outflow { body, stream, piece: None }
+        RequestBodySender { body, stream, piece: None }
     }
 
     /// Ready when nothing more goes out, for whatever reason: the response tells what is to be known of it.
@@ -74,7 +74,7 @@ impl<B: Body<Data = Bytes> + Unpin> Outflow<B> {
 
     /// The head has come before all was sent: the rest goes out beside the response, and a little longer. A reader that gives
     /// up ends it at once; what is dropped unfinished resets the stream.
-    pub async fn go_on(mut self, reading: oneshot::Receiver<()>) {
+    pub async fn send_rest(mut self, reading: oneshot::Receiver<()>) {
         let mut sent = pin!(poll_fn(|cx| self.poll(cx)));
         tokio::select! {
             () = sent.as_mut() => {}
@@ -92,14 +92,14 @@ mod tests {
     use http::Response;
     use tokio::sync::Notify;
 
-    use super::super::rig::{answer, request, served};
+    use super::super::test_server::{answer, request, served};
     use super::*;
 
     const BIG: usize = 1 << 20;
 
     #[tokio::test]
     async fn a_big_body_goes_on_behind_an_early_head_and_arrives_whole() {
-        let way = served(|request, mut respond| async move {
+        let handle = served(|request, mut respond| async move {
             let mut sending = respond.send_response(Response::new(()), false).unwrap();
             assert_eq!(request.headers()["content-length"], BIG.to_string());
             let (mut incoming, mut length) = (request.into_body(), 0);
@@ -111,9 +111,9 @@ mod tests {
             sending.send_data(length.to_string().into(), true).unwrap();
         })
         .await;
-        let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
-        assert_eq!(inflow.next().await.unwrap().unwrap(), BIG.to_string());
-        assert!(inflow.is_at_end());
+        let mut body = handle.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
+        assert_eq!(body.next().await.unwrap().unwrap(), BIG.to_string());
+        assert!(body.is_at_end());
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ mod tests {
         for given_up in [false, true] {
             let reset = Arc::new(Notify::new());
             let telling = reset.clone();
-            let way = served(move |request, mut respond| {
+            let handle = served(move |request, mut respond| {
                 let telling = telling.clone();
                 async move {
                     if given_up {
@@ -134,12 +134,12 @@ mod tests {
                 }
             })
             .await;
-            let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
+            let mut body = handle.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
             let begun = tokio::time::Instant::now();
             if !given_up {
-                assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
+                assert_eq!(body.next().await.unwrap().unwrap(), "enough");
             }
-            drop(inflow);
+            drop(body);
             reset.notified().await;
             let wanted = if given_up { Duration::ZERO } else { SETTLES };
             assert_eq!(begun.elapsed().as_secs(), wanted.as_secs());
@@ -159,11 +159,11 @@ mod tests {
     #[tokio::test]
     async fn a_reset_without_error_behind_a_whole_answer_ends_the_body_quietly() {
         // A server of h2's that lets go of a request it has answered resets the rest of it like this.
-        let way = served(|_, mut respond| async move { answer(&mut respond, "enough") }).await;
+        let handle = served(|_, mut respond| async move { answer(&mut respond, "enough") }).await;
         for _ in 0..3 {
-            let mut inflow = way.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
-            assert_eq!(inflow.next().await.unwrap().unwrap(), "enough");
-            assert!(inflow.next().await.unwrap().is_none());
+            let mut body = handle.send(&mut Some(request("/", vec![b'x'; BIG]))).await.ok().unwrap().into_body();
+            assert_eq!(body.next().await.unwrap().unwrap(), "enough");
+            assert!(body.next().await.unwrap().is_none());
         }
     }
 }

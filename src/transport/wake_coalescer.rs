@@ -1,6 +1,6 @@
-//! One wake-up for all that comes of an HTTP/1.1 connection's turn.
+//! Coalesces wake-ups: one for all that a poll of an HTTP/1.1 connection brings.
 //!
-//! A turn often brings head, body and room for the next request at once. Each has a waker of its own, and a waiter on another
+//! A poll often brings head, body and room for the next request at once. Each has a waker of its own, and a waiter on another
 //! core, woken for the head, would sleep again before the body is there.
 
 use std::future::{Future, poll_fn};
@@ -13,7 +13,7 @@ use crate::lock::lock;
 
 /// Stands between a connection and the one who waits for it. Clones share it.
 #[derive(Clone)]
-pub struct Late {
+pub struct WakeCoalescer {
     shared: Arc<Shared>,
     /// `shared` once more, as the connection wants it.
     waker: Waker,
@@ -21,41 +21,41 @@ pub struct Late {
 
 struct Shared {
     waiting: Mutex<Option<Waker>>,
-    in_turn: AtomicBool,
+    polling: AtomicBool,
     wanted: AtomicBool,
     ended: AtomicBool,
 }
 
 /// Held by the connection's task behind the connection itself: whoever still waits for it then is told that it is gone.
-pub struct End(pub Late);
+pub struct CloseGuard(pub WakeCoalescer);
 
-impl Drop for End {
+impl Drop for CloseGuard {
     fn drop(&mut self) {
         self.0.shared.ended.store(true, Ordering::SeqCst);
         self.0.shared.wake_by_ref();
     }
 }
 
-/// The connection is polled; whoever it woke meanwhile is woken at the end.
-pub struct Turn<'a>(&'a Shared);
+/// The connection is being polled; whoever it woke meanwhile is woken at the end.
+pub struct PollGuard<'a>(&'a Shared);
 
-impl Default for Late {
+impl Default for WakeCoalescer {
     fn default() -> Self {
         let shared = Arc::new(Shared {
             waiting: Mutex::new(None),
-            in_turn: AtomicBool::new(false),
+            polling: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
-        Late { waker: Waker::from(shared.clone()), shared }
+        WakeCoalescer { waker: Waker::from(shared.clone()), shared }
     }
 }
 
-impl Late {
+impl WakeCoalescer {
     /// Around each poll of the connection.
-    pub fn turn(&self) -> Turn<'_> {
-        self.shared.in_turn.store(true, Ordering::SeqCst);
-        Turn(&self.shared)
+    pub fn begin_poll(&self) -> PollGuard<'_> {
+        self.shared.polling.store(true, Ordering::SeqCst);
+        PollGuard(&self.shared)
     }
 
     /// Polls what the connection wakes.
@@ -86,9 +86,9 @@ impl Late {
 }
 
 impl Shared {
-    /// A wake-up in a turn is left to its end. Each side says its word before it reads the other's, so none is lost.
+    /// A wake-up in a poll is left to its end. Each side says its word before it reads the other's, so none is lost.
     fn settle(&self) {
-        if !self.in_turn.load(Ordering::SeqCst) && self.wanted.swap(false, Ordering::SeqCst) {
+        if !self.polling.load(Ordering::SeqCst) && self.wanted.swap(false, Ordering::SeqCst) {
             let waiting = lock(&self.waiting).clone();
             if let Some(waker) = waiting {
                 waker.wake();
@@ -97,9 +97,9 @@ impl Shared {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PollGuard<'_> {
     fn drop(&mut self) {
-        self.0.in_turn.store(false, Ordering::SeqCst);
+        self.0.polling.store(false, Ordering::SeqCst);
         self.0.settle();
     }
 }
@@ -130,11 +130,11 @@ mod tests {
         }
     }
 
-    fn waiting(late: &Late) -> (Arc<Count>, Waker) {
+    fn waiting(coalescer: &WakeCoalescer) -> (Arc<Count>, Waker) {
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let mut inner = None;
-        let polled = late.poll(&mut Context::from_waker(&waker), |cx| {
+        let polled = coalescer.poll(&mut Context::from_waker(&waker), |cx| {
             inner = Some(cx.waker().clone());
             Poll::<()>::Pending
         });
@@ -143,35 +143,35 @@ mod tests {
     }
 
     #[test]
-    fn all_that_a_turn_brings_is_one_wake_up_at_its_end() {
-        let late = Late::default();
-        let (count, waker) = waiting(&late);
-        let turn = late.turn();
+    fn all_that_a_poll_brings_is_one_wake_up_at_its_end() {
+        let coalescer = WakeCoalescer::default();
+        let (count, waker) = waiting(&coalescer);
+        let polling = coalescer.begin_poll();
         waker.wake_by_ref();
         waker.wake_by_ref();
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
-        drop(turn);
+        drop(polling);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]
     fn who_waits_when_the_connection_goes_is_told() {
-        let late = Late::default();
+        let coalescer = WakeCoalescer::default();
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let never = pin!(std::future::pending::<()>());
-        let mut wait = pin!(late.wait_to_the_end(never));
+        let mut wait = pin!(coalescer.wait_to_the_end(never));
         assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        drop(End(late.clone()));
+        drop(CloseGuard(coalescer.clone()));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert_eq!(wait.poll(&mut Context::from_waker(&waker)), Poll::Ready(None));
     }
 
     #[test]
-    fn outside_of_a_turn_it_wakes_at_once_and_a_quiet_turn_wakes_nobody() {
-        let late = Late::default();
-        let (count, waker) = waiting(&late);
-        drop(late.turn());
+    fn outside_of_a_poll_it_wakes_at_once_and_a_quiet_poll_wakes_nobody() {
+        let coalescer = WakeCoalescer::default();
+        let (count, waker) = waiting(&coalescer);
+        drop(coalescer.begin_poll());
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         waker.wake();
         assert_eq!(count.0.load(Ordering::SeqCst), 1);

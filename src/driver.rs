@@ -1,10 +1,10 @@
-//! Who is at the wheel of the I/O: the thread that waits, or the guard thread when nobody waits or too many do.
+//! Which thread drives the I/O: the one that waits, or the guard thread when nobody waits or too many do.
 //!
 //! The guard is in one of five modes. WATCH: nobody waits, it drives, asleep in the poller. STANDBY: somebody waits and
 //! drives; the guard looks in every five milliseconds and goes back to WATCH after ten quiet ones, so a serial loop of requests
 //! hands nothing over, even when its thread loses the processor for a while. PARKED: the same waiter was there at two looks; no
-//! timer runs, and the last waiter to leave wakes the guard. ALERT: nobody waits, but an operation is on board, and the guard
-//! drives if that stays so for a moment. CROWD: many wait; handing the driver round would cost more than it saves, so the guard
+//! timer runs, and the last waiter to leave wakes the guard. ALERT: nobody waits, but a task was submitted, and the guard drives
+//! if that stays so for a moment. CROWD: many wait; handing the driver round would cost more than it saves, so the guard
 //! drives.
 
 use std::future::Future;
@@ -21,9 +21,9 @@ const CROWD_BEGINS: u64 = 4;
 const CROWD_ENDS: u64 = 2;
 /// Shorter looks cost serial callers more tail latency than a crowd gains from being seen sooner.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long nobody may wait before the guard drives again. An operation that comes on board meanwhile wakes the guard.
+/// How long nobody may wait before the guard drives again. A task that is submitted meanwhile wakes the guard.
 const QUIET: Duration = Duration::from_millis(10);
-/// The same where an operation is on board: a host that submits and takes in one loop waits again before that.
+/// The same where a submitted task is unfinished: a host that submits and takes in one loop waits again before that.
 const GRACE: Duration = Duration::from_micros(150);
 
 const WATCH: u8 = 0;
@@ -32,16 +32,16 @@ const PARKED: u8 = 2;
 const CROWD: u8 = 3;
 /// A multi-thread runtime drives itself.
 const THREADS: u8 = 4;
-/// As STANDBY while nobody waits though something is on board: the guard looks again in a moment, unasked.
+/// As STANDBY while nobody waits though a task is unfinished: the guard looks again in a moment, unasked.
 const ALERT: u8 = 5;
 
-/// Who waits, who is on board, and what the guard does about it. Made by the guard thread.
-pub struct Wheel {
+/// Who waits, how many tasks are unfinished, and what the guard does about it. Made by the guard thread.
+pub struct DriverElection {
     mode: AtomicU8,
     /// Waiters in the low half, entries ever in the high half: one word, so that a look sees both at once.
     traffic: AtomicU64,
-    /// Spawned operations that somebody waits for without driving.
-    passengers: AtomicUsize,
+    /// Submitted tasks that are unfinished: somebody waits for them without driving.
+    tasks: AtomicUsize,
     stopping: AtomicBool,
     guard: Thread,
     /// Ends the guard's own drive.
@@ -52,12 +52,12 @@ pub struct Wheel {
 /// What ends a drive.
 pub type Until<'a> = Pin<&'a mut dyn Future<Output = ()>>;
 
-impl Wheel {
-    pub fn new(drives_itself: bool, driving: Arc<Driving>) -> Wheel {
-        Wheel {
+impl DriverElection {
+    pub fn new(drives_itself: bool, driving: Arc<Driving>) -> DriverElection {
+        DriverElection {
             mode: AtomicU8::new(if drives_itself { THREADS } else { STANDBY }),
             traffic: AtomicU64::new(0),
-            passengers: AtomicUsize::new(0),
+            tasks: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             guard: thread::current(),
             recall: Notify::new(),
@@ -100,9 +100,9 @@ impl Wheel {
     }
 
     fn sleep_until_a_look(&self) {
-        // Asked anew: who boarded or left before the mode said STANDBY woke nobody.
-        let on_board = self.passengers.load(Ordering::SeqCst) > 0;
-        match (waiters(self.traffic()), on_board) {
+        // Asked anew: who submitted or left before the mode said STANDBY woke nobody.
+        let unfinished = self.tasks.load(Ordering::SeqCst) > 0;
+        match (waiters(self.traffic()), unfinished) {
             (0, true) => {
                 self.mode.store(ALERT, Ordering::SeqCst);
                 thread::park_timeout(GRACE);
@@ -143,14 +143,14 @@ impl Wheel {
         self.mode.store(STANDBY, Ordering::SeqCst);
     }
 
-    /// Something was put on board: the guard is woken where nobody drives.
-    pub fn loaded(&self) {
+    /// A task was submitted: the guard is woken where nobody drives.
+    pub fn submitted(&self) {
         if waiters(self.traffic()) == 0 && matches!(self.mode(), STANDBY | PARKED) {
             self.guard.unpark();
         }
     }
 
-    /// The guard ends when nobody is on board any more.
+    /// The guard ends when no task is left.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.recall.notify_one();
@@ -172,7 +172,7 @@ impl Wheel {
     }
 
     fn may_end(&self) -> bool {
-        self.is_stopping() && self.passengers.load(Ordering::SeqCst) == 0
+        self.is_stopping() && self.tasks.load(Ordering::SeqCst) == 0
     }
 
     fn mode(&self) -> u8 {
@@ -188,53 +188,53 @@ fn waiters(traffic: u64) -> u64 {
     traffic & u64::from(u32::MAX)
 }
 
-/// A waiter's seat at the wheel.
-pub struct Seat<'a>(&'a Wheel);
+/// A thread that waits, and drives meanwhile.
+pub struct WaiterGuard<'a>(&'a DriverElection);
 
-impl<'a> Seat<'a> {
-    pub fn take(wheel: &'a Wheel) -> Self {
-        let now = wheel.traffic.fetch_add((1 << 32) + 1, Ordering::SeqCst) + 1;
-        match wheel.mode() {
-            WATCH if wheel.mode.compare_exchange(WATCH, STANDBY, Ordering::SeqCst, Ordering::SeqCst).is_ok() => {
-                wheel.driving.hand_offs.fetch_add(1, Ordering::Relaxed);
-                wheel.recall.notify_one();
+impl<'a> WaiterGuard<'a> {
+    pub fn enter(election: &'a DriverElection) -> Self {
+        let now = election.traffic.fetch_add((1 << 32) + 1, Ordering::SeqCst) + 1;
+        match election.mode() {
+            WATCH if election.mode.compare_exchange(WATCH, STANDBY, Ordering::SeqCst, Ordering::SeqCst).is_ok() => {
+                election.driving.hand_offs.fetch_add(1, Ordering::Relaxed);
+                election.recall.notify_one();
             }
-            PARKED if waiters(now) >= CROWD_BEGINS => wheel.guard.unpark(),
+            PARKED if waiters(now) >= CROWD_BEGINS => election.guard.unpark(),
             _ => {}
         }
-        Seat(wheel)
+        WaiterGuard(election)
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
-        let wheel = self.0;
-        let left = waiters(wheel.traffic.fetch_sub(1, Ordering::SeqCst) - 1);
-        let mode = wheel.mode();
+        let election = self.0;
+        let left = waiters(election.traffic.fetch_sub(1, Ordering::SeqCst) - 1);
+        let mode = election.mode();
         if mode == CROWD && left < CROWD_ENDS {
-            wheel.recall.notify_one();
+            election.recall.notify_one();
         } else if left == 0 && mode == PARKED {
-            wheel.guard.unpark();
+            election.guard.unpark();
         }
     }
 }
 
-/// A spawned operation on board: the guard does not end before it has left.
-pub struct Passenger(Arc<Wheel>);
+/// A submitted task, counted until its end: the guard does not end before.
+pub struct TaskGuard(Arc<DriverElection>);
 
-impl Passenger {
-    pub fn board(wheel: &Arc<Wheel>) -> Self {
-        wheel.passengers.fetch_add(1, Ordering::SeqCst);
-        Passenger(wheel.clone())
+impl TaskGuard {
+    pub fn new(election: &Arc<DriverElection>) -> Self {
+        election.tasks.fetch_add(1, Ordering::SeqCst);
+        TaskGuard(election.clone())
     }
 }
 
-impl Drop for Passenger {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
-        let wheel = &self.0;
-        if wheel.passengers.fetch_sub(1, Ordering::SeqCst) == 1 && wheel.is_stopping() {
-            wheel.recall.notify_one();
-            wheel.guard.unpark();
+        let election = &self.0;
+        if election.tasks.fetch_sub(1, Ordering::SeqCst) == 1 && election.is_stopping() {
+            election.recall.notify_one();
+            election.guard.unpark();
         }
     }
 }

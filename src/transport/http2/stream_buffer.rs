@@ -1,4 +1,4 @@
-//! What has come of one stream: filled at the end of the connection's turn, emptied by who reads it.
+//! The buffer of one stream: filled at the end of the connection's poll, emptied by who reads it.
 //!
 //! h2 keeps every frame by itself, at many times the size of a small one. A reader's task may be late, so it is the connection
 //! that takes them out: of all streams, before it reads on.
@@ -18,44 +18,44 @@ use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use tokio::sync::oneshot;
 
-use super::arrived::Arrived;
-use super::{Open, Pulse};
+use super::frame_buffer::FrameBuffer;
+use super::{ConnectionShared, StreamGuard};
 use crate::lock::lock;
 use crate::transport::failure::Cause;
 
 /// Shared by the reader and the connection, which is told of it by h2.
-pub struct Basin {
-    pulse: Arc<Pulse>,
+pub struct StreamBuffer {
+    shared: Arc<ConnectionShared>,
     window: usize,
-    /// h2 told of something between two turns, or was never asked: the reader asks it.
+    /// h2 told of something between two polls, or was never asked: the reader asks it.
     ask: AtomicBool,
     waiting: Mutex<Option<Waker>>,
-    state: Mutex<State>,
+    state: Mutex<StreamState>,
 }
 
 /// Locked before h2 is asked, and never by whom h2 wakes: h2 holds its own lock then.
-struct State {
+struct StreamState {
     flow: Flow,
     head: Option<Parts>,
-    arrived: Arrived,
+    arrived: FrameBuffer,
     /// What the peer may send again once the reader has it.
     held: u32,
     /// How many bytes are to arrive, where the server said so.
     left: Option<u64>,
     /// Nobody takes soon what arrives.
     paused: bool,
-    /// A stream at its end, with what its window owes. It goes with the reader: in the connection's turn it would cost that another.
+    /// A stream at its end, with what its window owes. It goes with the reader: in the connection's poll it would cost that another.
     spent: Option<RecvStream>,
     /// The request is still going out, and wants to know how this ends.
-    rest: Option<oneshot::Sender<()>>,
+    on_end: Option<oneshot::Sender<()>>,
 }
 
 /// What is still to come.
 enum Flow {
-    Asked(ResponseFuture, Open),
+    Asked(ResponseFuture, StreamGuard),
     Open {
         stream: RecvStream,
-        _counted: Open,
+        _counted: StreamGuard,
     },
     Failed(Box<Cause>),
     /// With its trailers.
@@ -63,40 +63,40 @@ enum Flow {
 }
 
 /// The reader's hold: without it the stream is given up.
-pub struct Reader(Arc<Basin>);
+pub struct StreamReader(Arc<StreamBuffer>);
 
-impl Reader {
-    pub fn new(pulse: &Arc<Pulse>, head: ResponseFuture, window: u32) -> Reader {
-        let state = State {
-            flow: Flow::Asked(head, Open::new(pulse)),
+impl StreamReader {
+    pub fn new(shared: &Arc<ConnectionShared>, head: ResponseFuture, window: u32) -> StreamReader {
+        let state = StreamState {
+            flow: Flow::Asked(head, StreamGuard::new(shared)),
             head: None,
-            arrived: Arrived::NOTHING,
+            arrived: FrameBuffer::NOTHING,
             held: 0,
             left: None,
             paused: false,
             spent: None,
-            rest: None,
+            on_end: None,
         };
         let (ask, waiting) = (AtomicBool::new(true), Mutex::default());
-        let (pulse, window) = (pulse.clone(), window as usize);
-        Reader(Arc::new(Basin { pulse, window, ask, waiting, state: Mutex::new(state) }))
+        let (shared, window) = (shared.clone(), window as usize);
+        StreamReader(Arc::new(StreamBuffer { shared, window, ask, waiting, state: Mutex::new(state) }))
     }
 }
 
-impl Deref for Reader {
-    type Target = Arc<Basin>;
+impl Deref for StreamReader {
+    type Target = Arc<StreamBuffer>;
 
-    fn deref(&self) -> &Arc<Basin> {
+    fn deref(&self) -> &Arc<StreamBuffer> {
         &self.0
     }
 }
 
-impl Drop for Reader {
-    /// h2 holds on to the basin as to whom it wakes, and may let go of that under its own lock: so nothing of h2's stays in it.
+impl Drop for StreamReader {
+    /// h2 holds on to the buffer as to whom it wakes, and may let go of that under its own lock: so nothing of h2's stays in it.
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         let flow = std::mem::replace(&mut state.flow, Flow::Ended(None));
-        let given_up = (flow, state.spent.take(), state.rest.take());
+        let given_up = (flow, state.spent.take(), state.on_end.take());
         drop(state);
         drop(given_up);
         let waker = lock(&self.waiting).take();
@@ -104,9 +104,9 @@ impl Drop for Reader {
     }
 }
 
-impl Basin {
+impl StreamBuffer {
     /// What h2 is to wake in place of `cx`.
-    pub fn stands_for(self: &Arc<Self>, cx: &Context<'_>) -> Waker {
+    pub fn waker_for(self: &Arc<Self>, cx: &Context<'_>) -> Waker {
         self.listen(cx);
         Waker::from(self.clone())
     }
@@ -151,7 +151,7 @@ impl Basin {
     }
 
     /// Listens before it looks whether h2 has anything to tell, so that none of it is lost.
-    fn look(self: &Arc<Self>, cx: &Context<'_>, state: &mut State) {
+    fn look(self: &Arc<Self>, cx: &Context<'_>, state: &mut StreamState) {
         self.listen(cx);
         if self.ask.swap(false, Ordering::SeqCst) {
             self.gather(state);
@@ -189,13 +189,13 @@ impl Basin {
         }
     }
 
-    /// `rest` is told of a proper end.
-    pub fn tells(&self, rest: oneshot::Sender<()>) {
+    /// `ended` is told of a proper end.
+    pub fn on_end(&self, ended: oneshot::Sender<()>) {
         let mut state = lock(&self.state);
         if let Flow::Ended(_) = state.flow {
-            let _ = rest.send(());
+            let _ = ended.send(());
         } else {
-            state.rest = Some(rest);
+            state.on_end = Some(ended);
         }
     }
 
@@ -218,19 +218,19 @@ impl Basin {
     #[cfg(test)]
     pub fn joined(&self) -> (usize, usize) {
         match &lock(&self.state).arrived {
-            Arrived::Joined(joined) => (joined.len(), joined.capacity()),
-            Arrived::Frame(frame) => (frame.len(), 0),
+            FrameBuffer::Joined(joined) => (joined.len(), joined.capacity()),
+            FrameBuffer::Frame(frame) => (frame.len(), 0),
         }
     }
 
-    fn gather(self: &Arc<Self>, state: &mut State) {
+    fn gather(self: &Arc<Self>, state: &mut StreamState) {
         let waker = Waker::from(self.clone());
         let cx = &mut Context::from_waker(&waker);
         if let Flow::Asked(head, _) = &mut state.flow {
             match Pin::new(head).poll(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(response)) => state.headed(response),
-                Poll::Ready(Err(error)) => return state.fail(self.pulse.cause(error)),
+                Poll::Ready(Err(error)) => return state.fail(self.shared.cause(error)),
             }
         }
         let Flow::Open { stream, .. } = &mut state.flow else { return };
@@ -255,12 +255,12 @@ impl Basin {
             Err(error) if error.reason() == Some(Reason::NO_ERROR) && state.left.is_none_or(|left| left == 0) => {
                 state.end(None);
             }
-            Err(error) => state.fail(self.pulse.cause(error)),
+            Err(error) => state.fail(self.shared.cause(error)),
         }
     }
 }
 
-impl State {
+impl StreamState {
     fn headed(&mut self, response: http::Response<RecvStream>) {
         let (head, stream) = response.into_parts();
         let ended = stream.is_end_stream();
@@ -280,8 +280,8 @@ impl State {
         if let Flow::Open { stream, .. } = std::mem::replace(&mut self.flow, ended) {
             self.spent = Some(stream);
         }
-        if let Some(rest) = self.rest.take() {
-            let _ = rest.send(());
+        if let Some(ended) = self.on_end.take() {
+            let _ = ended.send(());
         }
     }
 
@@ -301,14 +301,14 @@ impl State {
     }
 }
 
-impl Wake for Basin {
+impl Wake for StreamBuffer {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     /// By h2, under its lock.
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.pulse.turns.brings(self) {
+        if !self.shared.woken.defer(self) {
             self.ask.store(true, Ordering::SeqCst);
             self.wake_reader();
         }

@@ -1,4 +1,4 @@
-//! Tells foreign event loops that something is there: a descriptor that is readable as long as it is, and a write to one of theirs.
+//! Readiness for foreign event loops: a descriptor that is readable as long as something is there, and a write to one of theirs.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,27 +8,27 @@ use crate::error::{Error, Result, Status};
 #[cfg(unix)]
 use crate::sys;
 
-/// What shows to the outside whether something is there. Its owner's lock keeps it in order.
+/// Whether something is there, as descriptors show it. Its owner's lock keeps it in order.
 #[derive(Default)]
-pub struct Signal {
-    shows: bool,
+pub struct Readiness {
+    ready: bool,
     #[cfg(unix)]
     bell: Option<sys::Bell>,
     #[cfg(unix)]
     theirs: Option<OwnedFd>,
 }
 
-impl Signal {
-    pub fn show(&mut self, there: bool) {
-        if std::mem::replace(&mut self.shows, there) == there {
+impl Readiness {
+    pub fn set(&mut self, ready: bool) {
+        if std::mem::replace(&mut self.ready, ready) == ready {
             return;
         }
         #[cfg(unix)]
         if let Some(bell) = &self.bell {
-            if there { bell.ring() } else { bell.clear() }
+            if ready { bell.ring() } else { bell.clear() }
         }
         #[cfg(unix)]
-        if let (true, Some(theirs)) = (there, &self.theirs) {
+        if let (true, Some(theirs)) = (ready, &self.theirs) {
             sys::write_wake(theirs.as_fd());
         }
     }
@@ -38,7 +38,7 @@ impl Signal {
     pub fn descriptor(&mut self) -> Result<OwnedFd> {
         if self.bell.is_none() {
             let bell = sys::Bell::new().map_err(|error| no_descriptor(&error))?;
-            if self.shows {
+            if self.ready {
                 bell.ring();
             }
             self.bell = Some(bell);
@@ -54,7 +54,7 @@ impl Signal {
             None => None,
             Some(descriptor) => {
                 let theirs = descriptor.try_clone_to_owned().map_err(|error| not_usable(&error))?;
-                if self.shows {
+                if self.ready {
                     sys::write_wake(theirs.as_fd());
                 }
                 Some(theirs)
