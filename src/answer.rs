@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use crate::body::events::{Event, Format};
 use crate::body::pipe::{Pipe, Pulled};
 use crate::body::reader::{Plan, Reader};
-use crate::body::reply::{Decode, Delta, Reply, Telling, cut_short, in_body};
+use crate::body::reply::{Decode, Delta, Reply, ReplyBuilder, cut_short, in_body};
 use crate::error::{Detail, Error, Result, Status};
 use crate::response::Response;
 use crate::runtime::Runtime;
@@ -32,7 +32,7 @@ pub struct Answer {
 
 /// Reads a provider's answer part by part: what came of it so far.
 struct ReplyReader {
-    telling: Telling,
+    builder: ReplyBuilder,
     decoder: Box<dyn Decode>,
     last: Option<Delta>,
     failed: Option<Error>,
@@ -154,20 +154,20 @@ impl Answer {
         let reply_reader = reply_reader.as_mut().ok_or_else(no_client)?;
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(delta) = reply_reader.telling.take() {
+            if let Some(delta) = reply_reader.builder.take() {
                 self.note(&mut reply_reader.times, &delta);
                 return Ok(Read::Got(see(reply_reader.last.insert(delta))));
             }
             if let Some(error) = &reply_reader.failed {
                 return Err(error.clone());
             }
-            if reply_reader.telling.is_done() {
+            if reply_reader.builder.is_done() {
                 return Ok(Read::End);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let ReplyReader { telling, decoder, .. } = reply_reader;
+            let ReplyReader { builder, decoder, .. } = reply_reader;
             let decode = |event: Event<'_>| {
-                let told = decoder.event(event, telling);
+                let told = decoder.event(event, builder);
                 // What does not parse for want of its end says no more than that.
                 if event.incomplete { told.map_err(|_| cut_short()) } else { told }
             };
@@ -176,7 +176,7 @@ impl Answer {
                 Ok(Read::Nothing) if limit.is_zero() => return Ok(Read::Nothing),
                 Ok(Read::Nothing) => return Err(waited_in_vain(limit)),
                 Ok(Read::End) => {
-                    decoder.end(telling).and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short))
+                    decoder.end(builder).and_then(|()| builder.is_done().then_some(()).ok_or_else(cut_short))
                 }
                 // The caller's patience is no failure of the answer; some of it went on what told nothing.
                 Err(error) if error.detail == Detail::WaitLimit => return Err(waited_in_vain(limit)),
@@ -188,7 +188,7 @@ impl Answer {
                 let own = if error.http_status == 0 { self.response.status.as_u16() } else { error.http_status };
                 reply_reader.failed = Some(Error { http_status: own, ..error });
             }
-            if reply_reader.telling.is_done() {
+            if reply_reader.builder.is_done() {
                 self.has_all();
             }
         }
@@ -208,7 +208,7 @@ impl Answer {
         let reply_reader = self.reply_reader()?;
         reply_reader
             .as_ref()
-            .map(|reply_reader| see(&reply_reader.telling.reply, &reply_reader.times))
+            .map(|reply_reader| see(&reply_reader.builder.reply, &reply_reader.times))
             .ok_or_else(no_client)
     }
 
@@ -216,9 +216,9 @@ impl Answer {
         let mut reply_reader = one_at_a_time(&self.reply_reader)?;
         if let (None, Some(dialect)) = (&*reply_reader, &self.plan.dialect) {
             let complete = self.failure.is_none();
-            let whole = self.response.reply.as_ref().map(|reply| Telling::of(Reply::clone(reply), complete));
-            let (telling, decoder, failed) = (whole.unwrap_or_default(), dialect.decoder(), self.failure.clone());
-            *reply_reader = Some(ReplyReader { telling, decoder, last: None, failed, times: PartTimes::default() });
+            let whole = self.response.reply.as_ref().map(|reply| ReplyBuilder::of(Reply::clone(reply), complete));
+            let (builder, decoder, failed) = (whole.unwrap_or_default(), dialect.decoder(), self.failure.clone());
+            *reply_reader = Some(ReplyReader { builder, decoder, last: None, failed, times: PartTimes::default() });
         }
         Ok(reply_reader)
     }

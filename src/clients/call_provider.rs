@@ -12,7 +12,7 @@ use super::refusal;
 use super::service::RefusalInfo;
 use super::signature::Signature;
 use crate::body::events::Format;
-use crate::body::reply::{Dialect, Reply, Telling};
+use crate::body::reply::{Dialect, Reply, ReplyBuilder};
 use crate::config::TimeLimit;
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::account::AccountPermit;
@@ -102,8 +102,8 @@ impl Provider for CallProvider {
     }
 
     fn read(&self, body: &[u8]) -> (Reply, Result<()>) {
-        let mut telling = Telling::default();
-        let read = self.dialect.whole(body, &mut telling);
-        (telling.reply, read)
+        let mut builder = ReplyBuilder::default();
+        let read = self.dialect.whole(body, &mut builder);
+        (builder.reply, read)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value, json};
 
 use super::ask::Tool;
-use crate::body::reply::{Call, Problem, Telling, Usage, in_body};
+use crate::body::reply::{Call, Problem, ReplyBuilder, Usage, in_body};
 use crate::error::{Detail, Error, Result, Status};
 
 /// Parses what should be JSON; blank lines before it are a server's way to keep a connection open.
@@ -170,30 +170,30 @@ pub fn problem(value: &Value) -> Option<Problem> {
 }
 
 /// What is said of an answer itself: its model, its name, under which it is called, and its usage.
-pub fn about(body: &Value, id: &str, telling: &mut Telling) {
-    for (kept, name) in [(&mut telling.reply.model, "model"), (&mut telling.reply.id, id)] {
+pub fn about(body: &Value, id: &str, builder: &mut ReplyBuilder) {
+    for (kept, name) in [(&mut builder.reply.model, "model"), (&mut builder.reply.id, id)] {
         let told = text(body, name);
         if !told.is_empty() {
             told.clone_into(kept);
         }
     }
     if let Some(told) = member(body, "usage") {
-        telling.usage(usage(told));
+        builder.usage(usage(told));
     }
 }
 
 /// The first of a whole answer's choices; without any it is a failure, or something else than an answer.
-pub fn first_choice<'a>(body: &'a Value, telling: &mut Telling) -> Result<&'a Value> {
+pub fn first_choice<'a>(body: &'a Value, builder: &mut ReplyBuilder) -> Result<&'a Value> {
     let Some(choice) = list(body, "choices").first() else {
         let nothing = || in_body(Status::Provider, "response: has no choices; read the body").detail(Detail::NotJson);
-        return Err(problem(body).map_or_else(nothing, |problem| failure_within(problem, telling)));
+        return Err(problem(body).map_or_else(nothing, |problem| failure_within(problem, builder)));
     };
     Ok(choice)
 }
 
 /// A failure inside an answer that began well.
-pub fn failure_within(problem: Problem, telling: &mut Telling) -> Error {
+pub fn failure_within(problem: Problem, builder: &mut ReplyBuilder) -> Error {
     let told = super::refusal::within(&problem);
-    telling.reply.problem = super::refusal::cut(problem);
+    builder.reply.problem = super::refusal::cut(problem);
     told
 }

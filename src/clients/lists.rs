@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json::{failure_within, list, number, parse, problem, text, usage};
 use super::service::Unread;
-use crate::body::reply::{Decode, Dialect, Telling, in_body};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, in_body};
 use crate::error::{Result, Status};
 
 /// `data[].embedding`, numbers or base64 of little-endian floats.
@@ -17,17 +17,17 @@ impl Dialect for Embeddings {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
-        let body = whole(body, "data", telling)?;
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
+        let body = whole(body, "data", builder)?;
         let data = list(&body, "data");
-        telling.reply.embeddings = vec![Vec::new(); data.len()];
+        builder.reply.embeddings = vec![Vec::new(); data.len()];
         for (place, one) in data.iter().enumerate() {
             let index = usize::try_from(number(one, "index")).ok().filter(|index| *index < data.len()).unwrap_or(place);
-            telling.reply.embeddings[index] = numbers(one.get("embedding").unwrap_or(&Value::Null))?;
+            builder.reply.embeddings[index] = numbers(one.get("embedding").unwrap_or(&Value::Null))?;
         }
-        text(&body, "model").clone_into(&mut telling.reply.model);
-        telling.usage(usage(body.get("usage").unwrap_or(&Value::Null)));
-        telling.done();
+        text(&body, "model").clone_into(&mut builder.reply.model);
+        builder.usage(usage(body.get("usage").unwrap_or(&Value::Null)));
+        builder.done();
         Ok(())
     }
 }
@@ -40,20 +40,20 @@ impl Dialect for Models {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
-        let body = whole(body, "data", telling)?;
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
+        let body = whole(body, "data", builder)?;
         let names: Vec<&str> = list(&body, "data").iter().map(|one| text(one, "id")).collect();
-        telling.text(&names.join("\n"))?;
-        telling.done();
+        builder.text(&names.join("\n"))?;
+        builder.done();
         Ok(())
     }
 }
 
 /// The JSON of a body that has a list of this name.
-fn whole(body: &[u8], name: &str, telling: &mut Telling) -> Result<Value> {
+fn whole(body: &[u8], name: &str, builder: &mut ReplyBuilder) -> Result<Value> {
     let body = parse(body)?;
     match problem(&body) {
-        Some(problem) if list(&body, name).is_empty() => Err(failure_within(problem, telling)),
+        Some(problem) if list(&body, name).is_empty() => Err(failure_within(problem, builder)),
         _ => Ok(body),
     }
 }

@@ -12,7 +12,7 @@ use super::config::ClientConfig;
 use super::secret::Secret;
 use super::token::Granted;
 use crate::body::events::{Event, Format};
-use crate::body::reply::{Decode, Dialect, Problem, Reply, Telling};
+use crate::body::reply::{Decode, Dialect, Problem, Reply, ReplyBuilder};
 use crate::error::{Detail, Error, Result, Status};
 use crate::request::provider::{Again, Refusal};
 
@@ -206,14 +206,14 @@ impl Dialect for Unread {
         Box::new(Unread)
     }
 
-    fn whole(&self, _body: &[u8], telling: &mut Telling) -> Result<()> {
-        telling.done();
+    fn whole(&self, _body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
+        builder.done();
         Ok(())
     }
 }
 
 impl Decode for Unread {
-    fn event(&mut self, _event: Event<'_>, _telling: &mut Telling) -> Result<()> {
+    fn event(&mut self, _event: Event<'_>, _telling: &mut ReplyBuilder) -> Result<()> {
         Ok(())
     }
 }

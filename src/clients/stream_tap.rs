@@ -2,7 +2,7 @@
 
 use super::service::WrittenCall;
 use crate::body::events::Events;
-use crate::body::reply::{Decode, Reply, Telling, cut_short, in_body};
+use crate::body::reply::{Decode, Reply, ReplyBuilder, cut_short, in_body};
 use crate::config::EVENT_BYTES;
 use crate::error::{Error, Result, Status};
 
@@ -11,25 +11,25 @@ pub struct StreamTap {
     /// `None` where its answer comes in no events.
     events: Option<Events>,
     decoder: Box<dyn Decode>,
-    telling: Telling,
+    builder: ReplyBuilder,
     failed: Option<Error>,
 }
 
 impl StreamTap {
     pub fn new(written: &WrittenCall) -> StreamTap {
         let events = written.framing.map(|framing| Events::new(framing, EVENT_BYTES as usize));
-        StreamTap { events, decoder: written.dialect.decoder(), telling: Telling::default(), failed: None }
+        StreamTap { events, decoder: written.dialect.decoder(), builder: ReplyBuilder::default(), failed: None }
     }
 
     pub fn feed(&mut self, bytes: &[u8]) {
         let (Some(events), mut rest) = (&mut self.events, bytes) else { return };
         while self.failed.is_none() {
             match events.feed(&mut rest) {
-                Ok(true) => self.failed = self.decoder.event(events.event(), &mut self.telling).err(),
+                Ok(true) => self.failed = self.decoder.event(events.event(), &mut self.builder).err(),
                 Ok(false) => break,
                 Err(_) => self.failed = Some(in_body(Status::TooLarge, "max_event_bytes: an event is too large")),
             }
-            while self.telling.take().is_some() {}
+            while self.builder.take().is_some() {}
         }
     }
 
@@ -37,15 +37,15 @@ impl StreamTap {
     pub fn ends(&mut self) -> Result<()> {
         let Some(events) = &mut self.events else { return Ok(()) };
         if self.failed.is_none() && events.finish() {
-            self.failed = self.decoder.event(events.event(), &mut self.telling).err();
+            self.failed = self.decoder.event(events.event(), &mut self.builder).err();
         }
         self.failed.take().map_or(Ok(()), Err)?;
-        self.decoder.end(&mut self.telling)?;
-        if self.telling.is_done() { Ok(()) } else { Err(cut_short()) }
+        self.decoder.end(&mut self.builder)?;
+        if self.builder.is_done() { Ok(()) } else { Err(cut_short()) }
     }
 
     /// All that it told.
     pub fn reply(&mut self) -> Reply {
-        std::mem::take(&mut self.telling.reply)
+        std::mem::take(&mut self.builder.reply)
     }
 }

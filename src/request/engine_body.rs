@@ -19,7 +19,7 @@ const MOST_DECODED: usize = 1 << 20;
 
 /// The rest of a response as it comes; its connection goes back when all has been read.
 pub struct EngineBody {
-    inflow: ResponseBody,
+    body: ResponseBody,
     lease: Option<Lease>,
     keep: Option<Duration>,
     /// When the last of the request was taken; `None` where it is small.
@@ -37,15 +37,15 @@ pub struct EngineBody {
 
 impl EngineBody {
     pub fn new(
-        inflow: ResponseBody,
+        body: ResponseBody,
         lease: Lease,
         keep: Option<Duration>,
         sent: Option<SentAt>,
         decoder: Option<Decoder>,
     ) -> EngineBody {
         let mut body = EngineBody {
-            length: inflow.length().filter(|_| decoder.is_none()),
-            inflow,
+            length: body.length().filter(|_| decoder.is_none()),
+            body,
             lease: Some(lease),
             keep,
             sent,
@@ -97,12 +97,12 @@ impl EngineBody {
 
     /// Nobody has room for more, until `next` is called again.
     pub fn pause(&mut self) {
-        self.inflow.pause();
+        self.body.pause();
     }
 
     /// What came behind the body.
     pub fn trailers(&mut self) -> HeaderMap {
-        self.inflow.take_trailers().unwrap_or_default()
+        self.body.take_trailers().unwrap_or_default()
     }
 
     pub fn is_http2(&self) -> bool {
@@ -130,7 +130,7 @@ impl EngineBody {
         if self.lease.is_none() {
             return Ok(None);
         }
-        let next = self.inflow.next().await;
+        let next = self.body.next().await;
         match next {
             Ok(Some(bytes)) => {
                 self.finish_at_end();
@@ -152,7 +152,7 @@ impl EngineBody {
     }
 
     fn finish_at_end(&mut self) {
-        if self.inflow.is_at_end() {
+        if self.body.is_at_end() {
             self.finish();
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use aipool::body::events::{Event, Events, Format};
-use aipool::body::reply::{Call, Delta, Dialect, Finish, Reply, Telling, Usage, cut_short};
+use aipool::body::reply::{Call, Delta, Dialect, Finish, Reply, ReplyBuilder, Usage, cut_short};
 use aipool::clients::ask::{Ask, Chat, Count, Embed, Message};
 use aipool::clients::config::{ClientConfig, ClientTuning};
 use aipool::clients::json;
@@ -124,10 +124,10 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(told: Result<()>, mut deltas: Vec<Delta>, mut telling: Telling) -> Outcome {
-        deltas.extend(std::iter::from_fn(|| telling.take()));
+    fn of(told: Result<()>, mut deltas: Vec<Delta>, mut builder: ReplyBuilder) -> Outcome {
+        deltas.extend(std::iter::from_fn(|| builder.take()));
         let failed = told.err().map(|error| (error.status, error.message));
-        Outcome { deltas, reply: telling.reply, failed }
+        Outcome { deltas, reply: builder.reply, failed }
     }
 
     /// What holds for every answer, whoever gave it.
@@ -204,12 +204,12 @@ fn held(reply: &Reply) -> usize {
 
 /// A whole answer, which can be told part by part too.
 fn whole(reader: &Reader, body: &[u8]) -> Outcome {
-    let mut telling = Telling::default();
-    let told = reader.dialect.whole(body, &mut telling);
-    let told = told.and_then(|()| telling.is_done().then_some(()).ok_or_else(cut_short));
-    let outcome = Outcome::of(told, Vec::new(), telling);
+    let mut builder = ReplyBuilder::default();
+    let told = reader.dialect.whole(body, &mut builder);
+    let told = told.and_then(|()| builder.is_done().then_some(()).ok_or_else(cut_short));
+    let outcome = Outcome::of(told, Vec::new(), builder);
     outcome.check(body);
-    let again = Outcome::of(Ok(()), Vec::new(), Telling::of(outcome.reply.clone(), true));
+    let again = Outcome::of(Ok(()), Vec::new(), ReplyBuilder::of(outcome.reply.clone(), true));
     again.check(body);
     outcome
 }
@@ -238,41 +238,41 @@ fn repeats_itself(reader: &Reader, outcome: &Outcome, body: &[u8]) {
 
 /// As `Answer::next_delta` reads it.
 fn told(reader: &Reader, format: Format, pieces: &[&[u8]]) -> Outcome {
-    let (mut telling, mut deltas) = (Telling::default(), Vec::new());
-    let told = fed(reader, format, pieces, &mut telling, &mut deltas);
-    Outcome::of(told, deltas, telling)
+    let (mut builder, mut deltas) = (ReplyBuilder::default(), Vec::new());
+    let told = fed(reader, format, pieces, &mut builder, &mut deltas);
+    Outcome::of(told, deltas, builder)
 }
 
 fn fed(
     reader: &Reader,
     format: Format,
     pieces: &[&[u8]],
-    telling: &mut Telling,
+    builder: &mut ReplyBuilder,
     deltas: &mut Vec<Delta>,
 ) -> Result<()> {
     let mut events = Events::new(format, EVENT_BYTES as usize);
     let mut decoder = reader.dialect.decoder();
-    let mut hear = |event: Event<'_>, telling: &mut Telling| {
-        let told = decoder.event(event, telling);
+    let mut hear = |event: Event<'_>, builder: &mut ReplyBuilder| {
+        let told = decoder.event(event, builder);
         let told = if event.incomplete { told.map_err(|_| cut_short()) } else { told };
-        deltas.extend(std::iter::from_fn(|| telling.take()));
+        deltas.extend(std::iter::from_fn(|| builder.take()));
         told
     };
     for mut piece in pieces.iter().copied() {
         while events.feed(&mut piece).expect("is no larger than an input") {
-            hear(events.event(), telling)?;
-            if telling.is_done() {
+            hear(events.event(), builder)?;
+            if builder.is_done() {
                 return Ok(());
             }
         }
     }
     if events.finish() {
-        hear(events.event(), telling)?;
+        hear(events.event(), builder)?;
     }
-    if !telling.is_done() {
-        decoder.end(telling)?;
+    if !builder.is_done() {
+        decoder.end(builder)?;
     }
-    if telling.is_done() { Ok(()) } else { Err(cut_short()) }
+    if builder.is_done() { Ok(()) } else { Err(cut_short()) }
 }
 
 /// One answer, whole and as a stream of one event: what both can read is the same.
@@ -362,10 +362,10 @@ fn steps(kind: Kind, job: bool, body: &[u8]) {
 }
 
 fn answered(steps: &mut dyn Steps, dialect: &dyn Dialect, body: &[u8]) -> Result<()> {
-    let mut telling = Telling::default();
-    match dialect.whole(body, &mut telling) {
-        Ok(()) => steps.answered(&telling.reply, body),
-        Err(error) if steps.refused(&error, &telling.reply) => Ok(()),
+    let mut builder = ReplyBuilder::default();
+    match dialect.whole(body, &mut builder) {
+        Ok(()) => steps.answered(&builder.reply, body),
+        Err(error) if steps.refused(&error, &builder.reply) => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -10,7 +10,7 @@ const MOST_GATHERED: usize = 64 << 20;
 
 /// An answer being told: what is said last waits to be taken, and all of it is put together.
 #[derive(Default)]
-pub struct Telling {
+pub struct ReplyBuilder {
     pub reply: Reply,
     waiting: VecDeque<Delta>,
     complete: bool,
@@ -19,7 +19,7 @@ pub struct Telling {
     numbers: Vec<usize>,
 }
 
-impl Telling {
+impl ReplyBuilder {
     pub fn text(&mut self, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
@@ -117,26 +117,26 @@ impl Telling {
     }
 
     /// A whole answer, as if it had come in one part each; `complete`: it is no part of one.
-    pub fn of(reply: Reply, complete: bool) -> Telling {
-        let mut telling = Telling::default();
+    pub fn of(reply: Reply, complete: bool) -> ReplyBuilder {
+        let mut builder = ReplyBuilder::default();
         let Reply { text, reasoning, calls, usage, .. } = &reply;
         let parts = [(reasoning, Delta::Reasoning(reasoning.clone())), (text, Delta::Text(text.clone()))];
-        telling.waiting.extend(parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(_, delta)| delta));
+        builder.waiting.extend(parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(_, delta)| delta));
         let calls = calls.iter().cloned().enumerate();
-        telling.waiting.extend(calls.map(|(index, Call { id, name, arguments })| Delta::Tool {
+        builder.waiting.extend(calls.map(|(index, Call { id, name, arguments })| Delta::Tool {
             index,
             id,
             name,
             arguments,
         }));
         if *usage != Usage::default() {
-            telling.waiting.push_back(Delta::Usage);
+            builder.waiting.push_back(Delta::Usage);
         }
-        telling.reply = reply;
+        builder.reply = reply;
         if complete {
-            telling.done();
+            builder.done();
         }
-        telling
+        builder
     }
 
     fn room_for(&mut self, more: usize) -> Result<()> {
@@ -155,25 +155,25 @@ mod tests {
 
     #[test]
     fn calls_are_told_apart_by_number_and_by_id() {
-        let mut telling = Telling::default();
+        let mut builder = ReplyBuilder::default();
         for (number, id, name, arguments) in
             [(7, "a", "f", "{\"x\""), (7, "", "", ":1}"), (9, "b", "g", "{}"), (9, "c", "h", "{}"), (9, "c", "", " ")]
         {
-            telling.call(number, id, name, arguments).unwrap();
+            builder.call(number, id, name, arguments).unwrap();
         }
-        let calls: Vec<_> = telling.reply.calls.iter().map(|call| (&*call.id, &*call.name, &*call.arguments)).collect();
+        let calls: Vec<_> = builder.reply.calls.iter().map(|call| (&*call.id, &*call.name, &*call.arguments)).collect();
         assert_eq!(calls, [("a", "f", "{\"x\":1}"), ("b", "g", "{}"), ("c", "h", "{} ")]);
         for number in 0..MOST_CALLS - 3 {
-            telling.call(100 + number, "", "", "").unwrap();
+            builder.call(100 + number, "", "", "").unwrap();
         }
-        assert_eq!(telling.call(9999, "", "", "").unwrap_err().status, Status::TooLarge);
+        assert_eq!(builder.call(9999, "", "", "").unwrap_err().status, Status::TooLarge);
     }
 
     #[test]
     fn a_part_of_an_answer_is_never_done() {
         let reply = Reply { text: "so far".into(), ..Reply::default() };
-        let mut part = Telling::of(reply.clone(), false);
+        let mut part = ReplyBuilder::of(reply.clone(), false);
         assert_eq!((part.take(), part.take(), part.is_done()), (Some(Delta::Text("so far".into())), None, false));
-        assert!(Telling::of(reply, true).is_done());
+        assert!(ReplyBuilder::of(reply, true).is_done());
     }
 }

@@ -3,7 +3,7 @@
 mod builder;
 mod dialect;
 
-pub use self::builder::Telling;
+pub use self::builder::ReplyBuilder;
 pub use self::dialect::{Decode, Dialect};
 use crate::error::{Delivery, Error, Phase, Status};
 

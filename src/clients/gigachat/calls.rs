@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::body::reply::Telling;
+use crate::body::reply::ReplyBuilder;
 use crate::clients::json::{member, text};
 use crate::error::Result;
 
 /// Tells of a call. One that is repeated is told once; arguments in pieces of text are put together.
-pub fn tell(call: &Value, telling: &mut Telling) -> Result<()> {
+pub fn tell(call: &Value, builder: &mut ReplyBuilder) -> Result<()> {
     let (id, name) = (text(call, "id"), text(call, "name"));
-    let calls = &telling.reply.calls;
+    let calls = &builder.reply.calls;
     let same = |known: &str, told: &str| known.is_empty() || told.is_empty() || known == told;
     let last = calls.last().filter(|last| same(&last.id, id) && same(&last.name, name));
     let next = calls.len();
@@ -27,7 +27,7 @@ pub fn tell(call: &Value, telling: &mut Telling) -> Result<()> {
         (None, Some(_)) => return Ok(()),
         (None, None) => (next, String::new()),
     };
-    telling.call(index, id, name, &arguments)
+    builder.call(index, id, name, &arguments)
 }
 
 #[cfg(test)]
@@ -36,11 +36,11 @@ mod tests {
     use serde_json::json;
 
     fn told(calls: &[Value]) -> Vec<(String, String, String)> {
-        let mut telling = Telling::default();
+        let mut builder = ReplyBuilder::default();
         for call in calls {
-            tell(call, &mut telling).unwrap();
+            tell(call, &mut builder).unwrap();
         }
-        telling.reply.calls.into_iter().map(|call| (call.id, call.name, call.arguments)).collect()
+        builder.reply.calls.into_iter().map(|call| (call.id, call.name, call.arguments)).collect()
     }
 
     fn call(id: &str, name: &str, arguments: &str) -> (String, String, String) {

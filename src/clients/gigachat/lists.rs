@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::body::reply::{Decode, Dialect, Telling, Usage, in_body};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, Usage, in_body};
 use crate::clients::json::{failure_within, list, member, number, parse, problem};
 use crate::clients::lists::Embeddings;
 use crate::clients::service::Unread;
@@ -16,14 +16,14 @@ impl Dialect for Vectors {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
-        Embeddings.whole(body, telling)?;
-        if telling.reply.usage == Usage::default() {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
+        Embeddings.whole(body, builder)?;
+        if builder.reply.usage == Usage::default() {
             let body = parse(body)?;
             let each = list(&body, "data").iter().filter_map(|one| member(one, "usage"));
             let counts = each.map(|usage| number(usage, "prompt_tokens")).filter(|count| *count >= 0);
             let prompt = counts.fold(-1, |sum: i64, count| sum.max(0).saturating_add(count));
-            telling.reply.usage = Usage { prompt, total: prompt, ..Usage::default() };
+            builder.reply.usage = Usage { prompt, total: prompt, ..Usage::default() };
         }
         Ok(())
     }
@@ -37,15 +37,15 @@ impl Dialect for Counts {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let body = parse(body)?;
         let bad = || in_body(Status::Provider, "response: is no list of counts; read the body").detail(Detail::NotJson);
         let Value::Array(counts) = &body else {
-            return Err(problem(&body).map_or_else(bad, |problem| failure_within(problem, telling)));
+            return Err(problem(&body).map_or_else(bad, |problem| failure_within(problem, builder)));
         };
         let counts = counts.iter().map(|one| u64::try_from(number(one, "tokens")).map_err(|_| bad()));
-        telling.reply.counts = counts.collect::<Result<_>>()?;
-        telling.done();
+        builder.reply.counts = counts.collect::<Result<_>>()?;
+        builder.done();
         Ok(())
     }
 }
@@ -54,48 +54,48 @@ impl Dialect for Counts {
 mod tests {
     use super::*;
 
-    fn read(dialect: &dyn Dialect, body: &str) -> (Result<()>, Telling) {
-        let mut telling = Telling::default();
-        (dialect.whole(body.as_bytes(), &mut telling), telling)
+    fn read(dialect: &dyn Dialect, body: &str) -> (Result<()>, ReplyBuilder) {
+        let mut builder = ReplyBuilder::default();
+        (dialect.whole(body.as_bytes(), &mut builder), builder)
     }
 
     #[test]
     fn embeddings_are_told_in_the_order_of_the_inputs_and_their_tokens_are_summed() {
-        let (read, telling) = read(
+        let (read, builder) = read(
             &Vectors,
             r#"{"object":"list","model":"Embeddings","data":[
                 {"object":"embedding","index":1,"embedding":[0.5],"usage":{"prompt_tokens":5}},
                 {"object":"embedding","index":0,"embedding":[1,-2.5],"usage":{"prompt_tokens":2}}]}"#,
         );
         read.unwrap();
-        assert!(telling.is_done());
-        assert_eq!(telling.reply.embeddings, [vec![1.0, -2.5], vec![0.5]]);
-        assert_eq!((telling.reply.model.as_str(), telling.reply.usage.prompt), ("Embeddings", 7));
-        let (read, telling) = self::read(&Vectors, r#"{"data":[{"embedding":[1]}],"model":null}"#);
+        assert!(builder.is_done());
+        assert_eq!(builder.reply.embeddings, [vec![1.0, -2.5], vec![0.5]]);
+        assert_eq!((builder.reply.model.as_str(), builder.reply.usage.prompt), ("Embeddings", 7));
+        let (read, builder) = self::read(&Vectors, r#"{"data":[{"embedding":[1]}],"model":null}"#);
         read.unwrap();
-        assert_eq!(telling.reply.usage, Usage::default());
+        assert_eq!(builder.reply.usage, Usage::default());
     }
 
     #[test]
     fn counts_are_a_list_at_the_top() {
         let body = r#"[{"object":"tokens","tokens":2,"characters":10},{"object":"tokens","tokens":"7"}]"#;
-        let (read, telling) = read(&Counts, body);
+        let (read, builder) = read(&Counts, body);
         read.unwrap();
-        assert_eq!(telling.reply.counts, [2, 7]);
-        assert!(telling.is_done());
+        assert_eq!(builder.reply.counts, [2, 7]);
+        assert!(builder.is_done());
     }
 
     #[test]
     fn what_is_no_list_of_counts_is_an_error() {
         for body in ["{}", "null", r#"[{"object":"tokens"}]"#, "[1]"] {
-            let (read, telling) = read(&Counts, body);
+            let (read, builder) = read(&Counts, body);
             assert_eq!(read.unwrap_err().detail, Detail::NotJson, "{body}");
-            assert!(!telling.is_done());
+            assert!(!builder.is_done());
         }
         for dialect in [&Counts as &dyn Dialect, &Vectors] {
-            let (read, telling) = read(dialect, r#"{"status":402,"message":"Payment Required"}"#);
+            let (read, builder) = read(dialect, r#"{"status":402,"message":"Payment Required"}"#);
             assert_eq!(read.unwrap_err().status, Status::Quota);
-            assert_eq!(telling.reply.problem.text, "Payment Required");
+            assert_eq!(builder.reply.problem.text, "Payment Required");
         }
     }
 }

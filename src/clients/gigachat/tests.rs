@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::body::events::{Events, Format};
-use crate::body::reply::{Dialect, Telling, cut_short};
+use crate::body::reply::{Dialect, ReplyBuilder, cut_short};
 use crate::clients::ask::{Count, Embed, Message};
 use crate::clients::config::ClientTuning;
 use crate::clients::kind::Kind;
@@ -10,24 +10,24 @@ use crate::clients::unchecked_config::{Text, UncheckedConfig};
 use crate::config::SessionConfig;
 
 /// Feeds a stream in pieces of this many bytes, to its end, as the reader of a response does.
-pub fn read_cut(dialect: &dyn Dialect, format: Format, body: &[u8], piece: usize) -> (Result<()>, Telling) {
-    let mut telling = Telling::default();
+pub fn read_cut(dialect: &dyn Dialect, format: Format, body: &[u8], piece: usize) -> (Result<()>, ReplyBuilder) {
+    let mut builder = ReplyBuilder::default();
     let mut decoder = dialect.decoder();
     let mut events = Events::new(format, 1 << 20);
     let mut read = || {
         for mut rest in body.chunks(piece.max(1)) {
             while events.feed(&mut rest).unwrap() {
-                decoder.event(events.event(), &mut telling)?;
+                decoder.event(events.event(), &mut builder)?;
             }
         }
         if events.finish() {
-            decoder.event(events.event(), &mut telling)?;
+            decoder.event(events.event(), &mut builder)?;
         }
-        decoder.end(&mut telling)?;
-        telling.is_done().then_some(()).ok_or_else(cut_short)
+        decoder.end(&mut builder)?;
+        builder.is_done().then_some(()).ok_or_else(cut_short)
     };
     let end = read();
-    (end, telling)
+    (end, builder)
 }
 
 /// How a stream of this body ends.

@@ -7,7 +7,7 @@ use super::message::{Called, Content, Part};
 use super::think::Think;
 use super::tools::{State, Verdict};
 use crate::body::events::{Event, Events, Format};
-use crate::body::reply::{Call, Decode, Dialect, Finish, MOST_CALLS, Reply, Telling, in_body};
+use crate::body::reply::{Call, Decode, Dialect, Finish, MOST_CALLS, Reply, ReplyBuilder, in_body};
 use crate::clients::json::{failure_within, member, parse, problem};
 use crate::config::EVENT_BYTES;
 use crate::error::{Result, Status};
@@ -25,17 +25,17 @@ impl Dialect for Overheard {
         Box::new(Hearing { how: self.clone(), message: Message::default(), replaces: false })
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let (mut events, mut rest) = (Events::new(Format::Sse, EVENT_BYTES as usize), body);
         let mut decoder = self.decoder();
         let too_large = |_| in_body(Status::TooLarge, "response: one of its events is too large");
         while events.feed(&mut rest).map_err(too_large)? {
-            decoder.event(events.event(), telling)?;
+            decoder.event(events.event(), builder)?;
         }
         if events.finish() {
-            decoder.event(events.event(), telling)?;
+            decoder.event(events.event(), builder)?;
         }
-        decoder.end(telling)
+        decoder.end(builder)
     }
 }
 
@@ -85,11 +85,11 @@ impl Message {
 }
 
 impl Decode for Hearing {
-    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
+    fn event(&mut self, event: Event<'_>, builder: &mut ReplyBuilder) -> Result<()> {
         let data = event.data.trim();
         if data == "[DONE]" {
             if self.message.foreign && self.message.stage == Stage::Comes {
-                self.finished(None, None, telling)?;
+                self.finished(None, None, builder)?;
             }
             return Ok(());
         }
@@ -97,34 +97,34 @@ impl Decode for Hearing {
         let Ok(said) = parse(data.as_bytes()) else { return Ok(()) };
         let failure = member(&said, "error").and_then(|_| problem(&said));
         if failure.is_some() || event.name == "error" {
-            return Err(failure_within(failure.or_else(|| problem(&said)).unwrap_or_default(), telling));
+            return Err(failure_within(failure.or_else(|| problem(&said)).unwrap_or_default(), builder));
         }
         match Part::of(&said) {
-            Some(part) => self.add(part, telling),
+            Some(part) => self.add(part, builder),
             None => Ok(()),
         }
     }
 
-    fn end(&mut self, telling: &mut Telling) -> Result<()> {
+    fn end(&mut self, builder: &mut ReplyBuilder) -> Result<()> {
         let message = &mut self.message;
         if message.stage != Stage::Finished {
             return Ok(());
         }
         let calls = std::mem::take(&mut message.calls).into_iter().map(|called| called.call);
-        message.uuid.clone_into(&mut telling.reply.id);
+        message.uuid.clone_into(&mut builder.reply.id);
         let reply = Reply { calls: calls.collect(), id: message.uuid.clone(), ..Reply::default() };
         let reply = if self.how.for_caller { for_caller(&self.how.common, reply) } else { reply };
-        reply.state.clone_into(&mut telling.reply.state);
+        reply.state.clone_into(&mut builder.reply.state);
         for (index, Call { id, name, arguments }) in reply.calls.iter().enumerate() {
-            telling.call(index, id, name, arguments)?;
+            builder.call(index, id, name, arguments)?;
         }
         let wants_tools = !reply.calls.is_empty() && Finish::of(&message.finish) != Finish::Tool;
-        telling.finish(match message.finish.as_str() {
+        builder.finish(match message.finish.as_str() {
             _ if wants_tools => "tool_calls",
             "" => "stop",
             word => word,
         });
-        telling.done();
+        builder.done();
         Ok(())
     }
 }
@@ -144,10 +144,10 @@ pub fn for_caller(common: &Common, reply: Reply) -> Reply {
 }
 
 impl Hearing {
-    fn add(&mut self, part: Part, telling: &mut Telling) -> Result<()> {
-        telling.usage(part.usage);
+    fn add(&mut self, part: Part, builder: &mut ReplyBuilder) -> Result<()> {
+        builder.usage(part.usage);
         if !part.model.is_empty() {
-            telling.reply.model.clone_from(&part.model);
+            builder.reply.model.clone_from(&part.model);
         }
         if part.is_silent() {
             return Ok(());
@@ -169,17 +169,17 @@ impl Hearing {
             message.finish = finish;
         }
         if finished {
-            return self.finished(content, delta, telling);
+            return self.finished(content, delta, builder);
         }
         match (delta, content) {
-            (Some(delta), _) => self.more(delta, telling),
-            (None, Some(content)) => self.all(content, telling),
+            (Some(delta), _) => self.more(delta, builder),
+            (None, Some(content)) => self.all(content, builder),
             (None, None) => Ok(()),
         }
     }
 
     /// More of the message.
-    fn more(&mut self, delta: Content, telling: &mut Telling) -> Result<()> {
+    fn more(&mut self, delta: Content, builder: &mut ReplyBuilder) -> Result<()> {
         let Content { text, reasoning, calls } = delta;
         if self.message.calls.len() + calls.len() > MOST_CALLS {
             return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
@@ -187,23 +187,23 @@ impl Hearing {
         for called in calls {
             called.joins(&mut self.message.calls);
         }
-        self.thinks(&reasoning, telling)?;
+        self.thinks(&reasoning, builder)?;
         if text.is_empty() {
             return Ok(());
         }
         let (said, thought) = self.message.think.hear(&text);
         self.message.last = text;
-        self.thinks(&thought, telling)?;
-        self.says(&said, telling)
+        self.thinks(&thought, builder)?;
+        self.says(&said, builder)
     }
 
     /// All of the message so far.
-    fn all(&mut self, content: Content, telling: &mut Telling) -> Result<()> {
+    fn all(&mut self, content: Content, builder: &mut ReplyBuilder) -> Result<()> {
         let (said, thought) = Think::whole(&content.text);
         let thought = content.reasoning + &thought;
         // What was thought is not taken back: only what is new of it is told.
         let new = thought.strip_prefix(self.message.thought.as_str()).unwrap_or_default().to_owned();
-        self.thinks(&new, telling)?;
+        self.thinks(&new, builder)?;
         if content.calls.len() > MOST_CALLS {
             return Err(in_body(Status::TooLarge, format!("tool_calls: the answer has over {MOST_CALLS}")));
         }
@@ -213,16 +213,16 @@ impl Hearing {
         if !content.text.is_empty() {
             self.message.think = Think::default();
             (self.replaces, self.message.spoke) = (false, true);
-            telling.whole_text(&said)?;
+            builder.whole_text(&said)?;
         }
         Ok(())
     }
 
     /// The message's last part: its whole content goes over its parts; without one its delta may be the last again.
-    fn finished(&mut self, content: Option<Content>, delta: Option<Content>, telling: &mut Telling) -> Result<()> {
+    fn finished(&mut self, content: Option<Content>, delta: Option<Content>, builder: &mut ReplyBuilder) -> Result<()> {
         let told_whole = content.as_ref().is_some_and(|content| !content.text.is_empty());
         if let Some(content) = content {
-            self.all(content, telling)?;
+            self.all(content, builder)?;
         }
         if !told_whole {
             if let Some(mut delta) = delta {
@@ -232,42 +232,42 @@ impl Hearing {
                 if !self.message.calls.is_empty() {
                     delta.calls.clear();
                 }
-                self.more(delta, telling)?;
+                self.more(delta, builder)?;
             }
             let (said, thought) = self.message.think.ends();
-            self.thinks(&thought, telling)?;
-            self.says(&said, telling)?;
+            self.thinks(&thought, builder)?;
+            self.says(&said, builder)?;
         }
-        self.calls_without_id(telling)?;
+        self.calls_without_id(builder)?;
         if !self.message.spoke && std::mem::take(&mut self.replaces) {
-            telling.whole_text("")?;
+            builder.whole_text("")?;
         }
         self.message.stage = Stage::Finished;
         Ok(())
     }
 
     /// Nobody can answer a call without an id: it is a text.
-    fn calls_without_id(&mut self, telling: &mut Telling) -> Result<()> {
+    fn calls_without_id(&mut self, builder: &mut ReplyBuilder) -> Result<()> {
         let calls = std::mem::take(&mut self.message.calls);
         let (calls, texts): (Vec<_>, Vec<_>) = calls.into_iter().partition(|called| !called.call.id.is_empty());
         self.message.calls = calls;
         for Called { raw, .. } in texts {
             let before = if self.message.spoke { "\n" } else { "" };
-            self.says(&format!("{before}{raw}"), telling)?;
+            self.says(&format!("{before}{raw}"), builder)?;
         }
         Ok(())
     }
 
-    fn says(&mut self, text: &str, telling: &mut Telling) -> Result<()> {
+    fn says(&mut self, text: &str, builder: &mut ReplyBuilder) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         self.message.spoke = true;
-        if std::mem::take(&mut self.replaces) { telling.whole_text(text) } else { telling.text(text) }
+        if std::mem::take(&mut self.replaces) { builder.whole_text(text) } else { builder.text(text) }
     }
 
-    fn thinks(&mut self, thought: &str, telling: &mut Telling) -> Result<()> {
+    fn thinks(&mut self, thought: &str, builder: &mut ReplyBuilder) -> Result<()> {
         self.message.thought.push_str(thought);
-        telling.reasoning(thought)
+        builder.reasoning(thought)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::talk::Talk;
 use super::*;
 use crate::body::events::{Events, Format};
-use crate::body::reply::{Call, Delta, Dialect, Finish, Reply, Telling};
+use crate::body::reply::{Call, Delta, Dialect, Finish, Reply, ReplyBuilder};
 use crate::clients::ask::{Chat, Choice, Count, Embed, Message, Role, Tool};
 
 fn says(role: Role, content: &str) -> Message {
@@ -58,29 +58,29 @@ fn event(value: &Value) -> String {
 }
 
 /// A stream read piece by piece, for the caller or the steps: what was told, and all of it.
-fn read(pieces: &[&[u8]], tools: &[&str], caller: bool) -> (Vec<Delta>, Telling) {
+fn read(pieces: &[&[u8]], tools: &[&str], caller: bool) -> (Vec<Delta>, ReplyBuilder) {
     let common = Common { tools: tools.iter().map(|&tool| tool.into()).collect(), ..Common::default() };
     common.conversation.set("c-1".into()).unwrap();
     let common = Arc::new(common);
     let dialect = if caller { common.for_caller() } else { common.overheard() };
     let (mut decoder, mut events) = (dialect.decoder(), Events::new(Format::Sse, 1 << 20));
-    let (mut telling, mut told) = (Telling::default(), Vec::new());
+    let (mut builder, mut told) = (ReplyBuilder::default(), Vec::new());
     for piece in pieces {
         let mut rest = *piece;
         while events.feed(&mut rest).unwrap() {
-            decoder.event(events.event(), &mut telling).unwrap();
+            decoder.event(events.event(), &mut builder).unwrap();
         }
-        told.extend(std::iter::from_fn(|| telling.take()));
+        told.extend(std::iter::from_fn(|| builder.take()));
     }
     if events.finish() {
-        decoder.event(events.event(), &mut telling).unwrap();
+        decoder.event(events.event(), &mut builder).unwrap();
     }
-    decoder.end(&mut telling).unwrap();
-    told.extend(std::iter::from_fn(|| telling.take()));
-    (told, telling)
+    decoder.end(&mut builder).unwrap();
+    told.extend(std::iter::from_fn(|| builder.take()));
+    (told, builder)
 }
 
-fn heard(stream: &str) -> Telling {
+fn heard(stream: &str) -> ReplyBuilder {
     read(&[stream.as_bytes()], &[], true).1
 }
 
@@ -326,9 +326,9 @@ fn an_answer_is_told_once_however_it_is_cut() {
     assert_eq!((usage.prompt, usage.completion, usage.total, usage.context), (8595, -1, 8599, 262_144));
     let bytes = ANSWER.as_bytes();
     for at in 0..=bytes.len() {
-        let (told, telling) = read(&[&bytes[..at], &bytes[at..]], &[], true);
-        assert_eq!((shown(&told).as_str(), &telling.reply), ("Нашёл стандарт", &whole), "{at}");
-        assert!(!told.iter().any(|delta| matches!(delta, Delta::Replace(_))) && telling.is_done());
+        let (told, builder) = read(&[&bytes[..at], &bytes[at..]], &[], true);
+        assert_eq!((shown(&told).as_str(), &builder.reply), ("Нашёл стандарт", &whole), "{at}");
+        assert!(!told.iter().any(|delta| matches!(delta, Delta::Replace(_))) && builder.is_done());
     }
     let bytewise: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(read(&bytewise, &[], true).1.reply, whole);
@@ -339,8 +339,8 @@ fn an_answer_cut_anywhere_is_complete_or_not_done() {
     let bytes = ANSWER.as_bytes();
     let end = bytes.len() - 2;
     for at in 0..bytes.len() {
-        let (told, telling) = read(&[&bytes[..at]], &[], true);
-        assert_eq!(telling.is_done(), at >= end, "{at}");
+        let (told, builder) = read(&[&bytes[..at]], &[], true);
+        assert_eq!(builder.is_done(), at >= end, "{at}");
         assert!("Нашёл стандарт".starts_with(&shown(&told)), "{at}");
     }
 }
@@ -357,10 +357,10 @@ fn of_several_messages_the_last_is_the_answer() {
         json!({"uuid": "a-2", "role": "assistant", "finished": true, "content": {"content": "Вот ответ"}}),
     ];
     let stream: String = stream.iter().map(event).collect();
-    let (told, telling) = read(&[stream.as_bytes()], &["mine"], true);
-    let reply = &telling.reply;
+    let (told, builder) = read(&[stream.as_bytes()], &["mine"], true);
+    let reply = &builder.reply;
     assert_eq!((shown(&told).as_str(), reply.text.as_str(), reply.id.as_str()), ("Вот ответ", "Вот ответ", "a-2"));
-    assert!(reply.calls.is_empty() && telling.is_done());
+    assert!(reply.calls.is_empty() && builder.is_done());
     assert_eq!(told.iter().filter(|delta| matches!(delta, Delta::Replace(_))).count(), 1);
     // The second may fail to end.
     let cut = stream.rfind("data:").unwrap();
@@ -375,12 +375,12 @@ fn calls_of_the_servers_tools_are_for_the_steps_alone() {
         &json!({"uuid": "a-1", "role": "assistant", "finished": true, "content": {"content": "", "tool_calls": calls},
         "details": {"finish_reason": "stop"}}),
     );
-    let (told, telling) = read(&[stream.as_bytes()], &["mine"], true);
+    let (told, builder) = read(&[stream.as_bytes()], &["mine"], true);
     assert_eq!(
-        (telling.reply.calls.len(), telling.reply.finish, telling.reply.finish_word.as_str()),
+        (builder.reply.calls.len(), builder.reply.finish, builder.reply.finish_word.as_str()),
         (1, Finish::Tool, "tool_calls")
     );
-    assert_eq!(telling.reply.state, r#"c-1/a-1/{"1":true}"#);
+    assert_eq!(builder.reply.state, r#"c-1/a-1/{"1":true}"#);
     assert_eq!(told.iter().filter(|delta| matches!(delta, Delta::Tool { .. })).count(), 1);
     assert_eq!(read(&[stream.as_bytes()], &["mine"], false).1.reply.calls.len(), 2);
 }
@@ -433,23 +433,23 @@ fn what_is_no_json_is_passed_over_and_the_other_forms_are_read() {
     assert!(!heard("data: [DONE]\n\n").is_done());
     assert!(!heard("").is_done());
     let openai = event(&json!({"choices": [{"delta": {"content": "да"}}]})) + "data: [DONE]\n\n";
-    let telling = heard(&openai);
-    assert!(telling.is_done() && telling.reply.text == "да");
+    let builder = heard(&openai);
+    assert!(builder.is_done() && builder.reply.text == "да");
     let responses = event(&json!({"type": "response.output_text.delta", "delta": "да"}))
         + &event(
             &json!({"type": "response.completed", "response": {"output": [{"content": [{"text": "да."}]}], "usage": {"input_tokens": 3}}}),
         );
-    let telling = heard(&responses);
-    assert!(telling.is_done() && telling.reply.text == "да." && telling.reply.usage.prompt == 3);
+    let builder = heard(&responses);
+    assert!(builder.is_done() && builder.reply.text == "да." && builder.reply.usage.prompt == 3);
 }
 
 #[test]
 fn a_failure_within_is_an_error_with_its_words_in_the_reply() {
     let common = Arc::new(Common::default());
-    let mut telling = Telling::default();
+    let mut builder = ReplyBuilder::default();
     let stream = event(&json!({"error": "Rate limit exceeded", "error_type": "rate_limit_exceeded"}));
-    let error = common.for_caller().whole(stream.as_bytes(), &mut telling).unwrap_err();
-    assert_eq!((error.status, telling.reply.problem.text.as_str()), (Status::RateLimited, "Rate limit exceeded"));
+    let error = common.for_caller().whole(stream.as_bytes(), &mut builder).unwrap_err();
+    assert_eq!((error.status, builder.reply.problem.text.as_str()), (Status::RateLimited, "Rate limit exceeded"));
 }
 
 #[test]

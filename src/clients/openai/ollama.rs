@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::write::tools;
 use crate::body::events::Event;
-use crate::body::reply::{Decode, Dialect, Telling, Usage, cut_short};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, Usage, cut_short};
 use crate::clients::ask::{Ask, Chat, Choice, Embed, Format, Message, Role};
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{as_text, failure_within, from_text, list, member, merge, number, parse, problem, text};
@@ -125,48 +125,48 @@ impl Dialect for Lines {
         Box::new(Lines::default())
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
-        Lines::default().line(&parse(body)?, telling)?;
-        if telling.is_done() { Ok(()) } else { Err(cut_short()) }
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
+        Lines::default().line(&parse(body)?, builder)?;
+        if builder.is_done() { Ok(()) } else { Err(cut_short()) }
     }
 }
 
 impl Decode for Lines {
-    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
-        if event.data.trim().is_empty() || telling.is_done() {
+    fn event(&mut self, event: Event<'_>, builder: &mut ReplyBuilder) -> Result<()> {
+        if event.data.trim().is_empty() || builder.is_done() {
             return Ok(());
         }
-        self.line(&parse(event.data.as_bytes())?, telling)
+        self.line(&parse(event.data.as_bytes())?, builder)
     }
 }
 
 impl Lines {
-    fn line(&mut self, line: &Value, telling: &mut Telling) -> Result<()> {
+    fn line(&mut self, line: &Value, builder: &mut ReplyBuilder) -> Result<()> {
         if let Some(problem) = member(line, "error").and_then(|_| problem(line)) {
-            return Err(failure_within(problem, telling));
+            return Err(failure_within(problem, builder));
         }
         let model = text(line, "model");
         if !model.is_empty() {
-            model.clone_into(&mut telling.reply.model);
+            model.clone_into(&mut builder.reply.model);
         }
         let message = member(line, "message").unwrap_or(&Value::Null);
-        telling.reasoning(text(message, "thinking"))?;
-        telling.text(text(message, "content"))?;
-        telling.text(text(line, "response"))?;
+        builder.reasoning(text(message, "thinking"))?;
+        builder.text(text(message, "content"))?;
+        builder.text(text(line, "response"))?;
         for call in list(message, "tool_calls") {
             let function = member(call, "function").unwrap_or(&Value::Null);
             let arguments = member(function, "arguments").map(as_text).unwrap_or_default();
-            telling.call(self.calls, text(call, "id"), text(function, "name"), &arguments)?;
+            builder.call(self.calls, text(call, "id"), text(function, "name"), &arguments)?;
             self.calls += 1;
         }
         if line.get("done") == Some(&Value::Bool(true)) {
             let (prompt, completion) = (number(line, "prompt_eval_count"), number(line, "eval_count"));
             let total = if prompt >= 0 && completion >= 0 { prompt.saturating_add(completion) } else { -1 };
-            telling.usage(Usage { prompt, completion, total, ..Usage::default() });
+            builder.usage(Usage { prompt, completion, total, ..Usage::default() });
             let reason = text(line, "done_reason");
             // It says "stop" for these too.
-            telling.finish(if self.calls > 0 { "tool_calls" } else { reason });
-            telling.done();
+            builder.finish(if self.calls > 0 { "tool_calls" } else { reason });
+            builder.done();
         }
         Ok(())
     }
@@ -180,15 +180,15 @@ impl Dialect for Lists {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let body = parse(body)?;
         if let Some(problem) = problem(&body) {
-            return Err(failure_within(problem, telling));
+            return Err(failure_within(problem, builder));
         }
-        telling.reply.embeddings = list(&body, "embeddings").iter().map(numbers).collect::<Result<_>>()?;
+        builder.reply.embeddings = list(&body, "embeddings").iter().map(numbers).collect::<Result<_>>()?;
         let names: Vec<&str> = list(&body, "models").iter().map(|one| text(one, "name")).collect();
-        telling.text(&names.join("\n"))?;
-        telling.done();
+        builder.text(&names.join("\n"))?;
+        builder.done();
         Ok(())
     }
 }

@@ -122,12 +122,12 @@ mod tests {
         );
         let written =
             Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
-        let (outcome, mut telling) = told(&written, stream.as_bytes(), 7);
+        let (outcome, mut builder) = told(&written, stream.as_bytes(), 7);
         outcome.unwrap();
-        assert!(telling.is_done());
-        assert_eq!((telling.reply.text.as_str(), telling.reply.finish), ("Нет", Finish::Filter));
-        assert_eq!((telling.reply.reasoning.as_str(), telling.reply.usage.total), ("hm", 5));
-        let deltas: Vec<Delta> = std::iter::from_fn(|| telling.take()).collect();
+        assert!(builder.is_done());
+        assert_eq!((builder.reply.text.as_str(), builder.reply.finish), ("Нет", Finish::Filter));
+        assert_eq!((builder.reply.reasoning.as_str(), builder.reply.usage.total), ("hm", 5));
+        let deltas: Vec<Delta> = std::iter::from_fn(|| builder.take()).collect();
         assert!(deltas.contains(&Delta::Replace("Нет".into())), "{deltas:?}");
     }
 
@@ -135,8 +135,8 @@ mod tests {
     fn an_error_in_its_stream_is_one() {
         let written =
             Yandex::OpenAi.write(&Ask::Chat(Box::new(Chat { stream: true, ..chat("Hi") })), &options()).unwrap();
-        let (outcome, telling) = told(&written, b"data: {\"error\":{\"error\":\"it broke\"}}\n\n", 5);
+        let (outcome, builder) = told(&written, b"data: {\"error\":{\"error\":\"it broke\"}}\n\n", 5);
         assert_eq!(outcome.unwrap_err().status, Status::Provider);
-        assert_eq!(telling.reply.problem.text, "it broke");
+        assert_eq!(builder.reply.problem.text, "it broke");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{model, refusal, sign};
-use crate::body::reply::{Decode, Dialect, Telling, Usage, in_body};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, Usage, in_body};
 use crate::clients::ask::Embed;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, merge, number, parse, problem, text};
@@ -30,21 +30,21 @@ impl Dialect for Embedding {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let body = parse(body)?;
         let result = member(&body, "result").unwrap_or(&body);
         let Some(embedding) = member(result, "embedding") else {
             if problem(&body).is_some() {
-                return Err(refusal::broken(&body, telling));
+                return Err(refusal::broken(&body, builder));
             }
             let message = "response: has no embedding; check base_url and read the body";
             return Err(in_body(Status::Provider, message).detail(Detail::NotJson));
         };
-        telling.reply.embeddings = vec![numbers(embedding)?];
-        text(result, "modelVersion").clone_into(&mut telling.reply.model);
+        builder.reply.embeddings = vec![numbers(embedding)?];
+        text(result, "modelVersion").clone_into(&mut builder.reply.model);
         let prompt = number(result, "numTokens");
-        telling.usage(Usage { prompt, total: prompt, ..Usage::default() });
-        telling.done();
+        builder.usage(Usage { prompt, total: prompt, ..Usage::default() });
+        builder.done();
         Ok(())
     }
 }

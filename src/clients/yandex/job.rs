@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::read::whole;
 use super::{OPERATIONS, refusal, sign, write};
-use crate::body::reply::{Decode, Dialect, Reply, Telling, in_body};
+use crate::body::reply::{Decode, Dialect, Reply, ReplyBuilder, in_body};
 use crate::clients::ask::Chat;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, parse, problem, text};
@@ -121,24 +121,24 @@ impl Dialect for Operation {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let operation = parse(body)?;
-        text(&operation, "id").clone_into(&mut telling.reply.id);
+        text(&operation, "id").clone_into(&mut builder.reply.id);
         // Also of one that says it is not done.
         let failed =
             member(&operation, "error").is_some_and(|error| error.as_object().is_none_or(|error| !error.is_empty()));
         if failed {
-            return Err(refusal::job_failed(&operation, telling));
+            return Err(refusal::job_failed(&operation, builder));
         }
-        if telling.reply.id.is_empty() {
+        if builder.reply.id.is_empty() {
             if problem(&operation).is_some() {
-                return Err(refusal::broken(&operation, telling));
+                return Err(refusal::broken(&operation, builder));
             }
             let message = "response: is about no job, as it has no id; check operations_url and read the body";
             return Err(in_body(Status::Provider, message).detail(Detail::NotJson));
         }
         match member(&operation, "response") {
-            Some(answer) if is_done(&operation) => whole(answer, telling),
+            Some(answer) if is_done(&operation) => whole(answer, builder),
             None if is_done(&operation) => {
                 let message = "job: it is done, but neither answer nor error came; read the body";
                 Err(in_body(Status::Provider, message).detail(Detail::NotJson))
@@ -186,9 +186,9 @@ mod tests {
         written: &WrittenCall,
         body: &str,
     ) -> std::result::Result<(), Box<(Error, Reply)>> {
-        let mut telling = Telling::default();
-        let read = written.dialect.whole(body.as_bytes(), &mut telling);
-        let reply = telling.reply;
+        let mut builder = ReplyBuilder::default();
+        let read = written.dialect.whole(body.as_bytes(), &mut builder);
+        let reply = builder.reply;
         match read.and_then(|()| steps.answered(&reply, body.as_bytes())) {
             Ok(()) => Ok(()),
             Err(error) => Err(Box::new((error, reply))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::body::reply::{Telling, in_body};
+use crate::body::reply::{ReplyBuilder, in_body};
 use crate::clients::json::{member, number};
 use crate::clients::refusal;
 use crate::clients::service::RefusalInfo;
@@ -46,21 +46,21 @@ fn allowed(said: &str) -> Option<usize> {
 }
 
 /// A failure inside an answer that began well, told by its code.
-pub fn broken(answer: &Value, telling: &mut Telling) -> Error {
+pub fn broken(answer: &Value, builder: &mut ReplyBuilder) -> Error {
     let what = "response: the provider broke its answer off with an error; its words are in the reply";
-    failure(answer, telling, what)
+    failure(answer, builder, what)
 }
 
 /// A failure of a job.
-pub fn job_failed(operation: &Value, telling: &mut Telling) -> Error {
-    failure(operation, telling, "job: it failed; the provider's words are in the reply")
+pub fn job_failed(operation: &Value, builder: &mut ReplyBuilder) -> Error {
+    failure(operation, builder, "job: it failed; the provider's words are in the reply")
 }
 
-fn failure(answer: &Value, telling: &mut Telling, what: &str) -> Error {
+fn failure(answer: &Value, builder: &mut ReplyBuilder, what: &str) -> Error {
     let (headers, body) = (HeaderMap::new(), answer.to_string());
     let status = status(member(answer, "error").unwrap_or(answer));
     let told = classify(&Refusal { status, headers: &headers, body: body.as_bytes(), renewed: false });
-    telling.reply.problem = told.problem;
+    builder.reply.problem = told.problem;
     in_body(told.status, what).detail(told.detail)
 }
 
@@ -160,12 +160,12 @@ mod tests {
                 assert_eq!((told.status, told.detail), (status, detail), "{body}");
                 assert_eq!((told.problem.code, told.problem.text), (grpc.to_string(), message.to_owned()), "{body}");
                 // The same inside an answer, where there is no status but the code.
-                let mut telling = Telling::default();
-                let error = broken(&serde_json::from_str(&body).unwrap(), &mut telling);
+                let mut builder = ReplyBuilder::default();
+                let error = broken(&serde_json::from_str(&body).unwrap(), &mut builder);
                 if !body.starts_with(r#"{"error":""#) {
                     assert_eq!((error.status, error.detail), (status, detail), "{body}");
                 }
-                assert_eq!(telling.reply.problem.text, message);
+                assert_eq!(builder.reply.problem.text, message);
                 assert!(!error.message.contains(message));
             }
         }

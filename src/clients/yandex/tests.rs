@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use self::support::{chat, config, json_of, read, told};
 use super::*;
-use crate::body::reply::{Call, Delta, Finish, Reply, Telling, Usage};
+use crate::body::reply::{Call, Delta, Finish, Reply, ReplyBuilder, Usage};
 use crate::clients::ask::{Chat, Count, Embed, Raw};
 use crate::clients::kind::Kind;
 use crate::error::Detail;
@@ -43,8 +43,8 @@ fn written(ask: &Ask) -> Result<WrittenCall> {
     Yandex::Own.write(ask, &config(Kind::Yandex))
 }
 
-fn deltas(telling: &mut Telling) -> Vec<Delta> {
-    std::iter::from_fn(|| telling.take()).filter(|delta| *delta != Delta::Usage).collect()
+fn deltas(builder: &mut ReplyBuilder) -> Vec<Delta> {
+    std::iter::from_fn(|| builder.take()).filter(|delta| *delta != Delta::Usage).collect()
 }
 
 fn text(text: &str) -> Delta {
@@ -140,7 +140,7 @@ fn a_whole_answer_that_is_none_is_an_error() {
 impl Answers {
     fn whole_of(&self, body: &[u8]) -> Result<()> {
         use crate::body::reply::Dialect;
-        self.whole(body, &mut Telling::default())
+        self.whole(body, &mut ReplyBuilder::default())
     }
 }
 
@@ -156,14 +156,14 @@ fn each_word_for_the_end_is_understood() {
     for (word, finish) in rows {
         let status = format!("ALTERNATIVE_STATUS_{word}");
         let stream = [line("Да", PARTIAL, 1), line("Да!", &status, 2)].concat();
-        let (outcome, telling) = told(&streamed(), stream.as_bytes(), 64);
+        let (outcome, builder) = told(&streamed(), stream.as_bytes(), 64);
         outcome.unwrap();
-        assert_eq!((telling.reply.finish, telling.reply.finish_word), (finish, status));
+        assert_eq!((builder.reply.finish, builder.reply.finish_word), (finish, status));
     }
     for open in [PARTIAL, "ALTERNATIVE_STATUS_UNSPECIFIED", ""] {
-        let (outcome, telling) = told(&streamed(), line("Да", open, 1).as_bytes(), 64);
+        let (outcome, builder) = told(&streamed(), line("Да", open, 1).as_bytes(), 64);
         assert_eq!(outcome.unwrap_err().status, Status::Truncated, "{open}");
-        assert_eq!((telling.reply.text.as_str(), telling.reply.finish_word.as_str()), ("Да", ""));
+        assert_eq!((builder.reply.text.as_str(), builder.reply.finish_word.as_str()), ("Да", ""));
     }
 }
 
@@ -171,11 +171,11 @@ fn each_word_for_the_end_is_understood() {
 fn a_stream_is_told_in_parts_however_it_is_cut() {
     let stream = count();
     for piece in 1..=stream.len() {
-        let (outcome, mut telling) = told(&streamed(), stream.as_bytes(), piece);
+        let (outcome, mut builder) = told(&streamed(), stream.as_bytes(), piece);
         outcome.unwrap();
-        assert_eq!(deltas(&mut telling), [text("Один"), text(", два"), text(", три 🙂."), Delta::Done]);
-        assert_eq!(telling.reply.text, "Один, два, три 🙂.");
-        assert_eq!((telling.reply.usage.completion, telling.reply.usage.total), (10, 25));
+        assert_eq!(deltas(&mut builder), [text("Один"), text(", два"), text(", три 🙂."), Delta::Done]);
+        assert_eq!(builder.reply.text, "Один, два, три 🙂.");
+        assert_eq!((builder.reply.usage.completion, builder.reply.usage.total), (10, 25));
     }
 }
 
@@ -184,13 +184,13 @@ fn a_stream_that_ends_early_is_never_complete() {
     let stream = count();
     // Only the last line's end may be missing.
     for end in 0..=stream.len() {
-        let (outcome, mut telling) = told(&streamed(), &stream.as_bytes()[..end], 16);
+        let (outcome, mut builder) = told(&streamed(), &stream.as_bytes()[..end], 16);
         let complete = end >= stream.len() - 1;
         assert_eq!(outcome.is_ok(), complete, "{end}");
         if let Err(error) = outcome {
             assert_eq!(error.status, Status::Truncated, "{end}");
         }
-        let said: String = deltas(&mut telling)
+        let said: String = deltas(&mut builder)
             .into_iter()
             .filter_map(|delta| match delta {
                 Delta::Text(text) => Some(text),
@@ -205,16 +205,16 @@ fn a_stream_that_ends_early_is_never_complete() {
 fn a_text_that_is_written_anew_replaces_what_was_said() {
     let filter = "ALTERNATIVE_STATUS_CONTENT_FILTER";
     let stream = [line("Плохо", PARTIAL, 1), line("Не скажу", filter, 2)].concat();
-    let (outcome, mut telling) = told(&streamed(), stream.as_bytes(), 9);
+    let (outcome, mut builder) = told(&streamed(), stream.as_bytes(), 9);
     outcome.unwrap();
-    assert_eq!(deltas(&mut telling), [text("Плохо"), Delta::Replace("Не скажу".into()), Delta::Done]);
-    assert_eq!((telling.reply.text.as_str(), telling.reply.finish), ("Не скажу", Finish::Filter));
+    assert_eq!(deltas(&mut builder), [text("Плохо"), Delta::Replace("Не скажу".into()), Delta::Done]);
+    assert_eq!((builder.reply.text.as_str(), builder.reply.finish), ("Не скажу", Finish::Filter));
     let withdrawn = [line("Плохо", PARTIAL, 1), line("", filter, 2)].concat();
     assert_eq!(told(&streamed(), withdrawn.as_bytes(), 9).1.reply.text, "");
     // Two texts that part within one character's bytes: é and è share their first.
     let apart = [line("caf\u{e9}", PARTIAL, 1), line("caf\u{e8} noir", FINAL, 2)].concat();
-    let (_, mut telling) = told(&streamed(), apart.as_bytes(), 9);
-    assert_eq!(deltas(&mut telling)[1], Delta::Replace("caf\u{e8} noir".into()));
+    let (_, mut builder) = told(&streamed(), apart.as_bytes(), 9);
+    assert_eq!(deltas(&mut builder)[1], Delta::Replace("caf\u{e8} noir".into()));
 }
 
 #[test]
@@ -222,9 +222,9 @@ fn a_last_line_without_text_withdraws_nothing() {
     for last in
         [line("", FINAL, 2), "{\"result\":{\"alternatives\":[{\"status\":\"ALTERNATIVE_STATUS_FINAL\"}]}}\n".into()]
     {
-        let (outcome, telling) = told(&streamed(), (line("Да", PARTIAL, 1) + &last).as_bytes(), 9);
+        let (outcome, builder) = told(&streamed(), (line("Да", PARTIAL, 1) + &last).as_bytes(), 9);
         outcome.unwrap();
-        assert_eq!((telling.reply.text.as_str(), telling.reply.usage.prompt), ("Да", 15));
+        assert_eq!((builder.reply.text.as_str(), builder.reply.usage.prompt), ("Да", 15));
     }
 }
 
@@ -246,11 +246,11 @@ fn wanted() -> Vec<Call> {
 fn calls_of_tools_are_told_once_though_each_line_has_them() {
     let status = "ALTERNATIVE_STATUS_TOOL_CALLS";
     let stream = [line("Сейчас", PARTIAL, 1), calls(PARTIAL), calls(status)].concat();
-    let (outcome, mut telling) = told(&streamed(), stream.as_bytes(), 11);
+    let (outcome, mut builder) = told(&streamed(), stream.as_bytes(), 11);
     outcome.unwrap();
-    assert_eq!((&telling.reply.calls, telling.reply.finish), (&wanted(), Finish::Tool));
-    assert_eq!(telling.reply.text, "Сейчас");
-    let tools = deltas(&mut telling).into_iter().filter(|delta| matches!(delta, Delta::Tool { .. })).count();
+    assert_eq!((&builder.reply.calls, builder.reply.finish), (&wanted(), Finish::Tool));
+    assert_eq!(builder.reply.text, "Сейчас");
+    let tools = deltas(&mut builder).into_iter().filter(|delta| matches!(delta, Delta::Tool { .. })).count();
     assert_eq!(tools, 2);
     assert_eq!(read(&whole(), calls(status).as_bytes()).unwrap().calls, wanted());
 }
@@ -262,24 +262,24 @@ fn an_error_among_the_lines_is_one() {
         "message": "ai.textGenerationCompletionSessionsCount.count gauge quota limit exceed: allowed 10 requests",
     }});
     for stream in [format!("{}{error}\n", line("Да", PARTIAL, 1)), format!("{}{error}", line("Да", FINAL, 1))] {
-        let (outcome, mut telling) = told(&streamed(), stream.as_bytes(), 13);
+        let (outcome, mut builder) = told(&streamed(), stream.as_bytes(), 13);
         let error = outcome.unwrap_err();
         assert_eq!((error.status, error.detail), (Status::RateLimited, Detail::Concurrency));
-        assert_eq!(telling.reply.problem.code, "8");
-        assert!(!deltas(&mut telling).contains(&Delta::Done));
+        assert_eq!(builder.reply.problem.code, "8");
+        assert!(!deltas(&mut builder).contains(&Delta::Done));
     }
     let bare = r#"{"code":13,"message":"it broke","details":[]}"#;
-    let (outcome, telling) = told(&streamed(), bare.as_bytes(), 13);
+    let (outcome, builder) = told(&streamed(), bare.as_bytes(), 13);
     assert_eq!(outcome.unwrap_err().detail, Detail::ServerError);
-    assert_eq!(telling.reply.problem.text, "it broke");
+    assert_eq!(builder.reply.problem.text, "it broke");
 }
 
 #[test]
 fn blank_lines_and_carriage_returns_are_nothing() {
     let stream = format!("\r\n\n{}\r\n \n{}", line("Да", PARTIAL, 1).trim_end(), line("Да!", FINAL, 2));
-    let (outcome, telling) = told(&streamed(), stream.as_bytes(), 5);
+    let (outcome, builder) = told(&streamed(), stream.as_bytes(), 5);
     outcome.unwrap();
-    assert_eq!(telling.reply.text, "Да!");
+    assert_eq!(builder.reply.text, "Да!");
 }
 
 #[test]

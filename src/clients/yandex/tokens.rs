@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{model, refusal, sign};
-use crate::body::reply::{Decode, Dialect, Telling, in_body};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, in_body};
 use crate::clients::ask::Count;
 use crate::clients::config::ClientConfig;
 use crate::clients::json::{member, parse, problem, text};
@@ -25,19 +25,19 @@ impl Dialect for Tokens {
         Box::new(Unread)
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let body = parse(body)?;
         let result = member(&body, "result").unwrap_or(&body);
         let Some(tokens) = result.get("tokens").and_then(Value::as_array) else {
             if problem(&body).is_some() {
-                return Err(refusal::broken(&body, telling));
+                return Err(refusal::broken(&body, builder));
             }
             let message = "response: has no tokens; check base_url and read the body";
             return Err(in_body(Status::Provider, message).detail(Detail::NotJson));
         };
-        telling.reply.counts = vec![tokens.len() as u64];
-        text(result, "modelVersion").clone_into(&mut telling.reply.model);
-        telling.done();
+        builder.reply.counts = vec![tokens.len() as u64];
+        text(result, "modelVersion").clone_into(&mut builder.reply.model);
+        builder.done();
         Ok(())
     }
 }

@@ -120,16 +120,16 @@ mod tests {
     async fn what_still_goes_out_behind_a_whole_answer_ends_soon_and_at_once_where_it_is_given_up() {
         for given_up in [false, true] {
             let reset = Arc::new(Notify::new());
-            let telling = reset.clone();
+            let builder = reset.clone();
             let handle = served(move |request, mut respond| {
-                let telling = telling.clone();
+                let builder = builder.clone();
                 async move {
                     if given_up {
                         let _sending = respond.send_response(Response::new(()), false).unwrap();
-                        ends(request.into_body(), &telling).await;
+                        ends(request.into_body(), &builder).await;
                     } else {
                         answer(&mut respond, "enough");
-                        ends(request.into_body(), &telling).await;
+                        ends(request.into_body(), &builder).await;
                     }
                 }
             })
@@ -147,11 +147,11 @@ mod tests {
     }
 
     /// Takes no bytes, and tells when the body is cut off.
-    async fn ends(mut body: h2::RecvStream, telling: &Notify) {
+    async fn ends(mut body: h2::RecvStream, builder: &Notify) {
         while let Some(data) = body.data().await {
             if let Err(error) = data {
                 assert_eq!(error.reason(), Some(Reason::CANCEL));
-                return telling.notify_one();
+                return builder.notify_one();
             }
         }
     }

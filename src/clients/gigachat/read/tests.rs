@@ -12,13 +12,13 @@ const STREAM: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-fn stream(body: &str) -> (Result<()>, Telling) {
+fn stream(body: &str) -> (Result<()>, ReplyBuilder) {
     read_cut(&Completions, Format::Sse, body.as_bytes(), body.len())
 }
 
 fn whole(body: &str) -> (Result<()>, Reply) {
-    let mut telling = Telling::default();
-    (Completions.whole(body.as_bytes(), &mut telling), telling.reply)
+    let mut builder = ReplyBuilder::default();
+    (Completions.whole(body.as_bytes(), &mut builder), builder.reply)
 }
 
 fn usage_told() -> Usage {
@@ -28,12 +28,12 @@ fn usage_told() -> Usage {
 #[test]
 fn a_stream_is_told_the_same_however_it_is_cut() {
     for piece in 1..STREAM.len() {
-        let (end, mut telling) = read_cut(&Completions, Format::Sse, STREAM.as_bytes(), piece);
+        let (end, mut builder) = read_cut(&Completions, Format::Sse, STREAM.as_bytes(), piece);
         end.unwrap();
-        let deltas: Vec<Delta> = std::iter::from_fn(|| telling.take()).collect();
+        let deltas: Vec<Delta> = std::iter::from_fn(|| builder.take()).collect();
         let text = |text: &str| Delta::Text(text.into());
         assert_eq!(deltas, [text("Привет, 1"), text(", 2 🙂"), Delta::Usage, Delta::Done], "{piece}");
-        let Reply { text, finish, model, usage, finish_word, .. } = telling.reply;
+        let Reply { text, finish, model, usage, finish_word, .. } = builder.reply;
         assert_eq!((text.as_str(), finish, finish_word.as_str()), ("Привет, 1, 2 🙂", Finish::Stop, "stop"));
         assert_eq!((model.as_str(), usage), ("GigaChat:2.0.28.2", usage_told()));
     }
@@ -43,8 +43,8 @@ fn a_stream_is_told_the_same_however_it_is_cut() {
 fn a_stream_that_ends_early_is_cut_short_or_complete_and_never_doubled() {
     let told = STREAM.find("\"usage\"").unwrap();
     for most in 0..STREAM.len() {
-        let (end, telling) = read_cut(&Completions, Format::Sse, &STREAM.as_bytes()[..most], 7);
-        let text = telling.reply.text.as_str();
+        let (end, builder) = read_cut(&Completions, Format::Sse, &STREAM.as_bytes()[..most], 7);
+        let text = builder.reply.text.as_str();
         assert!(["", "Привет, 1", "Привет, 1, 2 🙂"].contains(&text), "{most}: {text}");
         match end {
             Ok(()) => assert!(most > told && text == "Привет, 1, 2 🙂", "{most}"),
@@ -55,18 +55,18 @@ fn a_stream_that_ends_early_is_cut_short_or_complete_and_never_doubled() {
 
 #[test]
 fn the_mark_may_be_lost_where_the_answer_said_why_it_ended() {
-    let (end, telling) = stream(STREAM.strip_suffix("data: [DONE]\n\n").unwrap());
+    let (end, builder) = stream(STREAM.strip_suffix("data: [DONE]\n\n").unwrap());
     end.unwrap();
-    assert_eq!(telling.reply.usage, usage_told());
+    assert_eq!(builder.reply.usage, usage_told());
     let (end, _) = stream(&STREAM[..STREAM.find("data: {\"choices\":[{\"delta\":{\"content\":\"\"}").unwrap()]);
     assert_eq!(end.unwrap_err().status, Status::Truncated);
 }
 
 #[test]
 fn nothing_follows_the_mark() {
-    let (end, telling) = stream(&format!("{STREAM}{STREAM}"));
+    let (end, builder) = stream(&format!("{STREAM}{STREAM}"));
     end.unwrap();
-    assert_eq!(telling.reply.text, "Привет, 1, 2 🙂");
+    assert_eq!(builder.reply.text, "Привет, 1, 2 🙂");
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn a_failure_in_a_stream_is_one_and_what_came_before_stays() {
         ("data: {\"error\":{\"message\":\"m\"}}\n\n", Status::Provider, Detail::ServerError),
         ("data: {\"choices\": oops}\n\n", Status::Provider, Detail::NotJson),
     ] {
-        let (end, telling) = stream(&format!("{first}{line}"));
+        let (end, builder) = stream(&format!("{first}{line}"));
         let error = end.unwrap_err();
         assert_eq!((error.status, error.detail), (status, detail), "{line}");
-        assert_eq!(telling.reply.text, "Привет, 1");
-        assert!(!error.message.contains("Internal") && !telling.is_done());
+        assert_eq!(builder.reply.text, "Привет, 1");
+        assert!(!error.message.contains("Internal") && !builder.is_done());
     }
 }
 
@@ -113,10 +113,10 @@ fn a_function_call_comes_with_its_state() {
     assert_eq!(reply.usage, Usage::default());
 
     let delta = choice.replace("\"message\"", "\"delta\"").replace('\n', "");
-    let (end, telling) =
+    let (end, builder) =
         stream(&format!("data: {{\"choices\":[{delta}]}}\n\ndata: {{\"choices\":[{delta}]}}\n\ndata: [DONE]\n\n"));
     end.unwrap();
-    assert_eq!((telling.reply.calls.as_slice(), telling.reply.state.as_str()), (&[call][..], "uuid"));
+    assert_eq!((builder.reply.calls.as_slice(), builder.reply.state.as_str()), (&[call][..], "uuid"));
 }
 
 #[test]
@@ -133,10 +133,10 @@ fn words_for_the_end_are_known_or_kept() {
             whole(&format!(r#"{{"choices":[{{"message":{{"content":null}},"finish_reason":"{word}"}}]}}"#));
         read.unwrap();
         assert_eq!((reply.finish, reply.finish_word.as_str()), (finish, word));
-        let (end, telling) =
+        let (end, builder) =
             stream(&format!("data: {{\"choices\":[{{\"delta\":null,\"finish_reason\":\"{word}\"}}]}}\n\n"));
         end.unwrap();
-        assert_eq!(telling.reply.finish, finish);
+        assert_eq!(builder.reply.finish, finish);
     }
 }
 

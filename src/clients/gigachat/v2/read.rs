@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::body::events::Event;
-use crate::body::reply::{Decode, Dialect, Telling, in_body};
+use crate::body::reply::{Decode, Dialect, ReplyBuilder, in_body};
 use crate::clients::gigachat::{calls, refusal};
 use crate::clients::json::{failure_within, list, member, parse, problem, text, usage};
 use crate::error::{Detail, Result, Status};
@@ -23,22 +23,22 @@ impl Dialect for Messages {
         Box::new(Messages::default())
     }
 
-    fn whole(&self, body: &[u8], telling: &mut Telling) -> Result<()> {
+    fn whole(&self, body: &[u8], builder: &mut ReplyBuilder) -> Result<()> {
         let body = parse(body)?;
         if list(&body, "messages").is_empty() && text(&body, "finish_reason").is_empty() {
             let nothing =
                 || in_body(Status::Provider, "response: has no messages; read the body").detail(Detail::NotJson);
-            return Err(problem(&body).map_or_else(nothing, |problem| failure_within(problem, telling)));
+            return Err(problem(&body).map_or_else(nothing, |problem| failure_within(problem, builder)));
         }
-        Messages::default().add(&body, telling)?;
-        telling.done();
+        Messages::default().add(&body, builder)?;
+        builder.done();
         Ok(())
     }
 }
 
 impl Decode for Messages {
-    fn event(&mut self, event: Event<'_>, telling: &mut Telling) -> Result<()> {
-        if telling.is_done() {
+    fn event(&mut self, event: Event<'_>, builder: &mut ReplyBuilder) -> Result<()> {
+        if builder.is_done() {
             return Ok(());
         }
         let ours = event.name == DELTA || event.name == DONE;
@@ -48,70 +48,70 @@ impl Decode for Messages {
             part => part?,
         };
         if event.name == "error" {
-            return Err(failure_within(problem(&part).unwrap_or_default(), telling));
+            return Err(failure_within(problem(&part).unwrap_or_default(), builder));
         }
         if let Some(problem) = refusal::in_event(&part).filter(|_| list(&part, "messages").is_empty()) {
-            return Err(failure_within(problem, telling));
+            return Err(failure_within(problem, builder));
         }
         if ours {
-            self.add(&part, telling)?;
+            self.add(&part, builder)?;
         }
         if event.name == DONE {
-            telling.done();
+            builder.done();
         }
         Ok(())
     }
 }
 
 impl Messages {
-    fn add(&mut self, body: &Value, telling: &mut Telling) -> Result<()> {
-        keep(&mut telling.reply.model, body, &["model"]);
+    fn add(&mut self, body: &Value, builder: &mut ReplyBuilder) -> Result<()> {
+        keep(&mut builder.reply.model, body, &["model"]);
         for message in list(body, "messages") {
-            self.message(message, telling)?;
+            self.message(message, builder)?;
         }
-        about(body, telling);
+        about(body, builder);
         if let Some(told) = member(body, "usage") {
-            telling.usage(usage(told));
+            builder.usage(usage(told));
         }
         Ok(())
     }
 
-    fn message(&mut self, message: &Value, telling: &mut Telling) -> Result<()> {
+    fn message(&mut self, message: &Value, builder: &mut ReplyBuilder) -> Result<()> {
         keep(&mut self.role, message, &["role"]);
         match message.get("content") {
-            Some(Value::String(text)) => self.text(text, telling)?,
+            Some(Value::String(text)) => self.text(text, builder)?,
             Some(Value::Array(parts)) => {
                 for part in parts {
-                    self.text(text(part, "text"), telling)?;
+                    self.text(text(part, "text"), builder)?;
                     if let Some(call) = member(part, "function_call") {
-                        calls::tell(call, telling)?;
+                        calls::tell(call, builder)?;
                     }
                 }
             }
             _ => {}
         }
         if let Some(call) = member(message, "function_call") {
-            calls::tell(call, telling)?;
+            calls::tell(call, builder)?;
         }
-        about(message, telling);
+        about(message, builder);
         Ok(())
     }
 
     /// Only what the model says is the answer.
-    fn text(&self, text: &str, telling: &mut Telling) -> Result<()> {
+    fn text(&self, text: &str, builder: &mut ReplyBuilder) -> Result<()> {
         match self.role.as_str() {
-            "" | "assistant" => telling.text(text),
-            "reasoning" => telling.reasoning(text),
+            "" | "assistant" => builder.text(text),
+            "reasoning" => builder.reasoning(text),
             _ => Ok(()),
         }
     }
 }
 
 /// What is said of an answer, in its message or around it. A request spells the state of tools otherwise than an answer.
-fn about(place: &Value, telling: &mut Telling) {
-    keep(&mut telling.reply.id, place, &["message_id"]);
-    keep(&mut telling.reply.state, place, &["tool_state_id", "tools_state_id", "functions_state_id"]);
-    telling.finish(text(place, "finish_reason"));
+fn about(place: &Value, builder: &mut ReplyBuilder) {
+    keep(&mut builder.reply.id, place, &["message_id"]);
+    keep(&mut builder.reply.state, place, &["tool_state_id", "tools_state_id", "functions_state_id"]);
+    builder.finish(text(place, "finish_reason"));
 }
 
 /// Keeps the first of these that is told.

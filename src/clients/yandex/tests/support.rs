@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::body::events::Events;
-use crate::body::reply::{Reply, Telling, cut_short};
+use crate::body::reply::{Reply, ReplyBuilder, cut_short};
 use crate::clients::ask::{Chat, Message};
 use crate::clients::config::{ClientConfig, ClientTuning};
 use crate::clients::kind::Kind;
@@ -36,28 +36,28 @@ pub fn json_of(written: &WrittenCall) -> Value {
 
 /// A whole answer.
 pub fn read(written: &WrittenCall, body: &[u8]) -> Result<Reply> {
-    let mut telling = Telling::default();
-    written.dialect.whole(body, &mut telling).map(|()| telling.reply)
+    let mut builder = ReplyBuilder::default();
+    written.dialect.whole(body, &mut builder).map(|()| builder.reply)
 }
 
 /// A stream in pieces of so many bytes, and how it ends as the caller sees it.
-pub fn told(written: &WrittenCall, stream: &[u8], piece: usize) -> (Result<()>, Telling) {
-    let mut telling = Telling::default();
-    let outcome = fed(written, stream, piece, &mut telling);
-    (outcome, telling)
+pub fn told(written: &WrittenCall, stream: &[u8], piece: usize) -> (Result<()>, ReplyBuilder) {
+    let mut builder = ReplyBuilder::default();
+    let outcome = fed(written, stream, piece, &mut builder);
+    (outcome, builder)
 }
 
-fn fed(written: &WrittenCall, stream: &[u8], piece: usize, telling: &mut Telling) -> Result<()> {
+fn fed(written: &WrittenCall, stream: &[u8], piece: usize, builder: &mut ReplyBuilder) -> Result<()> {
     let mut events = Events::new(written.framing.unwrap(), 1 << 20);
     let mut decoder = written.dialect.decoder();
     for mut piece in stream.chunks(piece) {
         while events.feed(&mut piece).unwrap() {
-            decoder.event(events.event(), telling)?;
+            decoder.event(events.event(), builder)?;
         }
     }
     if events.finish() {
-        decoder.event(events.event(), telling)?;
+        decoder.event(events.event(), builder)?;
     }
-    decoder.end(telling)?;
-    if telling.is_done() { Ok(()) } else { Err(cut_short()) }
+    decoder.end(builder)?;
+    if builder.is_done() { Ok(()) } else { Err(cut_short()) }
 }

@@ -18,24 +18,24 @@ fn usage_told() -> Usage {
     Usage { prompt: 19, completion: 8, total: 27, cached: 4, ..Usage::default() }
 }
 
-fn stream(body: &str) -> (Result<()>, Telling) {
+fn stream(body: &str) -> (Result<()>, ReplyBuilder) {
     read_cut(&Messages::default(), Format::Sse, body.as_bytes(), body.len())
 }
 
 fn whole(body: &Value) -> (Result<()>, Reply) {
-    let mut telling = Telling::default();
-    (Messages::default().whole(body.to_string().as_bytes(), &mut telling), telling.reply)
+    let mut builder = ReplyBuilder::default();
+    (Messages::default().whole(body.to_string().as_bytes(), &mut builder), builder.reply)
 }
 
 #[test]
 fn a_stream_is_told_the_same_however_it_is_cut() {
     for piece in 1..STREAM.len() {
-        let (end, mut telling) = read_cut(&Messages::default(), Format::Sse, STREAM.as_bytes(), piece);
+        let (end, mut builder) = read_cut(&Messages::default(), Format::Sse, STREAM.as_bytes(), piece);
         end.unwrap();
-        let deltas: Vec<Delta> = std::iter::from_fn(|| telling.take()).collect();
+        let deltas: Vec<Delta> = std::iter::from_fn(|| builder.take()).collect();
         let text = |text: &str| Delta::Text(text.into());
         assert_eq!(deltas, [text("Раз, 2"), text(", 3 🙂"), Delta::Usage, Delta::Done], "{piece}");
-        let Reply { finish, model, usage, .. } = telling.reply;
+        let Reply { finish, model, usage, .. } = builder.reply;
         assert_eq!((finish, model.as_str(), usage), (Finish::Stop, "GigaChat-3-Ultra:32.3.18.5", usage_told()));
     }
 }
@@ -43,10 +43,10 @@ fn a_stream_is_told_the_same_however_it_is_cut() {
 #[test]
 fn a_stream_without_its_last_event_is_cut_short() {
     for most in 0..STREAM.len() {
-        let (end, telling) = read_cut(&Messages::default(), Format::Sse, &STREAM.as_bytes()[..most], 7);
-        assert!(["", "Раз, 2", "Раз, 2, 3 🙂"].contains(&telling.reply.text.as_str()), "{most}");
+        let (end, builder) = read_cut(&Messages::default(), Format::Sse, &STREAM.as_bytes()[..most], 7);
+        assert!(["", "Раз, 2", "Раз, 2, 3 🙂"].contains(&builder.reply.text.as_str()), "{most}");
         match end {
-            Ok(()) => assert!(most >= STREAM.len() - 2 && telling.reply.usage == usage_told(), "{most}"),
+            Ok(()) => assert!(most >= STREAM.len() - 2 && builder.reply.usage == usage_told(), "{most}"),
             Err(error) => assert!(most < STREAM.len() - 2 && error.status == Status::Truncated, "{most}: {error}"),
         }
     }
@@ -54,9 +54,9 @@ fn a_stream_without_its_last_event_is_cut_short() {
 
 #[test]
 fn nothing_follows_the_last_event() {
-    let (end, telling) = stream(&format!("{STREAM}{STREAM}"));
+    let (end, builder) = stream(&format!("{STREAM}{STREAM}"));
     end.unwrap();
-    assert_eq!(telling.reply.text, "Раз, 2, 3 🙂");
+    assert_eq!(builder.reply.text, "Раз, 2, 3 🙂");
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn what_has_no_known_name_is_skipped_but_a_failure_is_one() {
         "event: ping\ndata: 1\n\n",
         "event: other\ndata: {\"messages\":[{\"content\":[{\"text\":\"x\"}]}]}\n\n",
     ] {
-        let (end, telling) = stream(&format!("{skipped}{STREAM}"));
+        let (end, builder) = stream(&format!("{skipped}{STREAM}"));
         end.unwrap();
-        assert_eq!(telling.reply.text, "Раз, 2, 3 🙂", "{skipped}");
+        assert_eq!(builder.reply.text, "Раз, 2, 3 🙂", "{skipped}");
     }
     for (failure, status, detail) in [
         ("event: error\ndata: {\"status\":500,\"message\":\"planted\"}\n\n", Status::Provider, Detail::ServerError),
@@ -85,9 +85,9 @@ fn what_has_no_known_name_is_skipped_but_a_failure_is_one() {
             Detail::ServerError,
         ),
     ] {
-        let (end, telling) = stream(&format!("{failure}{STREAM}"));
+        let (end, builder) = stream(&format!("{failure}{STREAM}"));
         let error = end.unwrap_err();
-        assert_eq!((error.status, error.detail, telling.reply.problem.text.as_str()), (status, detail, "planted"));
+        assert_eq!((error.status, error.detail, builder.reply.problem.text.as_str()), (status, detail, "planted"));
         assert!(!error.message.contains("planted"));
     }
     let (end, _) = stream("event: response.message.delta\ndata: oops\n\n");
@@ -129,9 +129,9 @@ fn calls_of_functions_come_with_their_ids_and_their_state() {
         };
         assert_eq!(reply.calls, [call("1", "f", r#"{"a":"б"}"#), call("", "g", "{}")]);
         assert_eq!((reply.state.as_str(), reply.finish), ("uuid", Finish::Tool));
-        let (end, telling) = stream(&format!("event: {DELTA}\ndata: {body}\n\nevent: {DONE}\ndata: {{}}\n\n"));
+        let (end, builder) = stream(&format!("event: {DELTA}\ndata: {body}\n\nevent: {DONE}\ndata: {{}}\n\n"));
         end.unwrap();
-        assert_eq!((telling.reply.calls, telling.reply.state), (reply.calls, reply.state));
+        assert_eq!((builder.reply.calls, builder.reply.state), (reply.calls, reply.state));
     }
 }
 
