@@ -1,5 +1,7 @@
 //! Bodies in pieces: whatever the cut, the same events; whatever the body, bounded memory.
 
+#[path = "events/cuts.rs"]
+mod cuts;
 #[path = "events/pieces.rs"]
 mod pieces;
 #[path = "events/vectors.rs"]
@@ -8,7 +10,8 @@ mod vectors;
 use std::collections::BTreeSet;
 
 use aipool::body::events::{Event, Events, Format, TooLarge};
-use pieces::{Owned, Random, check, parse};
+use cuts::Random;
+use pieces::{Owned, check, parse};
 use vectors::{NDJSON, SSE, Vector};
 
 fn in_every_chunking(format: Format, vectors: &[Vector]) {

@@ -3,6 +3,8 @@
 
 #[path = "fuzz_corpora/answers.rs"]
 mod answers;
+#[path = "events/cuts.rs"]
+mod cuts;
 #[path = "queue_moves/game.rs"]
 mod game;
 #[path = "fuzz_corpora/handles.rs"]
@@ -14,7 +16,6 @@ mod options;
 #[path = "fuzz_corpora/peer.rs"]
 mod peer;
 #[path = "events/pieces.rs"]
-#[allow(dead_code, reason = "the rest is for tests/events.rs")]
 mod pieces;
 #[path = "queue_moves/server.rs"]
 mod server;

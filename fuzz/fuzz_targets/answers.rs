@@ -3,8 +3,7 @@
 
 #[path = "../../tests/fuzz_corpora/answers.rs"]
 mod answers;
-#[path = "../../tests/events/pieces.rs"]
-#[allow(dead_code, reason = "its check is another target's")]
-mod pieces;
+#[path = "../../tests/events/cuts.rs"]
+mod cuts;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| answers::check(input));

@@ -1,6 +1,8 @@
 //! Server-sent events, whatever the bytes and however they are cut.
 #![no_main]
 
+#[path = "../../tests/events/cuts.rs"]
+mod cuts;
 #[path = "../../tests/events/pieces.rs"]
 mod pieces;
 

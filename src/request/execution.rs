@@ -198,6 +198,14 @@ impl Execution {
         error
     }
 
+    /// What the engine knows of it; reqwest tells nothing of its connections.
+    fn progress(&self) -> Option<&Progress> {
+        match self {
+            Execution::Engine { progress, .. } => Some(progress),
+            Execution::Reqwest { .. } => None,
+        }
+    }
+
     pub fn phase(&self) -> (Phase, Instant) {
         match self {
             Execution::Engine { progress, .. } => progress.phase(),
@@ -207,18 +215,12 @@ impl Execution {
 
     /// Since when a data event is waited for, and whether one came before; `None` where nobody counts them, or just now.
     pub fn waits_for_event(&self) -> Option<(Instant, bool)> {
-        match self {
-            Execution::Engine { progress, .. } => progress.waits_for_event(),
-            Execution::Reqwest { .. } => None,
-        }
+        self.progress()?.waits_for_event()
     }
 
     /// Whether the request's body waits for its caller.
     pub fn is_starved(&self) -> bool {
-        match self {
-            Execution::Engine { progress, .. } => progress.is_starved(),
-            Execution::Reqwest { .. } => false,
-        }
+        self.progress().is_some_and(Progress::is_starved)
     }
 
     /// When the head came, asked when it has.
@@ -230,32 +232,20 @@ impl Execution {
     }
 
     pub fn dial_began(&self) -> Option<Instant> {
-        match self {
-            Execution::Engine { progress, .. } => progress.dial_began(),
-            Execution::Reqwest { .. } => None,
-        }
+        self.progress()?.dial_began()
     }
 
     pub fn joined(&self) -> Option<Instant> {
-        match self {
-            Execution::Engine { progress, .. } => progress.joined(),
-            Execution::Reqwest { .. } => None,
-        }
+        self.progress()?.joined()
     }
 
     /// Whether it went out to see whether its provider is back, and no answer came.
     pub fn probes(&self) -> bool {
-        match self {
-            Execution::Engine { progress, .. } => progress.probes(),
-            Execution::Reqwest { .. } => false,
-        }
+        self.progress().is_some_and(Progress::probes)
     }
 
     pub fn connection(&self) -> Option<Arc<Connection>> {
-        match self {
-            Execution::Engine { progress, .. } => progress.connection(),
-            Execution::Reqwest { .. } => None,
-        }
+        self.progress()?.connection()
     }
 
     pub fn occupied(&self) -> String {

@@ -12,7 +12,9 @@
 /* Sets a text and its length: SET_TEXT(call, model, "m"). */
 #define SET_TEXT(to, field, text) ((to).field = (text), (to).field##_len = AIP_NUL_TERMINATED)
 
-/* An OpenAI at a listener, with models and a key. */
+/* An OpenAI at a base URL, with a model and a key. */
+aip_client_options openai_at(const char *base_url);
+/* The same at a listener, with a model for embeddings. */
 aip_client_options client_options(const listener *listener);
 aip_client *new_client(aip_pool *pool, const aip_client_options *options);
 /* Over a pool of its own. */

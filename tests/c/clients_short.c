@@ -16,14 +16,20 @@ static const char *joined(const char *first, const char *second)
     return text;
 }
 
-aip_client_options client_options(const listener *listener)
+aip_client_options openai_at(const char *base_url)
 {
     aip_client_options options;
     aip_client_options_init(&options, sizeof options);
     options.kind = AIP_CLIENT_OPENAI;
-    SET_TEXT(options, base_url, joined(listener->http, "/v1"));
+    SET_TEXT(options, base_url, base_url);
     SET_TEXT(options, api_key, "sk-planted");
     SET_TEXT(options, model, "sandbox-1");
+    return options;
+}
+
+aip_client_options client_options(const listener *listener)
+{
+    aip_client_options options = openai_at(joined(listener->http, "/v1"));
     SET_TEXT(options, embedding_model, "sandbox-e");
     return options;
 }

@@ -115,12 +115,7 @@ static void *hammer_clients(void *pool)
     while (!stop) {
         aip_client *client = NULL;
         aip_response *response = NULL;
-        aip_client_options options;
-        aip_client_options_init(&options, sizeof options);
-        options.kind = AIP_CLIENT_OPENAI;
-        SET_TEXT(options, base_url, provider_url);
-        SET_TEXT(options, api_key, "sk-planted");
-        SET_TEXT(options, model, "sandbox-1");
+        aip_client_options options = openai_at(provider_url);
         aip_client_new(pool, &options, &client, NULL);
         count_answer(aip_client_generate(client, "hi", 2, NULL, &response, NULL), AIP_OK);
         aip_response_free(response);

@@ -61,12 +61,7 @@ static int32_t talk(aip_client *client, uint32_t flags)
 static int32_t clients(aip_pool *pool)
 {
     aip_client *client = NULL;
-    aip_client_options options;
-    aip_client_options_init(&options, sizeof options);
-    options.kind = AIP_CLIENT_OPENAI;
-    SET_TEXT(options, base_url, base_url);
-    SET_TEXT(options, api_key, "sk-planted");
-    SET_TEXT(options, model, "sandbox-1");
+    aip_client_options options = openai_at(base_url);
     int32_t status = aip_client_new(pool, &options, &client, &error);
     if (status == AIP_OK)
         status = talk(client, 0);

@@ -2,6 +2,8 @@
 
 use aipool::body::events::{Event, Events, Format};
 
+use super::cuts::{Random, cut};
+
 /// Beyond its limit a parser holds three small buffers.
 const SMALL_CHANGE: usize = 3 * 4096 + 1;
 
@@ -55,36 +57,10 @@ pub fn parse<'a>(format: Format, most: usize, pieces: impl IntoIterator<Item = &
     (found, too_large)
 }
 
-/// A small generator of numbers (xorshift); the same seed, the same numbers.
-pub struct Random(pub u64);
-
-impl Random {
-    /// One seeded by a body, so that a body alone repeats a run.
-    fn of(body: &[u8]) -> Random {
-        // FNV-1a; never zero.
-        Random(
-            body.iter()
-                .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
-                | 1,
-        )
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % limit
-    }
-}
-
-pub fn cut<'a>(mut body: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    while !body.is_empty() {
-        let (piece, rest) = body.split_at(random.below(12).min(body.len()));
-        pieces.push(piece);
-        body = rest;
-    }
-    pieces
+/// A body alone repeats its run: FNV-1a, and never zero.
+fn seed(body: &[u8]) -> u64 {
+    let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    body.iter().fold(0xcbf2_9ce4_8422_2325, hash) | 1
 }
 
 /// A body's events are those that the standard's words give, and the same in any pieces and under any limit.
@@ -93,7 +69,7 @@ pub fn check(format: Format, body: &[u8]) {
         Format::Sse => sse_in_plain_words(body),
         Format::Ndjson => ndjson_in_plain_words(body),
     };
-    let mut random = Random::of(body);
+    let mut random = Random(seed(body));
     for most in [usize::MAX, random.below(64), random.below(2 * body.len() + 1)] {
         let whole = parse(format, most, [body]);
         if most == usize::MAX {

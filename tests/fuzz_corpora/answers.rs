@@ -16,7 +16,7 @@ use aipool::error::{Result, Status};
 use aipool::request::provider::Refusal;
 use http::{HeaderMap, StatusCode};
 
-use super::pieces::{Random, cut};
+use super::cuts::{Random, cut};
 
 /// What an answer may make of each of its bytes: a short number may be a long one in the text of arguments.
 const GROWTH: usize = 20;

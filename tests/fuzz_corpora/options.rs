@@ -56,7 +56,7 @@ const WORDS: [&[u8]; 24] = [
     b"\xFF",
 ];
 /// Never any: it would be read, or written to.
-const FILES: [&[u8]; 3] = [b"/no/such/file", b"/", b"no\0file"];
+const FILES: [&[u8]; 3] = [b"/no/such/file", b"/", b"no/such\0file"];
 
 /// Takes a struct and gives it to the function it is for.
 pub fn check(input: &[u8]) {
@@ -114,16 +114,12 @@ impl Given<'_> {
     }
 
     /// A good pointer and length in place of any: NULL, one of the words, or the next text.
-    fn mend(&mut self, words: &[&[u8]], place: &mut *const c_char, len: &mut usize) {
+    fn mend(&mut self, place: &mut *const c_char, len: &mut usize) {
         let wanted = place.addr();
         if wanted == 0 {
             return;
         }
-        let text = if wanted % 2 == 0 || words.len() == FILES.len() {
-            self.keep(words[wanted / 2 % words.len()])
-        } else {
-            self.next()
-        };
+        let text = if wanted % 2 == 0 { self.keep(WORDS[wanted / 2 % WORDS.len()]) } else { self.next() };
         // Of an impossible length nothing is read.
         if isize::try_from(*len).is_ok() {
             *len = if *len == 0 { text.len() - 1 } else { *len % text.len() };
@@ -131,11 +127,23 @@ impl Given<'_> {
         *place = text.as_ptr().cast();
     }
 
+    /// One of the names that are no file's, whole: the beginning of a name may be that of a file to be.
+    fn mend_file(&mut self, place: &mut *const c_char, len: &mut usize) {
+        if place.is_null() {
+            return;
+        }
+        let name = self.keep(FILES[place.addr() % FILES.len()]);
+        if isize::try_from(*len).is_ok() {
+            *len = name.len() - 1;
+        }
+        *place = name.as_ptr().cast();
+    }
+
     /// As `mend`, where a length has no word for the end.
     fn mend_bytes(&mut self, place: &mut *const u8, len: &mut usize) {
         let mut chars = place.cast();
         *len = if *len == AIP_NUL_TERMINATED { 1 } else { *len };
-        self.mend(&WORDS, &mut chars, len);
+        self.mend(&mut chars, len);
         *place = chars.cast();
     }
 }
@@ -160,8 +168,8 @@ impl<T> Room<T> {
 
 /// Texts of `$options` by their fields, lengths beside them.
 macro_rules! mend {
-    ($given:expr, $options:expr, $words:expr; $($field:ident, $len:ident;)*) => {
-        $($given.mend(&$words, &mut $options.$field, &mut $options.$len);)*
+    ($given:expr, $options:expr; $($field:ident, $len:ident;)*) => {
+        $($given.mend(&mut $options.$field, &mut $options.$len);)*
     };
 }
 
@@ -226,12 +234,14 @@ fn pool(given: &mut Given<'_>, global: bool) {
 }
 
 fn mend_session(given: &mut Given<'_>, options: &mut aip_session_options) {
-    mend!(given, options, WORDS;
+    mend!(given, options;
         partition, partition_len; headers, headers_len; server_name, server_name_len; proxy, proxy_len;
         no_proxy, no_proxy_len; resolve, resolve_len; local_address, local_address_len;);
-    mend!(given, options, FILES;
-        ca_file, ca_file_len; client_cert_file, client_cert_file_len; client_key_file, client_key_file_len;
-        unix_socket, unix_socket_len; key_log_file, key_log_file_len;);
+    given.mend_file(&mut options.ca_file, &mut options.ca_file_len);
+    given.mend_file(&mut options.client_cert_file, &mut options.client_cert_file_len);
+    given.mend_file(&mut options.client_key_file, &mut options.client_key_file_len);
+    given.mend_file(&mut options.unix_socket, &mut options.unix_socket_len);
+    given.mend_file(&mut options.key_log_file, &mut options.key_log_file_len);
     given.mend_bytes(&mut options.ca_bytes, &mut options.ca_bytes_len);
     given.mend_bytes(&mut options.client_cert_bytes, &mut options.client_cert_bytes_len);
     given.mend_bytes(&mut options.client_key_bytes, &mut options.client_key_bytes_len);
@@ -307,7 +317,7 @@ fn request(given: &mut Given<'_>) {
     let ground = ground();
     let mut room = given.sized::<aip_request>();
     let request = room.get();
-    mend!(given, request, WORDS;
+    mend!(given, request;
         method, method_len; url, url_len; packed_headers, packed_headers_len; end_marker, end_marker_len;);
     given.mend_bytes(&mut request.body, &mut request.body_len);
     let mut headers: Vec<Box<Room<aip_header>>> = Vec::new();
@@ -316,7 +326,7 @@ fn request(given: &mut Given<'_>) {
         for _ in 0..request.header_count.min(3) {
             let mut header = given.any::<aip_header>();
             let one = header.get();
-            mend!(given, one, WORDS; name, name_len; value, value_len;);
+            mend!(given, one; name, name_len; value, value_len;);
             headers.push(header);
         }
         // SAFETY: any bytes are a header, and what they point to is kept.
@@ -342,7 +352,7 @@ fn client(given: &mut Given<'_>) {
     let ground = ground();
     let mut room = given.sized::<aip_client_options>();
     let options = room.get();
-    mend!(given, options, WORDS;
+    mend!(given, options;
         base_url, base_url_len; auth_url, auth_url_len; api_key, api_key_len; access_token, access_token_len;
         user, user_len; password, password_len; client_id, client_id_len; client_secret, client_secret_len;
         oauth_token, oauth_token_len; scope, scope_len; folder, folder_len; organization, organization_len;
@@ -369,7 +379,7 @@ fn texts(given: &mut Given<'_>, wanted: bool, count: &mut usize) -> Vec<aip_text
     for _ in 0..(*count).min(3).min(usize::from(wanted) * 3) {
         let mut text = given.any::<aip_text>();
         let one = text.get();
-        mend!(given, one, WORDS; data, len;);
+        mend!(given, one; data, len;);
         // SAFETY: any bytes are a text, and what it points to is kept.
         list.push(unsafe { text.place().read() });
     }
@@ -385,7 +395,7 @@ fn messages(given: &mut Given<'_>, wanted: bool, count: &mut usize) -> Vec<aip_m
     for _ in 0..(*count).min(3).min(usize::from(wanted) * 3) {
         let mut message = given.any::<aip_message>();
         let one = message.get();
-        mend!(given, one, WORDS;
+        mend!(given, one;
             content, content_len; name, name_len; call_id, call_id_len; tool_calls, tool_calls_len;
             state, state_len; raw, raw_len;);
         // SAFETY: any bytes are a message, and what it points to is kept.
@@ -401,7 +411,7 @@ fn call(given: &mut Given<'_>, kind: u8, generate: bool) {
     let ground = ground();
     let mut room = given.sized::<aip_call>();
     let call = room.get();
-    mend!(given, call, WORDS;
+    mend!(given, call;
         system, system_len; prompt, prompt_len; model, model_len; tools, tools_len; tool_choice, tool_choice_len;
         json_schema, json_schema_len; state, state_len; extra, extra_len; method, method_len; url, url_len;
         content_type, content_type_len; headers, headers_len; idempotency_key, idempotency_key_len;);

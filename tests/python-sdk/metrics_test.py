@@ -5,9 +5,9 @@ import os
 import pathlib
 import re
 import sys
-import traceback
 
 import aipool
+from checks import run
 from prometheus_client.parser import text_string_to_metric_families
 
 HTTP = os.environ["AIPOOL_SANDBOX_HTTP"]
@@ -57,19 +57,8 @@ def the_page_tells_of_each_metric(families):
 
 
 def main():
-    families = asyncio.run(scraped())
     checks = [metrics_are_read_by_prometheus, histograms_add_up, the_page_tells_of_each_metric]
-    failed = 0
-    for check in checks:
-        try:
-            check(families)
-            print(f"ok {check.__name__}")
-        except Exception:
-            failed += 1
-            print(f"FAIL {check.__name__}:")
-            traceback.print_exc(file=sys.stdout)
-    print(f"{len(checks) - failed} passed, {failed} failed")
-    return min(failed, 1)
+    return run(checks, asyncio.run(scraped()))
 
 
 if __name__ == "__main__":

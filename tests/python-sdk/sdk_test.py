@@ -4,11 +4,11 @@ import base64
 import json
 import os
 import sys
-import traceback
 import urllib.request
 
 import gigachat
 import openai
+from checks import run
 from gigachat.models import Chat, Function, FunctionParameters, Messages, MessagesRole
 
 HTTP = os.environ["AIPOOL_SANDBOX_HTTP"]
@@ -191,18 +191,7 @@ def gigachat_is_refused_by_name():
 def main():
     checks = [value for name, value in globals().items() if name.startswith(("openai_", "gigachat_")) and callable(value)]
     checks = [check for check in checks if check is not openai_client]
-    failed = 0
-    for check in checks:
-        control("reset", "POST")
-        try:
-            check()
-            print(f"ok {check.__name__}")
-        except Exception:
-            failed += 1
-            print(f"FAIL {check.__name__}:")
-            traceback.print_exc(file=sys.stdout)
-    print(f"{len(checks) - failed} passed, {failed} failed")
-    return min(failed, 1)
+    return run(checks, before=lambda: control("reset", "POST"))
 
 
 if __name__ == "__main__":

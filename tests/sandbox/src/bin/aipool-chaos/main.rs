@@ -1,10 +1,9 @@
 //! The chaos proxy of the Rust tests as a process of its own: steered by lines, or by a storm that goes by a seed.
 
-// One implementation, also of tests that use the other half of it.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the other half of it is used by the Rust tests")]
 #[path = "../../../../support/chaos.rs"]
 mod chaos;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the Rust tests wait for counts, and a process is only steered")]
 #[path = "../../../../support/counter.rs"]
 mod counter;
 mod order;
