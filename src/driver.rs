@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(5);
 const QUIET: Duration = Duration::from_millis(10);
 /// The same where a submitted task is unfinished: a host that submits and takes in one loop waits again before that.
 const GRACE: Duration = Duration::from_micros(150);
+/// Between looks at a host that submits and takes in one loop: to be woken at each of its turns would cost it more.
+const SOON: Duration = Duration::from_millis(1);
 
 const WATCH: u8 = 0;
 const STANDBY: u8 = 1;
@@ -32,7 +34,7 @@ const PARKED: u8 = 2;
 const CROWD: u8 = 3;
 /// A multi-thread runtime drives itself.
 const THREADS: u8 = 4;
-/// As STANDBY while nobody waits though a task is unfinished: the guard looks again in a moment, unasked.
+/// As STANDBY, but a submit wakes nobody: the guard looks again in a moment, unasked.
 const ALERT: u8 = 5;
 
 /// Who waits, how many tasks are unfinished, and what the guard does about it. Made by the guard thread.
@@ -42,6 +44,8 @@ pub struct DriverElection {
     traffic: AtomicU64,
     /// Submitted tasks that are unfinished: somebody waits for them without driving.
     tasks: AtomicUsize,
+    /// Submits ever.
+    submits: AtomicUsize,
     stopping: AtomicBool,
     guard: Thread,
     /// Ends the guard's own drive.
@@ -58,6 +62,7 @@ impl DriverElection {
             mode: AtomicU8::new(if drives_itself { THREADS } else { STANDBY }),
             traffic: AtomicU64::new(0),
             tasks: AtomicUsize::new(0),
+            submits: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             guard: thread::current(),
             recall: Notify::new(),
@@ -82,9 +87,10 @@ impl DriverElection {
 
     /// Looks in until the guard has to drive again or the end has come; returns the traffic last seen.
     fn stand_by(&self, drive: &impl Fn(Until<'_>)) -> u64 {
-        let mut seen = self.traffic();
+        let (mut seen, mut submits) = (self.traffic(), self.submits.load(Ordering::Relaxed));
         loop {
-            self.sleep_until_a_look();
+            let before = std::mem::replace(&mut submits, self.submits.load(Ordering::Relaxed));
+            self.sleep_until_a_look(submits != before);
             self.driving.looks.fetch_add(1, Ordering::Relaxed);
             let now = self.traffic();
             let same = now == seen;
@@ -99,18 +105,21 @@ impl DriverElection {
         }
     }
 
-    fn sleep_until_a_look(&self) {
+    fn sleep_until_a_look(&self, submitted_lately: bool) {
         // Asked anew: who submitted or left before the mode said STANDBY woke nobody.
         let unfinished = self.tasks.load(Ordering::SeqCst) > 0;
-        match (waiters(self.traffic()), unfinished) {
-            (0, true) => {
-                self.mode.store(ALERT, Ordering::SeqCst);
-                thread::park_timeout(GRACE);
-                self.mode.store(STANDBY, Ordering::SeqCst);
-            }
-            (0, false) => thread::park_timeout(QUIET),
+        match waiters(self.traffic()) {
+            0 if unfinished => self.stay_alert(GRACE),
+            0 => thread::park_timeout(QUIET),
+            _ if submitted_lately => self.stay_alert(SOON),
             _ => thread::park_timeout(LOOK),
         }
+    }
+
+    fn stay_alert(&self, moment: Duration) {
+        self.mode.store(ALERT, Ordering::SeqCst);
+        thread::park_timeout(moment);
+        self.mode.store(STANDBY, Ordering::SeqCst);
     }
 
     fn drive(&self, drive: &impl Fn(Until<'_>), mode: u8, until: impl Future<Output = ()>) {
@@ -143,8 +152,14 @@ impl DriverElection {
         self.mode.store(STANDBY, Ordering::SeqCst);
     }
 
+    /// Whether somebody drives: a waiter, the guard or the runtime's own threads.
+    pub fn is_driven(&self) -> bool {
+        waiters(self.traffic()) > 0 || matches!(self.mode(), WATCH | CROWD | THREADS)
+    }
+
     /// A task was submitted: the guard is woken where nobody drives.
     pub fn submitted(&self) {
+        self.submits.fetch_add(1, Ordering::Relaxed);
         if waiters(self.traffic()) == 0 && matches!(self.mode(), STANDBY | PARKED) {
             self.guard.unpark();
         }

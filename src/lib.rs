@@ -36,6 +36,7 @@
 //! | 4 | [`body`] | bytes between the wire and a caller: pipes, uploads, events, parts of an AI's answer |
 //! | 5 | [`runtime`] | threads enter it to wait, tasks run on it |
 //! | 5 | [`driver`] | which thread drives the I/O: a waiter or the guard |
+//! | 5 | [`submissions`] | tasks that other threads hand to it |
 //! | 5 | [`cancel`] | sticky flags, fired from any thread or signal handler |
 //! | 5 | [`abort`] | one-shot abort: ends all that waits for it |
 //! | 5 | [`readiness`] | readiness for foreign event loops: descriptors |
@@ -78,6 +79,7 @@ pub mod runtime;
 pub mod session;
 pub mod slots;
 pub mod stats;
+pub mod submissions;
 pub mod sync;
 pub mod sys;
 pub mod transport;

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cancel::{self, Cancel};
 use crate::driver::{DriverElection, TaskGuard, WaiterGuard};
@@ -19,6 +18,7 @@ use crate::error::Delivery;
 use crate::error::{Detail, Error, Result, Status};
 use crate::lock::lock;
 use crate::stats::Driving;
+use crate::submissions::{CountedTask, Submissions};
 use crate::sys;
 
 /// One pool's runtime. Clones share it; `stop` ends it once those who are inside have left.
@@ -29,8 +29,7 @@ struct Shared {
     /// Emptied by the guard at the end. Whoever is inside holds a read lock, so the guard's write waits for them.
     tokio: RwLock<Option<tokio::runtime::Runtime>>,
     handle: Handle,
-    /// Tasks from threads that do not drive: the first wakes the driver, and the others come with it.
-    submissions: UnboundedSender<CountedTask>,
+    submissions: Arc<Submissions>,
     election: Arc<DriverElection>,
     bell_watched: AtomicBool,
     sigpipe: Sigpipe,
@@ -94,7 +93,7 @@ impl Runtime {
         self.inside(|tokio| {
             let _quiet = (self.0.sigpipe == Sigpipe::Blocked).then(sys::NoSignal::of_pipes);
             let _waiter = WaiterGuard::enter(&self.0.election);
-            tokio.block_on(future)
+            self.0.block_on(tokio, future)
         })
     }
 
@@ -167,14 +166,18 @@ impl Runtime {
     }
 
     fn spawn_counted(&self, count: TaskGuard, operation: impl Future<Output = ()> + Send + 'static) {
-        let task = CountedTask { future: Box::pin(operation), _count: count };
+        let task = CountedTask { future: Box::pin(operation), count };
+        let Shared { handle, submissions, election, .. } = &*self.0;
         if Handle::try_current().is_ok() {
-            self.0.handle.spawn(task);
+            handle.spawn(task);
         } else {
-            // Where it goes nowhere the runtime has ended, and so has the task.
-            let _ = self.0.submissions.send(task);
+            submissions.push(task);
+            // Asked behind the push: who begins to drive after that starts it.
+            if election.is_driven() {
+                submissions.wake();
+            }
         }
-        self.0.election.submitted();
+        election.submitted();
     }
 
     /// Makes fired cancel flags wake their waits on this runtime.
@@ -289,31 +292,11 @@ fn try_threads(count: usize) -> io::Result<()> {
     })
 }
 
-/// A task that counts as unfinished until its end.
-struct CountedTask {
-    future: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _count: TaskGuard,
-}
-
-impl Future for CountedTask {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.future.as_mut().poll(cx)
-    }
-}
-
-/// Starts the tasks that are submitted.
-async fn start_submitted(mut submitted: UnboundedReceiver<CountedTask>) {
-    while let Some(task) = submitted.recv().await {
-        tokio::spawn(task);
-    }
-}
-
 impl Shared {
     fn new(tokio: tokio::runtime::Runtime, threads: usize, sigpipe: Sigpipe, driving: Arc<Driving>) -> Shared {
-        let (submissions, submitted) = unbounded_channel();
-        tokio.spawn(start_submitted(submitted));
+        let submissions = Arc::<Submissions>::default();
+        let submitted = submissions.clone();
+        tokio.spawn(async move { submitted.start_all().await });
         Shared {
             handle: tokio.handle().clone(),
             submissions,
@@ -325,12 +308,20 @@ impl Shared {
         }
     }
 
+    /// Drives until `future` ends.
+    fn block_on<F: Future>(&self, tokio: &tokio::runtime::Runtime, future: F) -> F::Output {
+        tokio.block_on(async {
+            self.submissions.start();
+            future.await
+        })
+    }
+
     /// The guard thread's life.
     fn guard(&self) {
         self.driving.guards.fetch_add(1, Ordering::Relaxed);
         self.election.guard(|until| {
             if let Some(tokio) = self.tokio.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                tokio.block_on(until);
+                self.block_on(tokio, until);
             }
         });
         // Waits for those inside, who drive themselves; then nobody can enter any more.
@@ -338,6 +329,7 @@ impl Shared {
         if let Some(tokio) = ended {
             tokio.shutdown_background();
         }
+        self.submissions.close();
         self.driving.guards.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "base_url",
     ],
     &["transport", "body"],
-    &["runtime", "driver", "cancel", "abort", "readiness", "workers"],
+    &["runtime", "driver", "submissions", "cancel", "abort", "readiness", "workers"],
     &["config", "error"],
     &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "sys"],
 ];

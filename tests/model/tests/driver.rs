@@ -82,7 +82,10 @@ impl Stage {
     fn submit(&self) {
         let task = TaskGuard::new(&self.election);
         self.engine.tasks.lock().unwrap().push_back(task);
-        self.engine.spawned.notify_waiters();
+        // Who begins to drive later finds it.
+        if self.election.is_driven() {
+            self.engine.spawned.notify_waiters();
+        }
         self.election.submitted();
     }
 
