@@ -22,8 +22,8 @@ pub struct Answer {
     plan: Plan,
     /// Made by the first who reads.
     reader: Mutex<Option<Reader>>,
-    /// Made by the first who reads what a client asked for.
-    reply_reader: Mutex<Option<ReplyReader>>,
+    /// Made by the first who reads what a client asked for. Boxed, for most answers have none.
+    reply_reader: Mutex<Option<Box<ReplyReader>>>,
     stream: Option<BodyStream>,
     made: Instant,
     /// What it is a part of, where its request failed.
@@ -91,16 +91,7 @@ impl Answer {
     }
 
     pub fn streaming(response: Response, plan: Plan, pipe: Arc<Pipe>, runtime: Runtime) -> Answer {
-        let stream = Some(BodyStream { pipe, runtime });
-        Answer {
-            response,
-            plan,
-            reader: Mutex::new(None),
-            reply_reader: Mutex::new(None),
-            stream,
-            made: Instant::now(),
-            failure: None,
-        }
+        Answer { stream: Some(BodyStream { pipe, runtime }), ..Answer::whole(response, plan) }
     }
 
     /// The whole body; a stream has none.
@@ -165,7 +156,7 @@ impl Answer {
                 return Ok(Read::End);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let ReplyReader { builder, decoder, .. } = reply_reader;
+            let ReplyReader { builder, decoder, .. } = &mut **reply_reader;
             let decode = |event: Event<'_>| {
                 let told = decoder.event(event, builder);
                 // What does not parse for want of its end says no more than that.
@@ -212,13 +203,14 @@ impl Answer {
             .ok_or_else(no_client)
     }
 
-    fn reply_reader(&self) -> Result<MutexGuard<'_, Option<ReplyReader>>> {
+    fn reply_reader(&self) -> Result<MutexGuard<'_, Option<Box<ReplyReader>>>> {
         let mut reply_reader = one_at_a_time(&self.reply_reader)?;
         if let (None, Some(dialect)) = (&*reply_reader, &self.plan.dialect) {
             let complete = self.failure.is_none();
             let whole = self.response.reply.as_ref().map(|reply| ReplyBuilder::of(Reply::clone(reply), complete));
             let (builder, decoder, failed) = (whole.unwrap_or_default(), dialect.decoder(), self.failure.clone());
-            *reply_reader = Some(ReplyReader { builder, decoder, last: None, failed, times: PartTimes::default() });
+            *reply_reader =
+                Some(Box::new(ReplyReader { builder, decoder, last: None, failed, times: PartTimes::default() }));
         }
         Ok(reply_reader)
     }

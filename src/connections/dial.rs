@@ -30,24 +30,10 @@ pub fn run(group: Arc<Group>, job: DialJob) -> impl Future<Output = ()> {
     make_and_drive(group, unfinished)
 }
 
-async fn make_and_drive(group: Arc<Group>, mut unfinished: Unfinished) {
-    let Some(job) = &mut unfinished.job else { return };
+async fn make_and_drive(group: Arc<Group>, unfinished: Unfinished) {
     // Boxed, for its room is wanted until the connection stands alone, and this task stays as long as that.
-    match Box::pin(establish(&group, job)).await {
-        Ok((connection, sender, driver)) => {
-            let Some(mut job) = unfinished.job.take() else { return };
-            let Some(permit) = job.permit.take() else { return };
-            let driving = connection::drive(connection.clone(), group.clone(), driver, permit);
-            group.dialed(&job, connection, sender);
-            driving.await;
-        }
-        Err(error) => {
-            group.shared.dial_failed(&group, &error);
-            if let Some(job) = unfinished.job.take() {
-                group.dial_failed(&job, &error);
-            }
-        }
-    }
+    let Some((connection, driver, permit)) = Box::pin(unfinished.make()).await else { return };
+    connection::drive(connection, group, driver, permit).await;
 }
 
 /// A link made with what is in force when it stands: certificates may be reloaded meanwhile.
@@ -91,6 +77,26 @@ async fn establish(group: &Group, job: &DialJob) -> Result<(Arc<Connection>, Req
 struct Unfinished {
     group: Arc<Group>,
     job: Option<DialJob>,
+}
+
+impl Unfinished {
+    /// The connection, which its group has by then, and what it takes to drive it; `None` where there is none.
+    async fn make(mut self) -> Option<(Arc<Connection>, Driver, Permit)> {
+        let established = establish(&self.group, self.job.as_mut()?).await;
+        let (mut job, group) = (self.job.take()?, &self.group);
+        match established {
+            Ok((connection, sender, driver)) => {
+                let permit = job.permit.take()?;
+                group.dialed(&job, connection.clone(), sender);
+                Some((connection, driver, permit))
+            }
+            Err(error) => {
+                group.shared.dial_failed(group, &error);
+                group.dial_failed(&job, &error);
+                None
+            }
+        }
+    }
 }
 
 impl Drop for Unfinished {

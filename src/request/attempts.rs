@@ -51,7 +51,13 @@ pub struct FinalResponse {
     /// Held until the body has ended.
     pub permit: Option<AccountPermit>,
     /// What the provider's client makes of it, where it is a refusal.
-    pub refusal: Option<(Error, Reply)>,
+    pub refusal: Option<Box<Refused>>,
+}
+
+/// What a provider's client makes of a refusal.
+pub struct Refused {
+    pub error: Error,
+    pub reply: Reply,
 }
 
 impl Attempts<'_> {
@@ -130,7 +136,7 @@ impl Attempts<'_> {
         head: &Head,
         body: &mut EngineBody,
         renewed: bool,
-    ) -> Result<(Again, Option<(Error, Reply)>)> {
+    ) -> Result<(Again, Option<Box<Refused>>)> {
         let Head { status, headers, .. } = head;
         let Some((provider, permit)) = self.provider.zip(permit) else {
             return Ok((if status.is_success() { Again::Never } else { Again::Perhaps(None) }, None));
@@ -143,7 +149,7 @@ impl Attempts<'_> {
         body.put_back(begun);
         let delivery = Delivery::ResponseStarted;
         let error = Error { delivery, http_status: status.as_u16(), ..judged.error }.phase(Phase::Body);
-        Ok((judged.again, Some((error, judged.reply))))
+        Ok((judged.again, Some(Box::new(Refused { error, reply: judged.reply }))))
     }
 
     /// Waits where the request is worth another attempt; the error where it is not.

@@ -9,7 +9,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use super::attempts::{self, Attempts, FinalResponse, RedirectResolver};
+use super::account::AccountPermit;
+use super::attempts::{self, Attempts, FinalResponse, RedirectResolver, Refused};
 use super::body::Body;
 use super::progress::Progress;
 use super::provider::Provider;
@@ -18,7 +19,6 @@ use super::retry::RetryBudget;
 use super::send::Incoming;
 use super::{Exchange, Failure, Stream, TransportPath};
 use crate::address::Address;
-use crate::body::reply::Reply;
 use crate::config::{Limits, Persistence};
 use crate::connections::{Connection, Group};
 use crate::error::{Delivery, Detail, Error, Phase, Status};
@@ -68,8 +68,8 @@ impl Execution {
                 let answer = pin!(attempts.answer(group.clone(), address.clone(), outgoing)).await;
                 let FinalResponse { mut incoming, permit: _permit, refusal } =
                     answer.map_err(|error| progress.in_all(error))?;
-                if let Some(refusal) = refusal {
-                    return Err(refused(self.gather_refusal(&mut incoming).await, refusal));
+                if let Some(refused) = refusal {
+                    return Err(Box::pin(self.refusal(&mut incoming, *refused)).await);
                 }
                 let response = self.gather_incoming(&mut incoming, limits).await;
                 match retry.provider {
@@ -88,45 +88,50 @@ impl Execution {
     /// Hands the head out and moves the body into the pipe; status, report and trailers at its end.
     pub async fn stream_response(
         &self,
-        mut exchange: Box<Exchange>,
+        exchange: Box<Exchange>,
         limits: &Limits,
         stream: &Stream,
     ) -> Result<(StatusCode, Report, HeaderMap), Failure> {
-        let Execution::Engine { progress, group, resolver } = self else { return Err(no_streams().into()) };
-        let answer = {
-            let Exchange { address, outgoing, persistence, budget, provider, .. } = &mut *exchange;
-            let retry = RetryContext { persistence: *persistence, budget, provider: provider.as_deref() };
-            let attempts = attempts_of(limits, progress, &**resolver, &retry, true);
-            // Boxed, for its room is wanted until the head alone, and a stream is long.
-            Box::pin(attempts.answer(group.clone(), address.clone(), outgoing)).await
-        };
-        drop(exchange);
-        let FinalResponse { mut incoming, permit: _permit, refusal } =
-            answer.map_err(|error| progress.in_all(error))?;
-        if let Some(refusal) = refusal {
-            let response = Box::pin(self.gather_refusal(&mut incoming)).await;
-            return Err(refused(response, refusal));
-        }
-        let Incoming { head, mut body } = *incoming;
+        let Execution::Engine { progress, .. } = self else { return Err(no_streams().into()) };
+        // Boxed, for its room is wanted until the head alone, and a stream is long.
+        let (mut incoming, _permit) = Box::pin(self.begin_stream(exchange, limits)).await?;
+        let Incoming { head, body } = &mut *incoming;
         let first_byte = self.answered_at().saturating_duration_since(progress.started);
-        let Head { status, version, headers, remote } = head;
+        let (status, remote) = (head.status, head.remote);
         let report = || Report { remote, first_byte, ..self.report() };
-        let headers = in_room_of_their_own(headers);
-        let mut pump = Pump::new(progress, limits, stream, headers.get(CONTENT_TYPE));
-        stream.sink.headed(Response { status, version, headers, body: Bytes::new(), report: report(), reply: None });
-        let trailers = pump.run(&mut body).await;
+        let mut pump = Pump::new(progress, limits, stream, head.headers.get(CONTENT_TYPE));
+        stream.sink.headed(head_alone(head, report()));
+        let trailers = pump.run(body).await;
         let trailers = trailers.map_err(|error| Error { http_status: status.as_u16(), ..error })?;
         Ok((status, Report { total: progress.started.elapsed(), ..report() }, trailers))
     }
 
+    /// Up to the head of a stream.
+    async fn begin_stream(
+        &self,
+        mut exchange: Box<Exchange>,
+        limits: &Limits,
+    ) -> Result<(Box<Incoming>, Option<AccountPermit>), Failure> {
+        let Execution::Engine { progress, group, resolver } = self else { return Err(no_streams().into()) };
+        let Exchange { address, outgoing, persistence, budget, provider, .. } = &mut *exchange;
+        let retry = RetryContext { persistence: *persistence, budget, provider: provider.as_deref() };
+        let attempts = attempts_of(limits, progress, &**resolver, &retry, true);
+        let answer = attempts.answer(group.clone(), address.clone(), outgoing).await;
+        let FinalResponse { mut incoming, permit, refusal } = answer.map_err(|error| progress.in_all(error))?;
+        match refusal {
+            None => Ok((incoming, permit)),
+            Some(refused) => Err(self.refusal(&mut incoming, *refused).await),
+        }
+    }
+
     /// A refusal with as much of its body as came: what it means is known, however the rest ends.
-    async fn gather_refusal(&self, incoming: &mut Incoming) -> Response {
+    async fn refusal(&self, incoming: &mut Incoming, refused: Refused) -> Failure {
         let first_byte = self.answered_at().saturating_duration_since(self.started());
         let Incoming { head, body } = incoming;
         let bytes = attempts::begin(body, attempts::MOST_REFUSAL).await;
         let Head { status, version, headers, remote } = head.take();
         let report = Report { remote, first_byte, total: self.started().elapsed(), ..self.report() };
-        Response { status, version, headers, body: bytes, report, reply: None }
+        failure(refused, Response { status, version, headers, body: bytes, report, reply: None })
     }
 
     async fn gather_incoming(&self, incoming: &mut Incoming, limits: &Limits) -> Result<Response, Failure> {
@@ -303,7 +308,8 @@ fn attempts_of<'a>(
 }
 
 /// A refusal, with all the provider said.
-fn refused(response: Response, (error, reply): (Error, Reply)) -> Failure {
+/// A refusal is a failure with its response.
+fn failure(Refused { error, reply }: Refused, response: Response) -> Failure {
     Failure { error, response: Some(Box::new(Response { reply: Some(Box::new(reply)), ..response })) }
 }
 
@@ -313,9 +319,15 @@ fn read(provider: &dyn Provider, response: Response) -> Result<Response, Failure
         (reply, Ok(())) => Ok(Response { reply: Some(Box::new(reply)), ..response }),
         (reply, Err(error)) => {
             let error = Error { http_status: response.status.as_u16(), ..error };
-            Err(refused(response, (error, reply)))
+            Err(failure(Refused { error, reply }, response))
         }
     }
+}
+
+/// What a stream's reader gets first.
+fn head_alone(head: &mut Head, report: Report) -> Response {
+    let Head { status, version, headers, .. } = head.take();
+    Response { status, version, headers: in_room_of_their_own(headers), body: Bytes::new(), report, reply: None }
 }
 
 /// As they came, the values hold on to the connection's whole read buffer, and the map has room for the request's headers too:

@@ -52,7 +52,8 @@ impl<'a> Pump<'a> {
     pub async fn run(&mut self, body: &mut EngineBody) -> Result<HeaderMap> {
         loop {
             if !self.room(body).await {
-                return self.leave(body).await;
+                // Boxed, for a stream is long, and it leaves once.
+                return Box::pin(self.leave(body)).await;
             }
             let next = {
                 let mut next = pin!(body.next(STEP));
@@ -63,7 +64,7 @@ impl<'a> Pump<'a> {
                 .await
             };
             match next {
-                None => return self.leave(body).await,
+                None => return Box::pin(self.leave(body)).await,
                 Some(Ok(Some(bytes))) => self.push(&bytes)?,
                 Some(Ok(None)) => return Ok(body.trailers()),
                 Some(Err(error)) => return Err(error),
