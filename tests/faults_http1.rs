@@ -74,6 +74,31 @@ fn a_head_below_64_kib_is_taken() {
     assert_eq!(response.headers["x-large"].len(), 40 << 10);
 }
 
+/// A head of so many headers, its length among them.
+fn head_of(headers: usize) -> String {
+    let more = "x-more: of the same\r\n".repeat(headers - 1);
+    format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{more}\r\n")
+}
+
+#[test]
+fn a_head_of_256_headers_is_taken() {
+    let pool = pool(0);
+    let server = RawServer::start(|conn| {
+        conn.read_request()?;
+        conn.write(head_of(256))?;
+        conn.wait_closed()
+    });
+    let response = session(&pool, &server.http).request(bounded(get("/"))).unwrap();
+    assert_eq!(response.headers.len(), 256);
+}
+
+#[test]
+fn a_head_of_more_headers_is_protocol() {
+    let failure = answered_with(head_of(257));
+    is_broken_protocol(&failure);
+    assert!(failure.error.message.contains("head is too large"), "{failure:?}");
+}
+
 #[test]
 fn endless_headers_are_protocol() {
     is_broken_protocol(&failed_by(get("/"), |conn| {

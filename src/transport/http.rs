@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
 pub(super) const MOST_HEAD: usize = 64 << 10;
-/// Most headers of an HTTP/1.1 response.
-const MOST_HEADERS: usize = 1000;
+/// Most headers of an HTTP/1.1 response: hyper makes room for all of them at each, 64 bytes a header.
+const MOST_HEADERS: usize = 256;
 
 /// Where requests go in; for HTTP/1.1 `None` once it was given up.
 pub enum RequestSender {
