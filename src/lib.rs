@@ -50,6 +50,7 @@
 //! | 7 | [`slots`] | numbered slots that are reused but never freed |
 //! | 7 | [`lock`] | locks that a panic elsewhere does not spoil |
 //! | 7 | [`sync`] | what threads share and wait on; `tests/model` has its own in place of it |
+//! | 7 | [`fork_gate`] | keeps name look-ups and forks apart |
 //! | 7 | [`sys`] | the operating system's own words: process root, fork, signals, wake-ups |
 
 pub mod abort;
@@ -66,6 +67,7 @@ pub mod error;
 pub mod events;
 pub mod ffi;
 pub mod flags;
+pub mod fork_gate;
 pub mod lock;
 pub mod metrics;
 pub mod pool;

@@ -6,6 +6,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
+#[cfg(unix)]
+use crate::fork_gate;
+
 // ---- The process root ----
 
 /// The one static that holds process-wide state: nulled in a forked child, where the old root is leaked and never touched.
@@ -88,13 +91,20 @@ pub fn fork_depth() -> u32 {
 
 #[cfg(unix)]
 fn register_fork_handler() {
+    extern "C" fn before() {
+        fork_gate::before_fork();
+    }
+    extern "C" fn in_parent() {
+        fork_gate::in_parent();
+    }
     extern "C" fn in_child() {
         ROOT.store(ptr::null_mut(), Ordering::Release);
         FORKS.fetch_add(1, Ordering::Relaxed);
+        fork_gate::in_child();
     }
     if !FORK_HANDLER.swap(true, Ordering::AcqRel) {
-        // SAFETY: the handler only stores to two atomics, and the library is never unloaded (-z nodelete).
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the handlers only use atomics and sleep, and the library is never unloaded (-z nodelete).
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     }
 }
 

@@ -24,7 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["transport", "body"],
     &["runtime", "driver", "submissions", "cancel", "abort", "readiness", "workers"],
     &["config", "error"],
-    &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "sys"],
+    &["stats", "events", "metrics", "flags", "slots", "lock", "sync", "fork_gate", "sys"],
 ];
 
 /// Every source file by its path below src, comments and tests cut away.

@@ -28,6 +28,8 @@ import (
 //   - A request without Accept has "Accept: */*". Header names of HTTP/1.1 go out in lower case.
 //   - The reason of Response.Status is the standard's for the code, not the server's.
 //   - Request trailers, upgrades and CONNECT are refused with an error that matches errors.ErrUnsupported.
+//   - http.Client.Timeout doubles a small request's CPU: net/http starts a goroutine for it at each request over any transport but
+//     its own. Bound requests by their contexts; the limits above hold without either.
 //   - Request.Cancel, which is deprecated, and httptrace are not looked at. Response.TLS is nil.
 //
 // Since 0.1.

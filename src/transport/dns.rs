@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Phase, Result, Status};
 use crate::lock::lock;
-use crate::{sys, workers};
+use crate::{fork_gate, sys, workers};
 
 /// An answer this old is used without a thought.
 const FRESH: Duration = Duration::from_secs(60);
@@ -55,8 +55,9 @@ impl Lookup for SystemLookup {
     }
 }
 
-fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
-    let found = (host, 0).to_socket_addrs().map(Vec::from_iter);
+/// getaddrinfo(3) itself.
+pub fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let found = fork_gate::look_up(|| (host, 0).to_socket_addrs().map(Vec::from_iter));
     found.map_err(|error| shortage().unwrap_or(error))
 }
 

@@ -8,12 +8,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 )
 
 var postBody = bytes.Repeat([]byte{'x'}, postBytes)
 
-// netClient has the limits and connections of the library's own default.
+// netClient has the limits and connections of the library's own default, and no Timeout, as poolClient.
 func netClient(plan plan) (*http.Client, error) {
 	certificates, err := os.ReadFile(plan.caFile)
 	if err != nil {
@@ -30,7 +29,7 @@ func netClient(plan plan) (*http.Client, error) {
 		MaxConnsPerHost:     mostConnections,
 		MaxIdleConnsPerHost: mostConnections,
 	}
-	return &http.Client{Transport: transport, Timeout: time.Minute}, nil
+	return &http.Client{Transport: transport}, nil
 }
 
 func postOver(client *http.Client, plan plan) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	aipool "github.com/aipool/aipool/bindings/go"
 )
@@ -43,11 +42,12 @@ func poolDo(plan plan) (func() error, error) {
 	}, nil
 }
 
-// poolClient is an http.Client over the library.
+// poolClient is an http.Client over the library. Without a Timeout: net/http starts a goroutine for it at each request over any
+// transport but its own.
 func poolClient(plan plan) (*http.Client, error) {
 	pool, err := aipool.New(aipool.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: aipool.NewTransport(pool, optionsOf(plan)), Timeout: time.Minute}, nil
+	return &http.Client{Transport: aipool.NewTransport(pool, optionsOf(plan))}, nil
 }

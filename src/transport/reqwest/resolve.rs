@@ -1,12 +1,11 @@
 //! Name look-ups: the system's own, on worker threads, never on the thread that drives the I/O.
 
-use std::net::ToSocketAddrs;
-
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::attempt::Attempt;
 use super::failure::{NoWorker, NotResolved};
 use crate::error::Phase;
+use crate::transport::dns::look_up;
 use crate::workers;
 
 /// getaddrinfo(3).
@@ -20,7 +19,7 @@ impl Resolve for SystemResolver {
                 attempt.enter_if_mine(Phase::Dns);
             }
             let host = name.as_str().to_owned();
-            let found = workers::offload(move || (host.as_str(), 0).to_socket_addrs().map(Vec::from_iter)).await;
+            let found = workers::offload(move || look_up(&host)).await;
             if let Some(attempt) = &attempt {
                 attempt.enter_if_mine(Phase::Connect);
             }
