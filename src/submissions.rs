@@ -1,6 +1,7 @@
 //! Tasks that threads outside hand in. Whoever drives starts them as it begins; who drives already is woken, once for all that come
 //! meanwhile.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -10,6 +11,10 @@ use tokio::sync::Notify;
 
 use crate::driver::TaskGuard;
 use crate::lock::lock;
+
+/// So many are started at once, and run into their first waits before others are: what a beginning needs is not held by a thousand
+/// at a time.
+const AT_ONCE: usize = 16;
 
 /// A task that counts as unfinished until its end.
 pub struct CountedTask {
@@ -34,7 +39,7 @@ pub struct Submissions {
 
 #[derive(Default)]
 struct Pending {
-    tasks: Vec<CountedTask>,
+    tasks: VecDeque<CountedTask>,
     /// The runtime has ended.
     closed: bool,
 }
@@ -44,7 +49,7 @@ impl Submissions {
     pub fn push(&self, task: CountedTask) {
         let mut pending = lock(&self.pending);
         if !pending.closed {
-            pending.tasks.push(task);
+            pending.tasks.push_back(task);
             return;
         }
         // Unlocked first: who hears of its end may submit again.
@@ -57,9 +62,19 @@ impl Submissions {
         self.came.notify_one();
     }
 
-    /// Starts what was handed in: within the runtime, by who begins to drive.
+    /// Starts what was handed in: within the runtime, by who begins to drive. Of a great many, the first.
     pub fn start(&self) {
-        for task in self.take(false) {
+        let tasks = {
+            let mut pending = lock(&self.pending);
+            let count = pending.tasks.len();
+            if count <= AT_ONCE {
+                std::mem::take(&mut pending.tasks)
+            } else {
+                self.wake();
+                pending.tasks.drain(..AT_ONCE).collect()
+            }
+        };
+        for task in tasks {
             tokio::spawn(task);
         }
     }
@@ -69,17 +84,17 @@ impl Submissions {
         loop {
             self.came.notified().await;
             self.start();
+            tokio::task::yield_now().await;
         }
     }
 
     /// Takes no more; what was not started is dropped.
     pub fn close(&self) {
-        drop(self.take(true));
-    }
-
-    fn take(&self, closes: bool) -> Vec<CountedTask> {
-        let mut pending = lock(&self.pending);
-        pending.closed |= closes;
-        std::mem::take(&mut pending.tasks)
+        let left = {
+            let mut pending = lock(&self.pending);
+            pending.closed = true;
+            std::mem::take(&mut pending.tasks)
+        };
+        drop(left);
     }
 }

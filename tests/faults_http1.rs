@@ -81,20 +81,20 @@ fn head_of(headers: usize) -> String {
 }
 
 #[test]
-fn a_head_of_256_headers_is_taken() {
+fn a_head_of_100_headers_is_taken() {
     let pool = pool(0);
     let server = RawServer::start(|conn| {
         conn.read_request()?;
-        conn.write(head_of(256))?;
+        conn.write(head_of(100))?;
         conn.wait_closed()
     });
     let response = session(&pool, &server.http).request(bounded(get("/"))).unwrap();
-    assert_eq!(response.headers.len(), 256);
+    assert_eq!(response.headers.len(), 100);
 }
 
 #[test]
 fn a_head_of_more_headers_is_protocol() {
-    let failure = answered_with(head_of(257));
+    let failure = answered_with(head_of(101));
     is_broken_protocol(&failure);
     assert!(failure.error.message.contains("head is too large"), "{failure:?}");
 }
