@@ -27,7 +27,8 @@ impl SessionHandle {
     ) -> Result<impl FnOnce() + use<>> {
         let begun = InFlight::begin(&self.session)?;
         let held = request.cancel.map(hold).transpose()?;
-        let mut exchange = self.exchange(request)?;
+        // Boxed, for it is handed on often.
+        let mut exchange = Box::new(self.exchange(request)?);
         exchange.interrupt = interrupt;
         if held.is_some() {
             self.runtime.watch_cancels();
@@ -45,14 +46,11 @@ impl SessionHandle {
                 let outcome = exchange.run(pin!(cut_off(&guard.begun, queue.as_deref()))).await;
                 guard.with(outcome.map(|response| (response.report.reused, Some(response))));
             }),
-            ResponseMode::Stream(stream) => {
-                let exchange = Box::new(exchange);
-                runtime.spawn(async move {
-                    guard.end_guard.begins();
-                    let outcome = exchange.stream(pin!(cut_off(&guard.begun, queue.as_deref())), &stream).await;
-                    guard.with(outcome.map(|report| (report.reused, None)));
-                });
-            }
+            ResponseMode::Stream(stream) => runtime.spawn(async move {
+                guard.end_guard.begins();
+                let outcome = exchange.stream(pin!(cut_off(&guard.begun, queue.as_deref())), &stream).await;
+                guard.with(outcome.map(|report| (report.reused, None)));
+            }),
         })
     }
 
