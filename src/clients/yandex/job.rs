@@ -38,7 +38,7 @@ enum At {
 impl Job {
     pub fn new(chat: &Chat, config: &ClientConfig) -> Result<Job> {
         if chat.stream {
-            return Err(Error::invalid("stream", "is not for a job; ask for one or the other"));
+            return Err(Error::invalid("flags", "have AIP_CALL_STREAM and AIP_CALL_JOB; ask for one or the other"));
         }
         let request = sign(ProviderRequest::post("completionAsync", &write::body(chat, config)?), config)?;
         let begin = Box::new(WrittenCall::whole(request, Operation).once());
@@ -350,6 +350,6 @@ mod tests {
     fn a_job_has_no_stream() {
         let ask = Ask::Chat(Box::new(Chat { job: true, stream: true, ..chat("Hi") }));
         let error = Yandex::Own.steps(&ask, &config(Kind::Yandex)).err().unwrap();
-        assert_eq!((error.status, error.message.starts_with("stream: ")), (Status::InvalidArgument, true));
+        assert_eq!((error.status, error.message.starts_with("flags: ")), (Status::InvalidArgument, true));
     }
 }
