@@ -240,7 +240,7 @@ fn what_has_no_words_is_refused_by_name() {
     assert_eq!(field(chat(vec![says(Role::System, "1"), says(Role::System, "2")])), "messages[1]");
     assert_eq!(field(chat(vec![says(Role::User, "1"), says(Role::Assistant, "2")])), "messages");
     assert_eq!(field(Chat { state: "nonsense".into(), ..asks("1") }), "state");
-    assert_eq!(field(Chat { format: crate::clients::ask::Format::Json, ..asks("1") }), "format");
+    assert_eq!(field(Chat { format: crate::clients::ask::Format::Json, ..asks("1") }), "response_format");
     assert_eq!(field(Chat { choice: Choice::Required, ..asks("1") }), "tool_choice");
     let with_state = |messages| Chat { state: "c/a".into(), ..chat(messages) };
     assert_eq!(field(with_state(vec![says(Role::Tool, "1")])), "messages[0].tool_call_id");

@@ -61,7 +61,7 @@ fn uuid(text: &str) -> Value {
 pub fn check(chat: &Chat) -> Result<()> {
     let unsupported = |message: &str| Err(Error::new(Status::Unsupported, message));
     if !matches!(chat.format, Format::Text) {
-        return unsupported("format: 1C:Naparnik has none but text; ask for JSON in the message");
+        return unsupported("response_format: 1C:Naparnik has none but text; ask for JSON in the message");
     }
     if matches!(chat.choice, Choice::Required | Choice::Named(_)) {
         return unsupported("tool_choice: 1C:Naparnik chooses by itself; leave it out, or say none");
