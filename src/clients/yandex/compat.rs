@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Status};
 pub fn write(ask: &Ask, config: &ClientConfig) -> Result<WrittenCall> {
     let unsupported = |what| Err(Error::new(Status::Unsupported, format!("{what}; use the kind yandex")));
     Ok(match ask {
-        Ask::Chat(chat) if chat.job => return unsupported("job: OpenAI's API has none"),
+        Ask::Chat(chat) if chat.job => return unsupported("flags: AIP_CALL_JOB is not of OpenAI's API"),
         Ask::Chat(chat) => {
             let request = sign(ProviderRequest::post("chat/completions", &body(chat, config)?), config)?;
             if chat.stream { WrittenCall::sse(request, Completions) } else { WrittenCall::whole(request, Completions) }
