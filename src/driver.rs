@@ -44,7 +44,7 @@ pub struct DriverElection {
     traffic: AtomicU64,
     /// Submitted tasks that are unfinished: somebody waits for them without driving.
     tasks: AtomicUsize,
-    /// Submits ever.
+    /// Submits ever: says the guard only how soon to look again.
     submits: AtomicUsize,
     stopping: AtomicBool,
     guard: Thread,

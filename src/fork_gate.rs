@@ -1,12 +1,12 @@
 //! Name look-ups and forks keep out of each other's way: glibc's getaddrinfo takes a lock that its fork does not let go of in the
 //! child, where every look-up would hang. One in a thousand forks beside two threads that looked up all the time met it.
-#![cfg_attr(not(unix), allow(dead_code, reason = "nothing forks there"))]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 /// So long a fork waits for look-ups under way: behind that they wait for a server, and hold nothing.
+#[cfg(unix)]
 const MOST_WAITS: u32 = 200;
 const WAIT: Duration = Duration::from_micros(100);
 
@@ -42,6 +42,7 @@ pub fn look_up<T>(run: impl FnOnce() -> T) -> T {
     }
 }
 
+#[cfg(unix)]
 pub fn before_fork() {
     FORKS.fetch_add(1, Ordering::SeqCst);
     for _ in 0..MOST_WAITS {
@@ -52,17 +53,19 @@ pub fn before_fork() {
     }
 }
 
+#[cfg(unix)]
 pub fn in_parent() {
     FORKS.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// Those who looked up are not here.
+#[cfg(unix)]
 pub fn in_child() {
     FORKS.store(0, Ordering::SeqCst);
     LOOK_UPS.store(0, Ordering::SeqCst);
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -308,7 +308,6 @@ fn attempts_of<'a>(
 }
 
 /// A refusal, with all the provider said.
-/// A refusal is a failure with its response.
 fn failure(Refused { error, reply }: Refused, response: Response) -> Failure {
     Failure { error, response: Some(Box::new(Response { reply: Some(Box::new(reply)), ..response })) }
 }
