@@ -261,15 +261,26 @@ fn ipv6_hosts_come_with_brackets_or_without() {
     }
 }
 
+/// One port at two addresses, the first a black hole. Another process may have the second just then.
+fn hole_and_works(hole: &str) -> io::Result<(FullListener, TcpListener)> {
+    for _ in 0..100 {
+        let hole = FullListener::bind(hole)?;
+        match TcpListener::bind(("127.0.0.1", hole.address.port())) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            works => return Ok((hole, works?)),
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
 #[test]
 fn a_black_hole_gives_way_to_the_next_address_of_either_family() {
     for (hole, host) in [("[::1]:0", "::1"), ("127.0.0.2:0", "127.0.0.2")] {
         // Elsewhere than on Linux 127.0.0.1 is all there is of loopback, and some machines have no IPv6.
-        let hole = match FullListener::bind(hole) {
+        let (hole, works) = match hole_and_works(hole) {
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => continue,
             bound => bound.unwrap(),
         };
-        let works = TcpListener::bind(("127.0.0.1", hole.address.port())).unwrap();
         let target = http("host.test", hole.address.port());
         let (remote, _) = dial().name("host.test", &[host, "127.0.0.1"]).stands(&target);
         assert_eq!(remote.unwrap(), works.local_addr().unwrap());
