@@ -90,6 +90,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut sender) = self.sender.take() else { return };
+        sender.release();
         let Lease { group, connection, under_way, sends_on, .. } = self;
         if connection.http2 {
             drop(sender);

@@ -1,22 +1,20 @@
 //! HTTP on a link: the handshake, sending a request, its response's body, and the driver that keeps the connection moving.
 //! HTTP/1.1 is hyper's, HTTP/2 is `http2`'s.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 
 use super::failure::{self, Cause};
+use super::http1::{self, Http1, Http1Task};
 use super::http2;
 use super::link::Stream;
 use super::payload::Payload;
-use super::wake_coalescer::{CloseGuard, WakeCoalescer};
 use crate::error::{Error, Result};
 
 /// Most bytes of a response's head.
@@ -24,7 +22,7 @@ pub(super) const MOST_HEAD: usize = 64 << 10;
 
 /// Where requests go in; for HTTP/1.1 `None` once it was given up.
 pub enum RequestSender {
-    Http1(Option<http1::SendRequest<Payload>>, WakeCoalescer),
+    Http1(Option<http1::Sender>, Http1),
     Http2(Arc<http2::SendHandle>),
 }
 
@@ -75,7 +73,7 @@ impl NoResponse {
 impl RequestSender {
     pub fn is_closed(&self) -> bool {
         match self {
-            RequestSender::Http1(sender, _) => sender.as_ref().is_none_or(http1::SendRequest::is_closed),
+            RequestSender::Http1(sender, _) => sender.as_ref().is_none_or(http1::Sender::is_closed),
             RequestSender::Http2(handle) => handle.is_closed(),
         }
     }
@@ -96,8 +94,18 @@ impl RequestSender {
         request: &mut Option<Request<Payload>>,
     ) -> std::result::Result<Response<ResponseBody>, NoResponse> {
         match self {
-            RequestSender::Http1(sender, coalescer) => send_http1(sender, coalescer, request).await,
+            RequestSender::Http1(sender, driver) => {
+                let response = http1::send(sender, driver, request).await?;
+                Ok(response.map(|body| ResponseBody::Http1 { body, driver: driver.clone(), trailers: None }))
+            }
             RequestSender::Http2(handle) => Ok(handle.send(request).await?.map(ResponseBody::Http2)),
+        }
+    }
+
+    /// The request is over: from here on the connection moves on without it.
+    pub fn release(&self) {
+        if let RequestSender::Http1(_, driver) = self {
+            driver.release();
         }
     }
 
@@ -110,44 +118,11 @@ impl RequestSender {
     }
 }
 
-/// A request that goes in just as the connection ends can be left in the channel between them, where nobody finds it until the
-/// last sender is gone. So the sender is given up when its connection is gone.
-async fn send_http1(
-    sender: &mut Option<http1::SendRequest<Payload>>,
-    coalescer: &WakeCoalescer,
-    request: &mut Option<Request<Payload>>,
-) -> std::result::Result<Response<ResponseBody>, NoResponse> {
-    let Some(open) = sender else { return Err(NoResponse::dead()) };
-    // The last bytes of the response before may still be in the parser; an end is told by sending.
-    if !open.is_ready() {
-        let _ = coalescer.wait(open.ready()).await;
-    }
-    let Some(goes) = request.take() else { return Err(NoResponse::dead()) };
-    let mut sending = pin!(open.try_send_request(goes));
-    let sent = if let Some(sent) = coalescer.wait_to_the_end(sending.as_mut()).await {
-        sent
-    } else {
-        drop(sender.take());
-        sending.await
-    };
-    match sent {
-        Ok(response) => {
-            Ok(response.map(|body| ResponseBody::Http1 { body, coalescer: coalescer.clone(), trailers: None }))
-        }
-        Err(mut failed) => {
-            *request = failed.take_message();
-            Err(NoResponse::failed(Cause::Http1(failed.into_error()), request.is_some()))
-        }
-    }
-}
-
-/// Keeps a connection moving; polled by a task of its own until it ends.
+/// Keeps a connection moving; polled by a task of its own until it ends. Over HTTP/1.1 while no request does.
 pub enum Driver {
-    Http1(Box<http1::Connection<Io, Payload>>, CloseGuard),
+    Http1(Http1Task),
     Http2(Box<http2::Driver>),
 }
-
-type Io = TokioIo<Box<dyn Stream>>;
 
 /// What a driver has to tell.
 pub enum DriverEvent {
@@ -178,26 +153,15 @@ pub async fn handshake(
         let (handle, driver) = http2::handshake(stream, stream_window).await?;
         return Ok((RequestSender::Http2(handle), Driver::Http2(Box::new(driver))));
     }
-    let mut builder = http1::Builder::new();
-    // Of 100 headers at most, which is what hyper has room for on the stack: to allow more cost 8 % of a small request's CPU.
-    builder.max_header_size(MOST_HEAD);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Cause::Http1)?;
-    let coalescer = WakeCoalescer::default();
-    Ok((
-        RequestSender::Http1(Some(sender), coalescer.clone()),
-        Driver::Http1(Box::new(connection), CloseGuard(coalescer)),
-    ))
+    let (sender, driver, task) = http1::handshake(stream).await?;
+    Ok((RequestSender::Http1(Some(sender), driver), Driver::Http1(task)))
 }
 
 impl Driver {
     /// Moves the connection on until there is something to tell.
     pub async fn next_event(&mut self) -> DriverEvent {
         poll_fn(|cx| match self {
-            Driver::Http1(connection, CloseGuard(coalescer)) => {
-                let _polling = coalescer.begin_poll();
-                let over = Pin::new(connection).poll(cx);
-                over.map(|over| DriverEvent::Over(if over.is_ok() { End::Closed } else { End::Broken }))
-            }
+            Driver::Http1(task) => task.poll(cx).map(DriverEvent::Over),
             Driver::Http2(driver) => driver.poll(cx),
         })
         .await
@@ -206,7 +170,7 @@ impl Driver {
 
 /// The rest of a response as it comes.
 pub enum ResponseBody {
-    Http1 { body: Incoming, coalescer: WakeCoalescer, trailers: Option<Box<HeaderMap>> },
+    Http1 { body: Incoming, driver: Http1, trailers: Option<Box<HeaderMap>> },
     Http2(http2::ResponseBody),
 }
 
@@ -221,12 +185,12 @@ impl ResponseBody {
 
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let (body, coalescer, trailers) = match self {
-            ResponseBody::Http1 { body, coalescer, trailers } => (body, coalescer, trailers),
+        let (body, driver, trailers) = match self {
+            ResponseBody::Http1 { body, driver, trailers } => (body, driver, trailers),
             ResponseBody::Http2(body) => return body.next().await,
         };
         loop {
-            let frame = poll_fn(|cx| coalescer.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
+            let frame = poll_fn(|cx| driver.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(failure::in_body(&Cause::Http1(error))),
@@ -240,10 +204,11 @@ impl ResponseBody {
     }
 
     /// For a reader that takes nothing until it asks again. Over HTTP/2 what arrives is kept so that it costs no more than the
-    /// stream's window, and until then the peer may send no more. Over HTTP/1.1 it waits unread.
+    /// stream's window, and until then the peer may send no more. Over HTTP/1.1 it waits unread, and what is still to be sent goes on.
     pub fn pause(&mut self) {
-        if let ResponseBody::Http2(body) = self {
-            body.pause();
+        match self {
+            ResponseBody::Http1 { driver, .. } => driver.release(),
+            ResponseBody::Http2(body) => body.pause(),
         }
     }
 

@@ -292,3 +292,52 @@ fn an_upload_that_was_given_up_is_not_tried_again() {
     assert_eq!((error.status, error.retryable), (Status::Cancelled, false), "{error:?}");
     assert!(listener.count("connections_opened") <= 1, "{}", listener.count("connections_opened"));
 }
+
+/// A server that answers before it has read the request, with more than a client keeps unread: where, and the upload it got.
+fn answers_first(body: usize) -> (String, std::thread::JoinHandle<Vec<u8>>) {
+    use std::io::{BufRead, BufReader, Read as _, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let (mut writes, mut reads) = (stream.try_clone().unwrap(), BufReader::new(stream));
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reads.read_line(&mut line).unwrap();
+        }
+        let answer = std::thread::spawn(move || {
+            write!(writes, "HTTP/1.1 200 OK\r\ncontent-length: {body}\r\n\r\n").unwrap();
+            writes.write_all(&vec![b'a'; body]).unwrap();
+        });
+        let mut upload = Vec::new();
+        loop {
+            line.clear();
+            reads.read_line(&mut line).unwrap();
+            let length = usize::from_str_radix(line.trim(), 16).unwrap();
+            let mut piece = vec![0; length + 2];
+            reads.read_exact(&mut piece).unwrap();
+            upload.extend_from_slice(&piece[..length]);
+            if length == 0 {
+                break;
+            }
+        }
+        answer.join().unwrap();
+        upload
+    });
+    (url, server)
+}
+
+#[test]
+fn an_upload_goes_on_while_its_response_is_not_read() {
+    const LENGTH: usize = 16 << 20;
+    let (url, server) = answers_first(LENGTH);
+    let pool = pool(ENGINE);
+    let (session, upload) = (session(&pool, &url), Arc::new(Upload::new(None)));
+    let answer = open(&session, streamed(pushed(&upload))).unwrap();
+    // More than both sockets hold; the response, of the same length, has long stopped at the stream's buffer.
+    write_all(&upload, &vec![b'u'; LENGTH]);
+    upload.finish().unwrap();
+    let (body, end) = read_all(&answer);
+    assert_eq!((body.len(), end.is_ok(), server.join().unwrap().len()), (LENGTH, true, LENGTH));
+}

@@ -88,8 +88,13 @@ impl Polls {
 }
 
 async fn one(origin: &Origin, tally: &Tally) {
-    let large = fastrand::u8(0..4) == 0;
-    let mut exchange = origin.exchange("/", if large { fastrand::usize(17_000..300_000) } else { 0 }, limits());
+    let body = match fastrand::u8(0..16) {
+        // More than hyper takes at once: it is given up while it is sent.
+        0 => fastrand::usize(500_000..1_000_000),
+        1..4 => fastrand::usize(17_000..300_000),
+        _ => 0,
+    };
+    let mut exchange = origin.exchange("/", body, limits());
     let polls = Polls::random();
     let count = |of: &AtomicUsize| {
         of.fetch_add(1, Ordering::Relaxed);

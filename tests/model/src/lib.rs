@@ -1,5 +1,5 @@
-//! The queue, its descriptor, cancel flags, the guard and the handle table, as they are in `src`, over primitives whose every order
-//! can be tried.
+//! The queue, its descriptor, cancel flags, the guard, the handle table and a connection's driver, as they are in `src`, over primitives
+//! whose every order can be tried.
 //!
 //! shuttle runs a scenario's threads one at a time and chooses at each lock, atomic, wait and wake who goes on. A thread that is never
 //! woken is a deadlock to it, and it prints the schedule that led there. What is above and below the files under test stands in here.
@@ -19,6 +19,8 @@ pub mod lock;
 pub mod queue;
 #[path = "../../../src/readiness.rs"]
 pub mod readiness;
+#[path = "../../../src/transport/shared_driver.rs"]
+pub mod shared_driver;
 #[path = "../../../src/slots.rs"]
 pub mod slots;
 #[path = "../../../src/stats.rs"]
