@@ -63,14 +63,18 @@ impl Exchange {
         stream: &Stream,
     ) -> Result<Report, Failure> {
         let (limits, started) = (self.limits, self.started);
-        let execution = Execution::begin(&self.path, started);
         let ends = Ends { cancel: self.cancel, interrupt: self.interrupt, cut };
         let _upload = std::mem::take(&mut self.upload);
         let provider = self.provider.clone();
-        let work = pin!(execution.stream_response(self, &limits, stream));
-        let outcome = supervise(&execution, &limits, started, ends, work).await;
-        tell_of_time(&execution, provider.as_deref(), &outcome);
-        execution.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
+        // In a block, for it refers to connections: whoever hears of the end may close their session, and finds nobody who keeps them.
+        let outcome = {
+            let execution = Execution::begin(&self.path, started);
+            let work = pin!(execution.stream_response(self, &limits, stream));
+            let outcome = supervise(&execution, &limits, started, ends, work).await;
+            tell_of_time(&execution, provider.as_deref(), &outcome);
+            execution.record(outcome.as_ref().map(|(status, report, _)| (*status, report)));
+            outcome
+        };
         match outcome {
             Ok((_, report, trailers)) => {
                 stream.pipe.finish_with(Ok(()), trailers);

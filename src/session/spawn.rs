@@ -44,6 +44,8 @@ impl SessionHandle {
             ResponseMode::Whole(_) => runtime.spawn(async move {
                 guard.end_guard.begins();
                 let outcome = exchange.run(pin!(cut_off(&guard.begun, queue.as_deref()))).await;
+                // It refers to connections, which whoever hears of the end may want closed.
+                drop(exchange);
                 guard.with(outcome.map(|response| (response.report.reused, Some(response))));
             }),
             ResponseMode::Stream(stream) => runtime.spawn(async move {

@@ -341,3 +341,16 @@ fn an_upload_goes_on_while_its_response_is_not_read() {
     let (body, end) = read_all(&answer);
     assert_eq!((body.len(), end.is_ok(), server.join().unwrap().len()), (LENGTH, true, LENGTH));
 }
+
+#[test]
+fn a_session_closed_at_a_streams_end_leaves_no_connection() {
+    let (pool, listener) = (pool(Over { threads: 2, ..ENGINE }), Listener::open());
+    for round in 0..300 {
+        let first = session(&pool, &listener.http);
+        let answer = open(&first, streamed(get("/bytes/1000"))).unwrap();
+        assert_eq!(read_all(&answer).0.len(), 1000);
+        first.close();
+        let report = session(&pool, &listener.http).request(get("/bytes/1")).unwrap().report;
+        assert!(!report.reused, "round {round}: over a connection of the closed session");
+    }
+}
