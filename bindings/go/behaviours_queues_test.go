@@ -9,14 +9,6 @@ import (
 	"time"
 )
 
-// news is one completion.
-type news struct {
-	tag      uint64
-	kind     uint32
-	response uintptr
-	failure  *Error
-}
-
 // rawQueue is a native queue such as a pool's driver has: the package itself shows none, so what only a queue has is
 // looked at here.
 type rawQueue struct {
@@ -49,9 +41,7 @@ func (q *rawQueue) next(t *testing.T) news {
 		count, failure := q.batch.next(q.native)
 		must(t, orNil(failure))
 		for i := range count {
-			var came news
-			came.tag, came.kind, came.response, came.failure = q.batch.at(i)
-			q.came = append(q.came, came)
+			q.came = append(q.came, q.batch.at(i))
 		}
 		want(t, "something came", count > 0, true)
 	}

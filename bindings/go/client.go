@@ -338,9 +338,11 @@ func (c *Client) submitTo(ctx context.Context, pool *Pool, asked *asked) (*under
 	pool.underWay.Add(1)
 	sent := &underWay{pool: pool, watched: watched}
 	asked.cancel = watched.token()
-	sent.operation, failure = pool.driver.submit(pool.token, func(queue uintptr, tag uint64) *Error {
-		return nativeClientSubmit(c.handle.token.Load(), asked, queue, tag)
-	})
+	if sent.operation, failure = pool.driver.register(pool.token, nil); failure == nil {
+		failure = sent.operation.submit(func(queue uintptr, tag uint64) *Error {
+			return nativeClientSubmit(c.handle.token.Load(), asked, queue, tag)
+		})
+	}
 	if failure != nil {
 		sent.failed(ctx, failure)
 		return nil, failure

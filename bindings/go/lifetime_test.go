@@ -218,3 +218,49 @@ func TestSessionKeepsItsPool(t *testing.T) {
 	}
 	must(t, session.Close())
 }
+
+// Beside a request that is held, others are given to the queue and taken out of it by whoever drives.
+func TestRequestsBesideOthersAreAsAlone(t *testing.T) {
+	before := ReadLibraryStats()
+	pool := newPool(t, Options{})
+	session := get(t, pool, listen(t).http)
+	hold := newHold()
+	held := beside(background, t, session, hold)
+	everywhere(func(goroutine int) {
+		switch goroutine % 4 {
+		case 0:
+			// Over and under what who drives copies for others.
+			for _, length := range []int{0, 1, mostTaken, mostTaken + 1, 1 << 20} {
+				response, err := session.Do(background, &Request{URL: fmt.Sprint("/bytes/", length)})
+				if err != nil || len(response.Body) != length {
+					t.Error(length, err)
+				}
+			}
+		case 1:
+			// Refused by the library, not by this package.
+			_, err := session.Do(background, &Request{Method: "NO METHOD"})
+			var failure *Error
+			if !errors.As(err, &failure) || !strings.HasPrefix(failure.Message, "method: ") {
+				t.Error(err)
+			}
+		case 2:
+			ctx, cancel := context.WithCancel(background)
+			cancel()
+			if _, err := session.Do(ctx, &Request{URL: "/echo"}); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		default:
+			// A failure that has a response with it.
+			_, err := session.Do(background, &Request{URL: "/bytes/100000", MaxBody: 10})
+			var failure *Error
+			if !errors.As(err, &failure) || failure.Response == nil || len(failure.Response.Body) != 10 {
+				t.Error(err)
+			}
+		}
+	})
+	hold.release(t)
+	wantAnswered(t, held)
+	must(t, session.Close())
+	must(t, pool.Close())
+	settled(t, before)
+}

@@ -252,8 +252,6 @@ func freeClient(client uintptr) {
 
 // nativeClientSubmit gives a call to a queue.
 func nativeClientSubmit(client uintptr, a *asked, queue uintptr, tag uint64) *Error {
-	calls.enter()
-	defer calls.leave()
 	lengths := callNumbers(a)
 	block := putCallTexts(&lengths, a)
 	messages := make([]C.aip_message, len(a.call.Messages))
@@ -410,7 +408,7 @@ func nativeReply(response uintptr) (taken, *Error) {
 // takeReply copies a whole answer into Go memory, and what it came to, and frees it.
 func takeReply(response uintptr) (taken, *Error) {
 	all, failure := nativeReply(response)
-	all.reply.Response = nativeTake(response)
+	all.reply.Response = nativeTakeAll(response)
 	return all, failure
 }
 

@@ -4,7 +4,7 @@ package aipool
 #include "native_request.h"
 
 // How many completions are taken at once.
-#define AIPGO_BATCH 16
+#define AIPGO_BATCH 64
 
 typedef struct {
     uint64_t tag;
@@ -102,10 +102,21 @@ func (b *newsBatch) next(queue uintptr) (int, *Error) {
 	return int(count), toError(status, &failure)
 }
 
+// mostNews is how many completions are taken at once.
+const mostNews = C.AIPGO_BATCH
+
+// news is one completion.
+type news struct {
+	tag      uint64
+	kind     uint32
+	response uintptr
+	failure  *Error
+}
+
 // at is one of the completions.
-func (b *newsBatch) at(i int) (tag uint64, kind uint32, response uintptr, failure *Error) {
-	news := &b[i]
-	return uint64(news.tag), uint32(news.kind), uintptr(news.response), toError(C.int32_t(news.status), &news.error)
+func (b *newsBatch) at(i int) news {
+	came := &b[i]
+	return news{uint64(came.tag), uint32(came.kind), uintptr(came.response), toError(C.int32_t(came.status), &came.error)}
 }
 
 func nativeQueueNew(pool uintptr) (uintptr, *Error) {
@@ -125,8 +136,6 @@ func freeQueue(queue uintptr) {
 
 // nativeSubmit sends over the pool's session of key or, where key is nil, over the session that target is.
 func nativeSubmit(target uintptr, key *string, request *Request, sent outgoing, queue uintptr, tag uint64) *Error {
-	calls.enter()
-	defer calls.leave()
 	byKey := key != nil
 	if !byKey {
 		key = new(string)

@@ -91,6 +91,7 @@ import "C"
 
 import (
 	"bytes"
+	"math"
 	"unsafe"
 )
 
@@ -122,12 +123,20 @@ func nativeDo(target uintptr, key *string, request *Request, sent outgoing) (*Re
 	return takeResponse(&outcome), failure
 }
 
-// nativeTake copies a whole native response into Go memory and frees it.
-func nativeTake(response uintptr) *Response {
+// nativeTakeAll copies a whole native response into Go memory and frees it.
+func nativeTakeAll(response uintptr) *Response {
 	calls.enter()
 	defer calls.leave()
+	return nativeTake(response, math.MaxInt)
+}
+
+// nativeTake does so for who drives; nil, and all is left, where the body is over most.
+func nativeTake(response uintptr, most int) *Response {
 	var outcome C.aipgo_outcome
 	C.aipgo_look(C.uintptr_t(response), 1, &outcome)
+	if int(outcome.body_len) > most {
+		return nil
+	}
 	return takeResponse(&outcome)
 }
 

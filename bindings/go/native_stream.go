@@ -161,14 +161,12 @@ const frontBytes = 8 << 10
 var fronts = sync.Pool{New: func() any { return new([frontBytes]byte) }}
 
 // nativeFront takes a stream's head and what of its body is there.
-func nativeFront(response uintptr) front {
-	calls.enter()
-	defer calls.leave()
+func nativeFront(response uintptr) *front {
 	room := fronts.Get().(*[frontBytes]byte)
 	defer fronts.Put(room)
 	var came C.aipgo_front
 	C.aipgo_take_front(C.uintptr_t(response), octets(room[:]), frontBytes, &came)
-	taken := front{status: int(came.http_status), version: int(came.http_version), whole: came.whole != 0}
+	taken := &front{status: int(came.http_status), version: int(came.http_version), whole: came.whole != 0}
 	length := int(came.headers_len)
 	if length > frontBytes {
 		taken.headers = nativeHeaders(response, length)

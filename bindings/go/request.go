@@ -206,6 +206,8 @@ type underWay struct {
 	alone bool
 	// operation is its part at the queue; nil where it is alone.
 	operation *operation
+	// front is what who drives has taken of a stream.
+	front *front
 	// response is a stream's, until it is given up.
 	response atomic.Uintptr
 	ended    atomic.Bool
@@ -271,34 +273,50 @@ func (s *underWay) takeBody(closeBody func()) error {
 	return nil
 }
 
-// submit gives it to the pool's queue.
-func (s *underWay) submit(to destination) (failure *Error) {
-	s.operation, failure = s.pool.driver.submit(s.pool.token, func(queue uintptr, tag uint64) *Error {
+// submit gives it to the pool's queue, or leaves that to whoever drives.
+func (s *underWay) submit(to destination, take take) (failure *Error) {
+	if s.operation, failure = s.pool.driver.register(s.pool.token, take); failure != nil {
+		s.freeUpload()
+		return failure
+	}
+	send := func(queue uintptr, tag uint64) *Error {
 		return to.try(func(target uintptr) *Error {
 			return nativeSubmit(target, to.key, s.request, s.out, queue, tag)
 		})
-	})
-	if failure != nil {
+	}
+	if s.upload == nil {
+		s.watched.bring(s.operation)
+		s.operation.submitLater(send)
+		return nil
+	}
+	if failure = s.operation.submit(send); failure != nil {
 		s.freeUpload()
 		return failure
 	}
 	s.watched.bring(s.operation)
-	if s.upload != nil {
-		go s.upload.pump(s.operation)
-	}
+	go s.upload.pump(s.operation)
 	return nil
 }
 
+// mostTaken is the most of a body that who drives copies for its reader.
+const mostTaken = 64 << 10
+
 // submitted waits for the whole response at the queue.
-func (s *underWay) submitted(to destination) (*Response, *Error) {
-	if failure := s.submit(to); failure != nil {
+func (s *underWay) submitted(to destination) (response *Response, failure *Error) {
+	failure = s.submit(to, func(token uintptr) uintptr {
+		if response = nativeTake(token, mostTaken); response == nil {
+			return token
+		}
+		return 0
+	})
+	if failure != nil {
 		return nil, failure
 	}
 	token, failure := s.operation.answer()
-	if token == 0 {
-		return nil, failure
+	if token != 0 {
+		response = nativeTakeAll(token)
 	}
-	return nativeTake(token), failure
+	return response, failure
 }
 
 // freeUpload is for one that nobody pumps.

@@ -44,7 +44,7 @@ func (p *Pool) Stream(ctx context.Context, key string, request *Request) (*Strea
 }
 
 func stream(ctx context.Context, pool *Pool, to destination, request *Request) (*Stream, error) {
-	sent, err := openStream(ctx, pool, to, request)
+	sent, err := openStream(ctx, pool, to, request, false)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +84,9 @@ func (s *Stream) Close() error {
 	return s.body.Close()
 }
 
-// openStream sends and waits for the head.
-func openStream(ctx context.Context, pool *Pool, to destination, request *Request) (*underWay, error) {
+// openStream sends and waits for the head. With its front also for what of the body has come by then: the response is 0 where that is
+// all.
+func openStream(ctx context.Context, pool *Pool, to destination, request *Request, withFront bool) (*underWay, error) {
 	sent, err := prepare(ctx, pool, to, request, true)
 	if err != nil {
 		return nil, err
@@ -97,14 +98,32 @@ func openStream(ctx context.Context, pool *Pool, to destination, request *Reques
 			response, failure = nativeOpen(target, to.key, sent.request, sent.out)
 			return failure
 		})
-	} else if failure = sent.submit(to); failure == nil {
-		response, failure = sent.operation.answer()
+		if response != 0 && withFront {
+			response = sent.takeFront(response)
+		}
+	} else {
+		var take take
+		if withFront {
+			take = sent.takeFront
+		}
+		if failure = sent.submit(to, take); failure == nil {
+			response, failure = sent.operation.answer()
+		}
 	}
-	if response == 0 {
+	if response == 0 && sent.front == nil {
 		return nil, sent.failed(ctx, failure)
 	}
 	sent.response.Store(response)
 	return sent, nil
+}
+
+// takeFront looks at a stream's head and at what of its body has come: what is left of the response.
+func (s *underWay) takeFront(response uintptr) (left uintptr) {
+	s.front = nativeFront(response)
+	if s.front.whole {
+		return 0
+	}
+	return response
 }
 
 // streamBody reads one body.
@@ -136,7 +155,6 @@ func newStreamBody(ctx context.Context, sent *underWay) *streamBody {
 
 // wholeBody is a body that has come whole with its head: nothing is under way any more.
 func wholeBody(ctx context.Context, sent *underWay, all []byte) *streamBody {
-	sent.response.Store(0)
 	sent.giveUp()
 	return &streamBody{sent: sent, ctx: ctx, front: all, whole: true}
 }

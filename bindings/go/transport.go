@@ -83,7 +83,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, ofContext(request.Context(), err)
 	}
-	head := nativeFront(begun.response.Load())
+	head := begun.front
 	if head.whole {
 		return t.response(request, wholeBody(request.Context(), begun, head.body), head)
 	}
@@ -106,7 +106,7 @@ func (t *Transport) open(ctx context.Context, request *Request) (*underWay, erro
 		}
 		return session.handle.token.Load(), nil
 	}}
-	begun, err := openStream(ctx, t.pool, to, request)
+	begun, err := openStream(ctx, t.pool, to, request, true)
 	runtime.KeepAlive(session)
 	return begun, err
 }
@@ -227,7 +227,7 @@ func ofContext(ctx context.Context, err error) error {
 }
 
 // response is the head as net/http has it.
-func (t *Transport) response(request *http.Request, body *streamBody, head front) (*http.Response, error) {
+func (t *Transport) response(request *http.Request, body *streamBody, head *front) (*http.Response, error) {
 	if head.status == http.StatusSwitchingProtocols {
 		body.Close()
 		return nil, &Error{Status: StatusUnsupported, Phase: PhaseBody, Delivery: ResponseStarted, HTTPStatus: head.status,
