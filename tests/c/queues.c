@@ -554,9 +554,18 @@ static void take_some(player *player, aip_queue *queue, uint32_t timeout_ms, aip
     }
 }
 
+enum { STREAMS = 8 };
+
+static void free_streams(aip_response *streams[])
+{
+    for (int place = 0; place < STREAMS; place++) {
+        aip_response_free(streams[place]);
+        streams[place] = NULL;
+    }
+}
+
 static void *plays(void *raw)
 {
-    enum { STREAMS = 8 };
     player *player = raw;
     aip_response *streams[STREAMS] = {NULL};
     for (unsigned long turn = 0; turn < player->turns;) {
@@ -597,15 +606,14 @@ static void *plays(void *raw)
                 ended_requests += batch[i].kind == AIP_COMPLETION_DONE;
                 /* An unread stream would never end. */
                 aip_response_free(batch[i].response);
-                for (int place = 0; place < STREAMS; place++) {
-                    aip_response_free(streams[place]);
-                    streams[place] = NULL;
-                }
+                free_streams(streams);
             }
         aip_queue_free(queue);
         aip_cancel_free(cancel);
         if (status != AIP_END)
             return (void *)aip_status_name(status);
+        /* Those that were kept, and had ended before. */
+        free_streams(streams);
     }
     return NULL;
 }
