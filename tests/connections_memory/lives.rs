@@ -123,10 +123,12 @@ fn a_replacement_that_fails_leaves_the_old_connection() {
     rig.wait(origin.get("/")).unwrap();
     rig.world.fail_dials(1);
     rig.until("the dial that fails", || rig.stats().failed == 1);
+    // One that did not fail may have been quicker.
+    let opened = rig.stats().opened;
     let Ok(Checkout::Now(lease)) = origin.checkout() else { panic!("it still serves") };
     drop(lease);
     rig.comes_to_rest();
-    assert_eq!((rig.stats().opened, rig.stats().now.standing), (1, 1));
+    assert_eq!((rig.stats().opened, rig.stats().now.standing), (opened, 1));
 }
 
 #[test]
