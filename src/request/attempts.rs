@@ -54,6 +54,14 @@ pub struct FinalResponse {
     pub refusal: Option<Box<Refused>>,
 }
 
+/// What follows an answer.
+enum Follows {
+    /// It is kept.
+    Nothing,
+    Another,
+    AnotherAfter(Duration, retry::Reason),
+}
+
 /// What a provider's client makes of a refusal.
 pub struct Refused {
     pub error: Error,
@@ -95,25 +103,24 @@ impl Attempts<'_> {
                 continue;
             }
             let (again, refusal) = self.judge(permit.as_ref(), head, body, renewed).await?;
-            let asks_again = match (again, &mut retries) {
-                _ if !outgoing.body.is_at_its_beginning() => false,
-                (Again::Renewed, _) => {
-                    permit = None;
-                    renewed = true;
-                    drain(body).await;
-                    self.progress.pauses();
-                    true
-                }
-                (Again::Never, _) | (_, None) => false,
-                (again, Some(retries)) => {
-                    let decision = self.decide_on_answer(retries, again, head, body).await?;
-                    // A slot at the provider is not held over a pause.
-                    permit = permit.filter(|_| decision.is_none());
-                    self.wait_after_answer(retries, decision, body, &group).await
-                }
+            let follows = match (again, &mut retries) {
+                _ if !outgoing.body.is_at_its_beginning() => Follows::Nothing,
+                (Again::Renewed, _) => Follows::Another,
+                (Again::Never, _) | (_, None) => Follows::Nothing,
+                (again, Some(retries)) => self.decide_on_answer(retries, again, head, body).await,
             };
-            if !asks_again {
+            if matches!(follows, Follows::Nothing) {
                 return Ok(FinalResponse { incoming, permit, refusal });
+            }
+            // Neither a slot at the provider nor a connection is held over a pause.
+            drop(permit);
+            drain(body).await;
+            drop(incoming);
+            if let (Follows::AnotherAfter(wait, reason), Some(retries)) = (follows, &retries) {
+                self.pause(&group, retries, wait, reason).await;
+            } else {
+                renewed = true;
+                self.progress.pauses();
             }
         }
     }
@@ -171,36 +178,23 @@ impl Attempts<'_> {
         }
     }
 
-    /// The wait that the answer is worth before another attempt; `None` where it is kept, and then its body is whole again.
+    /// Whether the answer is worth another attempt; where it is kept, its body is whole again.
     async fn decide_on_answer(
         &self,
         retries: &mut Retries,
         again: Again,
         head: &Head,
         body: &mut EngineBody,
-    ) -> Result<Option<(Duration, retry::Reason)>> {
+    ) -> Follows {
         let begun = begin(body, retry::MOST_BODY).await;
         let outcome = AttemptOutcome::Response { status: head.status, headers: &head.headers, body: &begun, again };
         match retries.decide(outcome, Now::get()) {
-            Decision::After(wait, reason) => Ok(Some((wait, reason))),
+            Decision::After(wait, reason) => Follows::AnotherAfter(wait, reason),
             Decision::Stop(_) => {
                 body.put_back(begun);
-                Ok(None)
+                Follows::Nothing
             }
         }
-    }
-
-    async fn wait_after_answer(
-        &self,
-        retries: &Retries,
-        decision: Option<(Duration, retry::Reason)>,
-        body: &mut EngineBody,
-        group: &Group,
-    ) -> bool {
-        let Some((wait, reason)) = decision else { return false };
-        drain(body).await;
-        self.pause(group, retries, wait, reason).await;
-        true
     }
 
     /// No connection is held meanwhile.

@@ -1,6 +1,6 @@
 //! The time limits of one request: one timer, set to whatever runs out first.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ impl<'a> Clock<'a> {
                 return Poll::Pending;
             }
             self.knows = Some(cx.waker().clone());
-            ready!(timer.as_mut().poll(cx));
+            // Whatever the request itself has read in this poll: a timer that is refused its turn knows of nobody.
+            ready!(pin!(tokio::task::unconstrained(timer.as_mut())).poll(cx));
             rang = true;
         }
     }

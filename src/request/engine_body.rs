@@ -97,7 +97,10 @@ impl EngineBody {
 
     /// Nobody has room for more, until `next` is called again.
     pub fn pause(&mut self) {
-        self.body.pause();
+        // What is left to decode may be more than there is room for: the connection is another request's then.
+        if self.lease.is_some() {
+            self.body.pause();
+        }
     }
 
     /// What came behind the body.

@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 /// Most bytes of a response's head.
 pub(super) const MOST_HEAD: usize = 64 << 10;
 
+/// So much of a body is taken at a time, if it is there, before others have their turn.
+const MOST_IN_TURN: usize = 256 << 10;
+
 /// Where requests go in; for HTTP/1.1 `None` once it was given up.
 pub enum RequestSender {
     Http1(Option<http1::Sender>, Http1),
@@ -96,7 +99,7 @@ impl RequestSender {
         match self {
             RequestSender::Http1(sender, driver) => {
                 let response = http1::send(sender, driver, request).await?;
-                Ok(response.map(|body| ResponseBody::Http1 { body, driver: driver.clone(), trailers: None }))
+                Ok(response.map(|body| ResponseBody::Http1 { body, driver: driver.clone(), taken: 0, trailers: None }))
             }
             RequestSender::Http2(handle) => Ok(handle.send(request).await?.map(ResponseBody::Http2)),
         }
@@ -170,7 +173,7 @@ impl Driver {
 
 /// The rest of a response as it comes.
 pub enum ResponseBody {
-    Http1 { body: Incoming, driver: Http1, trailers: Option<Box<HeaderMap>> },
+    Http1 { body: Incoming, driver: Http1, taken: usize, trailers: Option<Box<HeaderMap>> },
     Http2(http2::ResponseBody),
 }
 
@@ -185,10 +188,14 @@ impl ResponseBody {
 
     /// The next bytes, or `None` at a proper end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let (body, driver, trailers) = match self {
-            ResponseBody::Http1 { body, driver, trailers } => (body, driver, trailers),
+        let (body, driver, taken, trailers) = match self {
+            ResponseBody::Http1 { body, driver, taken, trailers } => (body, driver, taken, trailers),
             ResponseBody::Http2(body) => return body.next().await,
         };
+        if *taken >= MOST_IN_TURN {
+            *taken = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             let frame = poll_fn(|cx| driver.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await;
             match frame {
@@ -196,7 +203,10 @@ impl ResponseBody {
                 Some(Err(error)) => return Err(failure::in_body(&Cause::Http1(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.is_empty() => {}
-                    Ok(data) => return Ok(Some(data)),
+                    Ok(data) => {
+                        *taken += data.len();
+                        return Ok(Some(data));
+                    }
                     Err(frame) => *trailers = frame.into_trailers().ok().map(Box::new),
                 },
             }

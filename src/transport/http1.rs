@@ -8,6 +8,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::coop::{Unconstrained, unconstrained};
 
 use super::failure::Cause;
 use super::http::{End, MOST_HEAD, NoResponse};
@@ -15,7 +16,8 @@ use super::link::Stream;
 use super::payload::Payload;
 use super::shared_driver::{self, OwnTask, SharedDriver};
 
-type Hyper = Box<Connection<TokioIo<Box<dyn Stream>>, Payload>>;
+/// Unconstrained: what it reads is not the request's share of its runtime, and hyper stops by itself, at a piece nobody has taken.
+type Hyper = Unconstrained<Box<Connection<TokioIo<Box<dyn Stream>>, Payload>>>;
 
 /// Where requests go in.
 pub type Sender = SendRequest<Payload>;
@@ -32,7 +34,7 @@ pub async fn handshake(stream: Box<dyn Stream>) -> Result<(Sender, Http1, Http1T
     // Of 100 headers at most, which is what hyper has room for on the stack: to allow more cost 8 % of a small request's CPU.
     builder.max_header_size(MOST_HEAD);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Cause::Http1)?;
-    let (driver, task) = shared_driver::share(Box::new(connection));
+    let (driver, task) = shared_driver::share(unconstrained(Box::new(connection)));
     Ok((sender, driver, Http1Task(task)))
 }
 

@@ -82,7 +82,8 @@ where
 impl<D: Future + Unpin> SharedDriver<D> {
     /// From here on it is the request's turn, which polls next.
     pub fn take(&self) {
-        lock(&self.shared.state).turn = Turn::Request(None);
+        let before = std::mem::replace(&mut lock(&self.shared.state).turn, Turn::Request(None));
+        drop(before);
     }
 
     /// Polls what waits for the connection, and the driver before and behind. The turn stays the request's, until `release`.
@@ -92,6 +93,8 @@ impl<D: Future + Unpin> SharedDriver<D> {
             polling.advance(&self.waker);
             let came = waits(&mut Context::from_waker(&self.waker));
             if came.is_ready() {
+                // What that woke is most often the driver, for the piece that was taken: the task need not be woken for it.
+                polling.advance(&self.waker);
                 polling.is_awake = true;
                 return came;
             }

@@ -354,3 +354,93 @@ fn a_session_closed_at_a_streams_end_leaves_no_connection() {
         assert!(!report.reused, "round {round}: over a connection of the closed session");
     }
 }
+
+/// zstd: 64 KiB of zeros as they are, so that it is no bomb, and then this many blocks of 128 KiB more, of four bytes each.
+fn packed_zeros(blocks: u32) -> Vec<u8> {
+    const RAW: u32 = 0;
+    const RUN_OF_ONE_BYTE: u32 = 1 << 1;
+    let header = |is_last: bool, kind: u32, bytes: u32| (u32::from(is_last) | kind | bytes << 3).to_le_bytes();
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
+    frame.extend_from_slice(&header(false, RAW, 64 << 10)[..3]);
+    frame.resize(frame.len() + (64 << 10), 0);
+    for block in 1..=blocks {
+        frame.extend_from_slice(&header(block == blocks, RUN_OF_ONE_BYTE, 128 << 10)[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+#[test]
+fn a_stream_that_only_decodes_on_takes_nothing_from_the_next_request() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::sync::mpsc::channel;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let ((asks, asked), (says, said)) = (channel(), channel());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reads = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut head = || while reads.next().unwrap().unwrap() != "" {};
+        head();
+        let packed = packed_zeros(32);
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\ncontent-length: {}\r\n\r\n", packed.len())
+            .unwrap();
+        stream.write_all(&packed).unwrap();
+        head();
+        asks.send(()).unwrap();
+        said.recv().unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb").unwrap();
+    });
+    let pool = pool(ENGINE);
+    let session = session(&pool, &url);
+    let zeros = open(&session, streamed(get("/zeros"))).unwrap();
+    until("the stream's buffer is full", || zeros.received() >= 1 << 20);
+    let (tells, told) = channel();
+    let other = session.clone();
+    let waits = std::thread::spawn(move || tells.send(other.request(get("/b")).unwrap().report.reused).unwrap());
+    asked.recv_timeout(PATIENCE).unwrap();
+    let (mut read, mut part) = (0, vec![0; 100_000]);
+    while read < 700_000 {
+        let Read::Got(count) = zeros.read(&mut part, PATIENCE).unwrap() else { unreachable!("there is more") };
+        read += count as u64;
+    }
+    until("it is full again", || zeros.received() >= read + (1 << 20));
+    says.send(()).unwrap();
+    assert!(told.recv_timeout(PATIENCE).expect("the other request waits for ever"), "over the stream's connection");
+    waits.join().unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_wait_for_another_attempt_holds_no_connection() {
+    use std::io::{BufRead, BufReader, Read as _, Write};
+    // More than is read for the connection's sake.
+    const REST: usize = 200_000;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tells, told) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reads = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reads.read_line(&mut line).unwrap();
+        }
+        write!(stream, "HTTP/1.1 503 Busy\r\nretry-after: 20\r\ncontent-length: {REST}\r\n\r\n").unwrap();
+        // It may be closed before all is out.
+        let _ = stream.write_all(&vec![b'x'; REST]);
+        let _ = reads.read(&mut [0]);
+        tells.send(()).unwrap();
+    });
+    let pool = pool(ENGINE);
+    let (session, cancel) = (session(&pool, &url), Cancel::new().unwrap());
+    let mut request = get("/");
+    (request.persistence.retries, request.cancel) = (Some(1), Some(cancel));
+    let waits = std::thread::spawn(move || session.request(request).unwrap_err().error.status);
+    told.recv_timeout(PATIENCE).expect("the connection is closed while it waits");
+    cancel.fire();
+    assert_eq!(waits.join().unwrap(), Status::Cancelled);
+    cancel.free();
+    server.join().unwrap();
+}
