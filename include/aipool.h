@@ -1777,8 +1777,8 @@ typedef struct aip_completion {
      */
     int32_t status;
     /**
-     * Yours until aip_response_free(): with AIP_COMPLETION_HEAD, and with AIP_COMPLETION_DONE where the request was no stream and
-     * there is an answer. Else NULL.
+     * Yours until aip_response_free(): with AIP_COMPLETION_HEAD, and with AIP_COMPLETION_DONE where there is an answer that is no
+     * stream: a whole response, or a provider's refusal; of a call of several requests that may follow a head. Else NULL.
      */
     struct aip_response *response;
     /**

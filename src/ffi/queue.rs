@@ -53,8 +53,8 @@ pub struct aip_completion {
     pub kind: u32,
     /// With AIP_COMPLETION_DONE the request's status; else AIP_OK.
     pub status: i32,
-    /// Yours until aip_response_free(): with AIP_COMPLETION_HEAD, and with AIP_COMPLETION_DONE where the request was no stream and
-    /// there is an answer. Else NULL.
+    /// Yours until aip_response_free(): with AIP_COMPLETION_HEAD, and with AIP_COMPLETION_DONE where there is an answer that is no
+    /// stream: a whole response, or a provider's refusal; of a call of several requests that may follow a head. Else NULL.
     pub response: *mut aip_response,
     /// Zero.
     pub reserved: [u64; 5],
