@@ -38,7 +38,7 @@ func (q *rawQueue) submit(session *Session, request *Request, stream bool, tag u
 func (q *rawQueue) next(t *testing.T) news {
 	t.Helper()
 	if len(q.came) == 0 {
-		count, failure := q.batch.next(q.native)
+		count, failure := q.batch.next(q.native, driveMillis)
 		must(t, orNil(failure))
 		for i := range count {
 			q.came = append(q.came, q.batch.at(i))
@@ -57,7 +57,7 @@ func (q *rawQueue) next(t *testing.T) news {
 func (q *rawQueue) wakesWithNothing(t *testing.T) {
 	t.Helper()
 	begun := time.Now()
-	count, failure := q.batch.next(q.native)
+	count, failure := q.batch.next(q.native, driveMillis)
 	must(t, orNil(failure))
 	want(t, "completions", len(q.came)+count, 0)
 	want(t, "it was woken, not late", time.Since(begun) < driveMillis*time.Millisecond, true)

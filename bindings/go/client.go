@@ -340,7 +340,7 @@ func (c *Client) submitTo(ctx context.Context, pool *Pool, asked *asked) (*under
 	asked.cancel = watched.token()
 	if sent.operation, failure = pool.driver.register(pool.token, nil); failure == nil {
 		failure = sent.operation.submit(func(queue uintptr, tag uint64) *Error {
-			return nativeClientSubmit(c.handle.token.Load(), asked, queue, tag)
+			return calls.through(func() *Error { return nativeClientSubmit(c.handle.token.Load(), asked, queue, tag) })
 		})
 	}
 	if failure != nil {

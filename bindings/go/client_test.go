@@ -785,7 +785,8 @@ func TestClientCancelStormLeavesNothingBehind(t *testing.T) {
 	want(t, "cancels", now.Cancels, before.Cancels)
 	want(t, "responses", now.Responses, before.Responses)
 	want(t, "under way", operationsOf(client.pool), 0)
-	want(t, "in flight", statsOf(t, client.pool).InFlight, 0)
+	// A stream that was given up reads on for a moment, for its connection's sake.
+	eventually(t, "nothing is in flight", func() bool { return statsOf(t, client.pool).InFlight == 0 })
 }
 
 func TestForgottenClientsAndStreamsAreFreed(t *testing.T) {

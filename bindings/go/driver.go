@@ -2,6 +2,7 @@ package aipool
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,8 +31,8 @@ type driver struct {
 	parked *waiter
 	// closed: the pool takes no more requests.
 	closed bool
-	// unsent are for whoever drives to give to the queue; spare is their other slice.
-	unsent, spare []unsent
+	// unsent are for whoever drives to give to the queue.
+	unsent []unsent
 	// inside: who drives is in the library, and nobody has called it back yet.
 	inside bool
 }
@@ -90,8 +91,6 @@ func (d *driver) register(pool func() (uintptr, func()), take take) (*operation,
 
 // submit gives the operation to the queue at once.
 func (o *operation) submit(send send) *Error {
-	calls.enter()
-	defer calls.leave()
 	failure := send(o.driver.queue.token.Load(), o.tag)
 	if failure != nil {
 		o.forget()
@@ -146,15 +145,15 @@ func (d *driver) close(forGood bool) {
 func (o *operation) forget() {
 	d := o.driver
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	o.ended = true
-	if o.response != 0 {
-		freeResponse(o.response)
-		o.response = 0
-	}
+	response := o.response
+	o.ended, o.response = true, 0
 	d.remove(o)
 	for _, waiter := range []*waiter{&o.reader, &o.writer} {
 		d.interrupt(waiter)
+	}
+	d.mu.Unlock()
+	if response != 0 {
+		freeResponse(response)
 	}
 }
 
@@ -216,10 +215,18 @@ func (d *driver) wait(w *waiter) {
 // drive waits in the queue for everybody until w is told. With the lock, but for what is done in the library.
 func (d *driver) drive(w *waiter) {
 	d.driving = w
-	for d.sendAll(); !w.told; d.sendAll() {
-		d.inside = true
+	for !w.told {
+		d.sendSome()
+		if w.told {
+			break
+		}
+		// With more to send it only looks, so that who sends and fails without end keeps nobody from being told.
+		millis := uint32(0)
+		if d.inside = len(d.unsent) == 0; d.inside {
+			millis = driveMillis
+		}
 		d.mu.Unlock()
-		count, failure := d.batch.next(d.queue.token.Load())
+		count, failure := d.batch.next(d.queue.token.Load(), millis)
 		if failure != nil && failure.Status == StatusLimit {
 			// No room for a response's handle. Others must free theirs first, perhaps of another language: nothing tells of it.
 			time.Sleep(time.Millisecond)
@@ -241,22 +248,24 @@ func (d *driver) drive(w *waiter) {
 	d.driving = nil
 }
 
-// sendAll gives the queue what it does not have yet. With the lock, but for the sending.
-func (d *driver) sendAll() {
-	for len(d.unsent) > 0 {
-		sending := d.unsent
-		d.unsent = d.spare[:0]
-		d.mu.Unlock()
-		for _, unsent := range sending {
-			if failure := unsent.send(d.queue.token.Load(), unsent.operation.tag); failure != nil {
-				d.mu.Lock()
-				d.dispatch(news{tag: unsent.operation.tag, kind: newsDone, failure: failure})
-				d.mu.Unlock()
-			}
+// sendSome gives the queue some of what it does not have yet. With the lock, but for the sending.
+func (d *driver) sendSome() {
+	var sending [mostNews]unsent
+	count := copy(sending[:], d.unsent)
+	if count == 0 {
+		return
+	}
+	d.unsent = slices.Delete(d.unsent, 0, count)
+	d.mu.Unlock()
+	var failures [mostNews]*Error
+	for i, unsent := range sending[:count] {
+		failures[i] = unsent.send(d.queue.token.Load(), unsent.operation.tag)
+	}
+	d.mu.Lock()
+	for i, failure := range failures[:count] {
+		if failure != nil {
+			d.dispatch(news{tag: sending[i].operation.tag, kind: newsDone, failure: failure})
 		}
-		clear(sending)
-		d.mu.Lock()
-		d.spare = sending
 	}
 }
 
@@ -285,10 +294,12 @@ func (d *driver) dispatchAll(count int) {
 // dispatch gives one completion to its operation. With the lock.
 func (d *driver) dispatch(came news) {
 	operation := d.operations[came.tag]
+	if came.response != 0 && (operation == nil || operation.headed) {
+		// Nobody wants it, or it is what a provider says behind the head of a stream, whose reader is told by its error.
+		nativeFree(came.response)
+		came.response = 0
+	}
 	if operation == nil {
-		if came.response != 0 {
-			freeResponse(came.response)
-		}
 		return
 	}
 	if came.response != 0 {
@@ -310,6 +321,7 @@ func (d *driver) dispatch(came news) {
 
 // fail ends all operations: the queue is no more. With the lock.
 func (d *driver) fail(failure *Error) {
+	d.unsent = nil
 	for _, operation := range d.operations {
 		copied := *failure
 		operation.failure, operation.ended = &copied, true

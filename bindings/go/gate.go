@@ -15,3 +15,10 @@ func (g gate) enter() {
 func (g gate) leave() {
 	<-g
 }
+
+// through makes one call.
+func (g gate) through(call func() *Error) *Error {
+	g.enter()
+	defer g.leave()
+	return call()
+}

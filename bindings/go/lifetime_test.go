@@ -230,7 +230,7 @@ func TestRequestsBesideOthersAreAsAlone(t *testing.T) {
 		switch goroutine % 4 {
 		case 0:
 			// Over and under what who drives copies for others.
-			for _, length := range []int{0, 1, mostTaken, mostTaken + 1, 1 << 20} {
+			for _, length := range []int{0, 1, mostInTurn, mostInTurn + 1, 1 << 20} {
 				response, err := session.Do(background, &Request{URL: fmt.Sprint("/bytes/", length)})
 				if err != nil || len(response.Body) != length {
 					t.Error(length, err)

@@ -91,12 +91,12 @@ const driveMillis = 60_000
 // newsBatch is where completions are put, for one caller at a time.
 type newsBatch [C.AIPGO_BATCH]C.aipgo_news
 
-// next waits for completions and drives the I/O meanwhile: how many there are, none after a wake.
-func (b *newsBatch) next(queue uintptr) (int, *Error) {
+// next waits so long for completions and drives the I/O meanwhile: how many there are, none after a wake. With 0 it only looks.
+func (b *newsBatch) next(queue uintptr, millis uint32) (int, *Error) {
 	var count C.size_t
 	var failure C.aip_error
-	status := C.aipgo_queue_next(C.uintptr_t(queue), &b[0], driveMillis, &count, &failure)
-	if status == C.AIP_TIMEOUT {
+	status := C.aipgo_queue_next(C.uintptr_t(queue), &b[0], C.uint32_t(millis), &count, &failure)
+	if status == C.AIP_TIMEOUT || status == C.AIP_WOULD_BLOCK {
 		return 0, nil
 	}
 	return int(count), toError(status, &failure)

@@ -251,6 +251,11 @@ func toResponse(outcome *C.aipgo_outcome, body []byte) *Response {
 func freeResponse(response uintptr) {
 	calls.enter()
 	defer calls.leave()
+	nativeFree(response)
+}
+
+// nativeFree is freeResponse for who drives, which enters no gate.
+func nativeFree(response uintptr) {
 	C.aipgo_response_free(C.uintptr_t(response))
 }
 

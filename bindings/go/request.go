@@ -202,6 +202,8 @@ type underWay struct {
 	out     outgoing
 	watched *watched
 	upload  *upload
+	// pumped: a goroutine reads the upload's body, and frees it.
+	pumped bool
 	// alone: it waits in the library itself, not with others at the pool's queue. One at a time does.
 	alone bool
 	// operation is its part at the queue; nil where it is alone.
@@ -273,38 +275,36 @@ func (s *underWay) takeBody(closeBody func()) error {
 	return nil
 }
 
+// mostInTurn is the most of a body that who drives copies, one way or the other: all others wait meanwhile.
+const mostInTurn = 64 << 10
+
 // submit gives it to the pool's queue, or leaves that to whoever drives.
-func (s *underWay) submit(to destination, take take) (failure *Error) {
+func (s *underWay) submit(target uintptr, key *string, take take) (failure *Error) {
 	if s.operation, failure = s.pool.driver.register(s.pool.token, take); failure != nil {
-		s.freeUpload()
-		return failure
-	}
-	send := func(queue uintptr, tag uint64) *Error {
-		return to.try(func(target uintptr) *Error {
-			return nativeSubmit(target, to.key, s.request, s.out, queue, tag)
-		})
-	}
-	if s.upload == nil {
-		s.watched.bring(s.operation)
-		s.operation.submitLater(send)
-		return nil
-	}
-	if failure = s.operation.submit(send); failure != nil {
-		s.freeUpload()
 		return failure
 	}
 	s.watched.bring(s.operation)
-	go s.upload.pump(s.operation)
-	return nil
+	send := func(queue uintptr, tag uint64) *Error {
+		return nativeSubmit(target, key, s.request, s.out, queue, tag)
+	}
+	if s.upload == nil && len(s.out.body) <= mostInTurn {
+		s.operation.submitLater(send)
+		return nil
+	}
+	failure = s.operation.submit(func(queue uintptr, tag uint64) *Error {
+		return calls.through(func() *Error { return send(queue, tag) })
+	})
+	if failure == nil && s.upload != nil {
+		s.pumped = true
+		go s.upload.pump(s.operation)
+	}
+	return failure
 }
-
-// mostTaken is the most of a body that who drives copies for its reader.
-const mostTaken = 64 << 10
 
 // submitted waits for the whole response at the queue.
 func (s *underWay) submitted(to destination) (response *Response, failure *Error) {
-	failure = s.submit(to, func(token uintptr) uintptr {
-		if response = nativeTake(token, mostTaken); response == nil {
+	failure = s.submit(to.target, to.key, func(token uintptr) uintptr {
+		if response = nativeTake(token, mostInTurn); response == nil {
 			return token
 		}
 		return 0
@@ -321,7 +321,7 @@ func (s *underWay) submitted(to destination) (response *Response, failure *Error
 
 // freeUpload is for one that nobody pumps.
 func (s *underWay) freeUpload() {
-	if s.upload != nil {
+	if s.upload != nil && !s.pumped {
 		freeUpload(s.upload.token)
 	}
 }
@@ -331,6 +331,7 @@ func (s *underWay) end() {
 	if !s.ended.Swap(true) {
 		s.watched.end()
 		s.upload.stop()
+		s.freeUpload()
 		s.pool.underWay.Add(-1)
 	}
 }

@@ -58,7 +58,7 @@ func unpack(block string) Headers {
 	for block != "" {
 		name, rest, _ := strings.Cut(block, "\x00")
 		value, rest, _ := strings.Cut(rest, "\x00")
-		headers.Add(name, value)
+		headers = append(headers, Header{name, value})
 		block = rest
 	}
 	return headers

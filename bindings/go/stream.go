@@ -91,25 +91,24 @@ func openStream(ctx context.Context, pool *Pool, to destination, request *Reques
 	if err != nil {
 		return nil, err
 	}
+	var take take
+	if withFront {
+		take = sent.takeFront
+	}
 	var response uintptr
-	var failure *Error
-	if sent.alone {
-		failure = to.try(func(target uintptr) (failure *Error) {
-			response, failure = nativeOpen(target, to.key, sent.request, sent.out)
+	failure := to.try(func(target uintptr) (failure *Error) {
+		if !sent.alone {
+			if failure = sent.submit(target, to.key, take); failure == nil {
+				response, failure = sent.operation.answer()
+			}
 			return failure
-		})
+		}
+		response, failure = nativeOpen(target, to.key, sent.request, sent.out)
 		if response != 0 && withFront {
 			response = sent.takeFront(response)
 		}
-	} else {
-		var take take
-		if withFront {
-			take = sent.takeFront
-		}
-		if failure = sent.submit(to, take); failure == nil {
-			response, failure = sent.operation.answer()
-		}
-	}
+		return failure
+	})
 	if response == 0 && sent.front == nil {
 		return nil, sent.failed(ctx, failure)
 	}
