@@ -17,8 +17,14 @@ const MOST_ROUNDS: usize = 4;
 /// A driver, for the request on its connection.
 pub struct SharedDriver<D: Future> {
     shared: Arc<Shared<D>>,
-    /// `shared` once more, as the driver and who waits for it want it.
-    waker: Waker,
+    /// As the driver wants it, and who waits for it.
+    wakers: Wakers,
+}
+
+#[derive(Clone)]
+struct Wakers {
+    driver: Waker,
+    waits: Waker,
 }
 
 /// The same, for the connection's own task. With this the driver ends.
@@ -30,8 +36,10 @@ pub struct Panicked;
 
 struct Shared<D: Future> {
     state: Mutex<State<D>>,
-    /// Something woke that nobody has looked at.
+    /// The driver was woken, and nobody has polled it since.
     wanted: AtomicBool,
+    /// The same of who waits for it.
+    came: AtomicBool,
     /// Somebody polls: what wakes meanwhile is looked at there. So head, body and room for the next request are no three wake-ups.
     polled: AtomicBool,
     over: AtomicBool,
@@ -54,13 +62,25 @@ enum Turn {
 }
 
 impl<D: Future> State<D> {
-    /// Wakes whose turn it is.
+    /// Whose turn it is.
     fn waker(&self) -> Option<Waker> {
         match &self.turn {
             Turn::Task => self.task.clone(),
             Turn::Request(waker) => waker.clone(),
         }
     }
+
+    /// Whether something woke that is for whose turn it is: the task does not wait for what the driver brings.
+    fn is_woken(&self, shared: &Shared<D>) -> bool {
+        let is_requests = matches!(self.turn, Turn::Request(_));
+        shared.wanted.load(Ordering::SeqCst) || is_requests && shared.came.load(Ordering::SeqCst)
+    }
+}
+
+/// What the driver or who waits for it is given to wake.
+struct Bell<D: Future> {
+    shared: Arc<Shared<D>>,
+    is_drivers: bool,
 }
 
 /// A driver for both. It is polled for the first time by whoever comes first.
@@ -72,10 +92,12 @@ where
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
         wanted: AtomicBool::new(true),
+        came: AtomicBool::new(false),
         polled: AtomicBool::new(false),
         over: AtomicBool::new(false),
     });
-    let driver = SharedDriver { waker: Waker::from(shared.clone()), shared };
+    let waker = |is_drivers| Waker::from(Arc::new(Bell { shared: shared.clone(), is_drivers }));
+    let driver = SharedDriver { wakers: Wakers { driver: waker(true), waits: waker(false) }, shared };
     (driver.clone(), OwnTask(driver))
 }
 
@@ -89,16 +111,17 @@ impl<D: Future + Unpin> SharedDriver<D> {
     /// Polls what waits for the connection, and the driver before and behind. The turn stays the request's, until `release`.
     pub fn poll<T>(&self, cx: &mut Context<'_>, mut waits: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut polling = Polling::begin(&self.shared, Some(cx.waker()));
+        polling.advance(&self.wakers.driver);
         for _ in 0..MOST_ROUNDS {
-            polling.advance(&self.waker);
-            let came = waits(&mut Context::from_waker(&self.waker));
+            self.shared.came.store(false, Ordering::SeqCst);
+            let came = waits(&mut Context::from_waker(&self.wakers.waits));
+            // For what was asked of it, or for room where something was taken: the task need not be woken for that.
+            polling.advance(&self.wakers.driver);
             if came.is_ready() {
-                // What that woke is most often the driver, for the piece that was taken: the task need not be woken for it.
-                polling.advance(&self.waker);
                 polling.is_awake = true;
                 return came;
             }
-            if !self.shared.wanted.load(Ordering::SeqCst) {
+            if !self.shared.wanted.load(Ordering::SeqCst) && !self.shared.came.load(Ordering::SeqCst) {
                 break;
             }
         }
@@ -125,21 +148,21 @@ impl<D: Future + Unpin> SharedDriver<D> {
 
 impl<D: Future> Clone for SharedDriver<D> {
     fn clone(&self) -> Self {
-        SharedDriver { shared: self.shared.clone(), waker: self.waker.clone() }
+        SharedDriver { shared: self.shared.clone(), wakers: self.wakers.clone() }
     }
 }
 
 impl<D: Future + Unpin> OwnTask<D> {
     /// Polls the driver where it is the task's turn. Ready when it is over.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Panicked>> {
-        let SharedDriver { shared, waker } = &self.0;
+        let SharedDriver { shared, wakers } = &self.0;
         let mut state = lock(&shared.state);
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             state.task = Some(cx.waker().clone());
         }
         if matches!(state.turn, Turn::Task) && state.end.is_none() {
             drop(state);
-            Polling::begin(shared, None).advance(waker);
+            Polling::begin(shared, None).advance(&wakers.driver);
             state = lock(&shared.state);
         }
         state.end.take().map_or(Poll::Pending, Poll::Ready)
@@ -216,7 +239,7 @@ impl<D: Future> Drop for Polling<'_, D> {
         }
         shared.polled.store(false, Ordering::SeqCst);
         // Who wakes says so before it looks whether somebody polls, and here it is the other way round: one sees the other.
-        if !self.is_awake && shared.wanted.load(Ordering::SeqCst) {
+        if !self.is_awake && state.is_woken(shared) {
             wakes[1] = state.waker();
         }
         drop(state);
@@ -226,7 +249,7 @@ impl<D: Future> Drop for Polling<'_, D> {
     }
 }
 
-impl<D> Wake for Shared<D>
+impl<D> Wake for Bell<D>
 where
     D: Future<Output: Send> + Send + 'static,
 {
@@ -235,9 +258,13 @@ where
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.wanted.store(true, Ordering::SeqCst);
-        if !self.polled.load(Ordering::SeqCst) {
-            let turn = lock(&self.state).waker();
+        let Bell { shared, is_drivers } = &**self;
+        let woken = if *is_drivers { &shared.wanted } else { &shared.came };
+        woken.store(true, Ordering::SeqCst);
+        if !shared.polled.load(Ordering::SeqCst) {
+            let state = lock(&shared.state);
+            let turn = if state.is_woken(shared) { state.waker() } else { None };
+            drop(state);
             turn.into_iter().for_each(Waker::wake);
         }
     }
@@ -330,17 +357,32 @@ mod tests {
     fn what_wakes_is_for_whose_turn_it_is() {
         let rig = Rig::of(9);
         assert!(rig.task_polls().is_pending());
-        rig.driver.waker.wake_by_ref();
+        rig.driver.wakers.driver.wake_by_ref();
         assert_eq!(rig.woken(), (0, 1));
         rig.driver.take();
-        rig.driver.waker.wake_by_ref();
+        rig.driver.wakers.driver.wake_by_ref();
         assert_eq!(rig.woken(), (0, 1), "an awake request looks by itself");
         assert!(rig.request_polls(9).is_pending());
         let before = rig.woken();
-        rig.driver.waker.wake_by_ref();
+        rig.driver.wakers.driver.wake_by_ref();
         assert_eq!(rig.woken(), (before.0 + 1, before.1));
         rig.driver.release();
         assert_eq!(rig.woken(), (before.0 + 1, before.1 + 1), "what nobody looked at is left to the task");
+    }
+
+    #[test]
+    fn what_comes_while_a_request_pauses_does_not_wake_the_task_again() {
+        let rig = Rig::of(99);
+        assert!(rig.request_polls(99).is_pending());
+        rig.driver.release();
+        let (_, before) = rig.woken();
+        rig.driver.wakers.driver.wake_by_ref();
+        assert!(rig.task_polls().is_pending());
+        assert_eq!(rig.woken().1, before, "it had not been polled");
+        rig.driver.wakers.driver.wake_by_ref();
+        assert!(rig.task_polls().is_pending());
+        rig.driver.wakers.waits.wake_by_ref();
+        assert_eq!(rig.woken().1, before + 1);
     }
 
     #[test]

@@ -98,6 +98,14 @@ fn takes(driver: &SharedDriver<Driver>, body: &Line, most: usize) -> usize {
     taken
 }
 
+/// Looks for one thing, and leaves the turn to the task, as who has no room for more: how many came.
+fn pauses(driver: &SharedDriver<Driver>, body: &Line) -> usize {
+    driver.take();
+    let came = block_on(poll_fn(|cx| Poll::Ready(driver.poll(cx, |cx| body.poll_take(cx)))));
+    driver.release();
+    usize::from(came == Poll::Ready(Some(())))
+}
+
 #[test]
 fn what_comes_is_moved_on_whoevers_turn_it_is() {
     explore(|| {
@@ -109,7 +117,11 @@ fn what_comes_is_moved_on_whoevers_turn_it_is() {
         });
         let reader = body.clone();
         // Two requests, one after the other, that leave the last thing to the task.
-        let requests = spawn(move || takes(&driver, &reader, 1) + takes(&driver, &reader, 1));
+        let requests = spawn(move || {
+            let first = takes(&driver, &reader, 1);
+            let second = pauses(&driver, &reader);
+            first + second + takes(&driver, &reader, 1 - second)
+        });
         let end = block_on(poll_fn(|cx| task.poll(cx)));
         assert_eq!((end, requests.join().unwrap()), (Ok(()), 2));
         server.join().unwrap();
