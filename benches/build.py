@@ -62,8 +62,8 @@ def take_library():
     OUT.mkdir(parents=True, exist_ok=True)
     for path in staged:
         shutil.copy(path, OUT)
-    # By its soname, which is what the program looks for.
-    soname = OUT / staged[0].resolve().name
+    # By its soname, which is what programs look for: the staged name links to that, and that to the file.
+    soname = OUT / os.readlink(staged[0])
     soname.unlink(missing_ok=True)
     soname.symlink_to(LIBRARY.name)
 
