@@ -32,6 +32,7 @@ use streams::*;
 use support::expect::{connect_event, events};
 use support::full::FullListener;
 use support::port::Port;
+use support::raw::RawServer;
 use support::{Held, Listener, faulty, get, post, sandbox, trusting, unique, until, wait_gone, wait_held};
 
 /// One test for each behaviour, transport and number of threads; passing writes the behaviour's name for the table.
@@ -892,22 +893,18 @@ fn a_url_too_long_for_http_is_refused_not_sent() {
 #[test]
 fn a_body_that_cannot_be_decoded_is_body_without_a_response() {
     let pool = pool(ENGINE);
-    let failure = session(&pool, &undecodable_server()).request(get("/")).unwrap_err();
+    let server = undecodable_server();
+    let failure = session(&pool, &server.http).request(get("/")).unwrap_err();
     assert_eq!((failure.error.status, failure.error.http_status), (Status::Body, 200), "{failure:?}");
     assert!(failure.response.is_none());
 }
 
-/// Answers one request with gzip that is none.
-fn undecodable_server() -> String {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 4096]);
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!").unwrap();
-    });
-    url
+/// Answers with gzip that is none.
+fn undecodable_server() -> RawServer {
+    RawServer::start(|conn| {
+        conn.read_head()?;
+        conn.write("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!")
+    })
 }
 
 #[test]

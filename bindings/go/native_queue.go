@@ -4,7 +4,7 @@ package aipool
 #include "native_request.h"
 
 // How many completions are taken at once.
-#define AIPGO_BATCH 64
+#define AIPGO_BATCH 16
 
 typedef struct {
     uint64_t tag;

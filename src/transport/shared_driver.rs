@@ -17,14 +17,9 @@ const MOST_ROUNDS: usize = 4;
 /// A driver, for the request on its connection.
 pub struct SharedDriver<D: Future> {
     shared: Arc<Shared<D>>,
-    /// As the driver wants it, and who waits for it.
-    wakers: Wakers,
-}
-
-#[derive(Clone)]
-struct Wakers {
-    driver: Waker,
-    waits: Waker,
+    /// For the driver, and for who waits for it.
+    drivers: Waker,
+    waiters: Waker,
 }
 
 /// The same, for the connection's own task. With this the driver ends.
@@ -97,7 +92,7 @@ where
         over: AtomicBool::new(false),
     });
     let waker = |is_drivers| Waker::from(Arc::new(Bell { shared: shared.clone(), is_drivers }));
-    let driver = SharedDriver { wakers: Wakers { driver: waker(true), waits: waker(false) }, shared };
+    let driver = SharedDriver { drivers: waker(true), waiters: waker(false), shared };
     (driver.clone(), OwnTask(driver))
 }
 
@@ -111,12 +106,12 @@ impl<D: Future + Unpin> SharedDriver<D> {
     /// Polls what waits for the connection, and the driver before and behind. The turn stays the request's, until `release`.
     pub fn poll<T>(&self, cx: &mut Context<'_>, mut waits: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut polling = Polling::begin(&self.shared, Some(cx.waker()));
-        polling.advance(&self.wakers.driver);
+        polling.advance(&self.drivers);
         for _ in 0..MOST_ROUNDS {
             self.shared.came.store(false, Ordering::SeqCst);
-            let came = waits(&mut Context::from_waker(&self.wakers.waits));
+            let came = waits(&mut Context::from_waker(&self.waiters));
             // For what was asked of it, or for room where something was taken: the task need not be woken for that.
-            polling.advance(&self.wakers.driver);
+            polling.advance(&self.drivers);
             if came.is_ready() {
                 polling.is_awake = true;
                 return came;
@@ -148,21 +143,21 @@ impl<D: Future + Unpin> SharedDriver<D> {
 
 impl<D: Future> Clone for SharedDriver<D> {
     fn clone(&self) -> Self {
-        SharedDriver { shared: self.shared.clone(), wakers: self.wakers.clone() }
+        SharedDriver { shared: self.shared.clone(), drivers: self.drivers.clone(), waiters: self.waiters.clone() }
     }
 }
 
 impl<D: Future + Unpin> OwnTask<D> {
     /// Polls the driver where it is the task's turn. Ready when it is over.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Panicked>> {
-        let SharedDriver { shared, wakers } = &self.0;
+        let SharedDriver { shared, drivers, .. } = &self.0;
         let mut state = lock(&shared.state);
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             state.task = Some(cx.waker().clone());
         }
         if matches!(state.turn, Turn::Task) && state.end.is_none() {
             drop(state);
-            Polling::begin(shared, None).advance(&wakers.driver);
+            Polling::begin(shared, None).advance(drivers);
             state = lock(&shared.state);
         }
         state.end.take().map_or(Poll::Pending, Poll::Ready)
@@ -293,7 +288,7 @@ mod tests {
             }
             self.left -= 1;
             self.came.fetch_add(1, Ordering::SeqCst);
-            if let Some(waiting) = self.waiting.lock().unwrap().take() {
+            if let Some(waiting) = lock(&self.waiting).take() {
                 waiting.wake();
             }
             Poll::Pending
@@ -329,7 +324,7 @@ mod tests {
         fn request_polls(&self, until: usize) -> Poll<()> {
             let waker = Waker::from(self.request.clone());
             self.driver.poll(&mut Context::from_waker(&waker), |cx| {
-                *self.waiting.lock().unwrap() = Some(cx.waker().clone());
+                *lock(&self.waiting) = Some(cx.waker().clone());
                 if self.came.load(Ordering::SeqCst) >= until { Poll::Ready(()) } else { Poll::Pending }
             })
         }
@@ -357,14 +352,14 @@ mod tests {
     fn what_wakes_is_for_whose_turn_it_is() {
         let rig = Rig::of(9);
         assert!(rig.task_polls().is_pending());
-        rig.driver.wakers.driver.wake_by_ref();
+        rig.driver.drivers.wake_by_ref();
         assert_eq!(rig.woken(), (0, 1));
         rig.driver.take();
-        rig.driver.wakers.driver.wake_by_ref();
+        rig.driver.drivers.wake_by_ref();
         assert_eq!(rig.woken(), (0, 1), "an awake request looks by itself");
         assert!(rig.request_polls(9).is_pending());
         let before = rig.woken();
-        rig.driver.wakers.driver.wake_by_ref();
+        rig.driver.drivers.wake_by_ref();
         assert_eq!(rig.woken(), (before.0 + 1, before.1));
         rig.driver.release();
         assert_eq!(rig.woken(), (before.0 + 1, before.1 + 1), "what nobody looked at is left to the task");
@@ -376,12 +371,12 @@ mod tests {
         assert!(rig.request_polls(99).is_pending());
         rig.driver.release();
         let (_, before) = rig.woken();
-        rig.driver.wakers.driver.wake_by_ref();
+        rig.driver.drivers.wake_by_ref();
         assert!(rig.task_polls().is_pending());
         assert_eq!(rig.woken().1, before, "it had not been polled");
-        rig.driver.wakers.driver.wake_by_ref();
+        rig.driver.drivers.wake_by_ref();
         assert!(rig.task_polls().is_pending());
-        rig.driver.wakers.waits.wake_by_ref();
+        rig.driver.waiters.wake_by_ref();
         assert_eq!(rig.woken().1, before + 1);
     }
 
@@ -398,7 +393,7 @@ mod tests {
         let Rig { driver, task, request, waiting, .. } = Rig::of(9);
         let waker = Waker::from(request.clone());
         let polled = driver.poll(&mut Context::from_waker(&waker), |cx| {
-            *waiting.lock().unwrap() = Some(cx.waker().clone());
+            *lock(&waiting) = Some(cx.waker().clone());
             Poll::<()>::Pending
         });
         assert!(polled.is_pending());

@@ -1,5 +1,7 @@
 //! Bodies that are read while they come, and pushed while they go out.
 
+use std::io::{Read as _, Write as _};
+
 use aipool::answer::{Answer, Read};
 use aipool::body::events::{Event, Format};
 use aipool::body::reader::Plan;
@@ -7,7 +9,9 @@ use aipool::body::upload::{Upload, Written};
 use aipool::request::Request;
 use aipool::transport::OutgoingBody;
 use support::PATIENCE;
+use support::counter::{Counter, Gate};
 use support::expect::millis;
+use support::raw::RawServer;
 
 use super::*;
 
@@ -293,53 +297,38 @@ fn an_upload_that_was_given_up_is_not_tried_again() {
     assert!(listener.count("connections_opened") <= 1, "{}", listener.count("connections_opened"));
 }
 
-/// A server that answers before it has read the request, with more than a client keeps unread: where, and the upload it got.
-fn answers_first(body: usize) -> (String, std::thread::JoinHandle<Vec<u8>>) {
-    use std::io::{BufRead, BufReader, Read as _, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let (mut writes, mut reads) = (stream.try_clone().unwrap(), BufReader::new(stream));
-        let mut line = String::new();
-        while line != "\r\n" {
-            line.clear();
-            reads.read_line(&mut line).unwrap();
-        }
-        let answer = std::thread::spawn(move || {
-            write!(writes, "HTTP/1.1 200 OK\r\ncontent-length: {body}\r\n\r\n").unwrap();
-            writes.write_all(&vec![b'a'; body]).unwrap();
-        });
-        let mut upload = Vec::new();
-        loop {
-            line.clear();
-            reads.read_line(&mut line).unwrap();
-            let length = usize::from_str_radix(line.trim(), 16).unwrap();
-            let mut piece = vec![0; length + 2];
-            reads.read_exact(&mut piece).unwrap();
-            upload.extend_from_slice(&piece[..length]);
-            if length == 0 {
-                break;
-            }
-        }
-        answer.join().unwrap();
-        upload
-    });
-    (url, server)
-}
-
 #[test]
 fn an_upload_goes_on_while_its_response_is_not_read() {
     const LENGTH: usize = 16 << 20;
-    let (url, server) = answers_first(LENGTH);
+    const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+    let uploaded = Counter::default();
+    let counted = uploaded.clone();
+    // Answers before it has read the request, with more than a client keeps unread.
+    let server = RawServer::start(move |conn| {
+        conn.read_head()?;
+        let mut writes = conn.stream.try_clone()?;
+        let answer = std::thread::spawn(move || {
+            write!(writes, "HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n")?;
+            writes.write_all(&vec![b'a'; LENGTH])
+        });
+        let (mut chunks, mut part) = (Vec::new(), vec![0; 1 << 16]);
+        while !chunks.ends_with(LAST_CHUNK) {
+            let count = conn.stream.read(&mut part)?;
+            assert!(count > 0, "the upload was cut");
+            chunks.extend_from_slice(&part[..count]);
+        }
+        counted.add(chunks.split(|byte| *byte != b'u').map(<[u8]>::len).sum());
+        answer.join().unwrap()
+    });
     let pool = pool(ENGINE);
-    let (session, upload) = (session(&pool, &url), Arc::new(Upload::new(None)));
+    let (session, upload) = (session(&pool, &server.http), Arc::new(Upload::new(None)));
     let answer = open(&session, streamed(pushed(&upload))).unwrap();
     // More than both sockets hold; the response, of the same length, has long stopped at the stream's buffer.
     write_all(&upload, &vec![b'u'; LENGTH]);
     upload.finish().unwrap();
     let (body, end) = read_all(&answer);
-    assert_eq!((body.len(), end.is_ok(), server.join().unwrap().len()), (LENGTH, true, LENGTH));
+    server.wait_ended(1);
+    assert_eq!((body.len(), end.is_ok(), uploaded.get()), (LENGTH, true, LENGTH));
 }
 
 #[test]
@@ -372,75 +361,56 @@ fn packed_zeros(blocks: u32) -> Vec<u8> {
 
 #[test]
 fn a_stream_that_only_decodes_on_takes_nothing_from_the_next_request() {
-    use std::io::{BufRead, BufReader, Write};
-    use std::sync::mpsc::channel;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let ((asks, asked), (says, said)) = (channel(), channel());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reads = BufReader::new(stream.try_clone().unwrap()).lines();
-        let mut head = || while reads.next().unwrap().unwrap() != "" {};
-        head();
+    let (asked, gate) = (Counter::default(), Gate::default());
+    let (asks, held) = (asked.clone(), gate.clone());
+    let server = RawServer::start(move |conn| {
+        conn.read_head()?;
         let packed = packed_zeros(32);
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\ncontent-length: {}\r\n\r\n", packed.len())
-            .unwrap();
-        stream.write_all(&packed).unwrap();
-        head();
-        asks.send(()).unwrap();
-        said.recv().unwrap();
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb").unwrap();
+        conn.write(format!("HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\ncontent-length: {}\r\n\r\n", packed.len()))?;
+        conn.write(packed)?;
+        conn.read_head()?;
+        asks.add(1);
+        held.pass();
+        conn.answer("b")
     });
     let pool = pool(ENGINE);
-    let session = session(&pool, &url);
+    let session = session(&pool, &server.http);
     let zeros = open(&session, streamed(get("/zeros"))).unwrap();
     until("the stream's buffer is full", || zeros.received() >= 1 << 20);
-    let (tells, told) = channel();
+    let (tells, told) = std::sync::mpsc::channel();
     let other = session.clone();
-    let waits = std::thread::spawn(move || tells.send(other.request(get("/b")).unwrap().report.reused).unwrap());
-    asked.recv_timeout(PATIENCE).unwrap();
+    let next = std::thread::spawn(move || tells.send(other.request(get("/b")).unwrap().report.reused).unwrap());
+    asked.wait(1);
     let (mut read, mut part) = (0, vec![0; 100_000]);
     while read < 700_000 {
         let Read::Got(count) = zeros.read(&mut part, PATIENCE).unwrap() else { unreachable!("there is more") };
         read += count as u64;
     }
     until("it is full again", || zeros.received() >= read + (1 << 20));
-    says.send(()).unwrap();
-    assert!(told.recv_timeout(PATIENCE).expect("the other request waits for ever"), "over the stream's connection");
-    waits.join().unwrap();
-    server.join().unwrap();
+    gate.open();
+    assert!(told.recv_timeout(PATIENCE).expect("the next request waits for ever"), "over the stream's connection");
+    next.join().unwrap();
 }
 
 #[test]
 fn a_wait_for_another_attempt_holds_no_connection() {
-    use std::io::{BufRead, BufReader, Read as _, Write};
     // More than is read for the connection's sake.
     const REST: usize = 200_000;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (tells, told) = std::sync::mpsc::channel();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reads = BufReader::new(stream.try_clone().unwrap());
-        let mut line = String::new();
-        while line != "\r\n" {
-            line.clear();
-            reads.read_line(&mut line).unwrap();
-        }
-        write!(stream, "HTTP/1.1 503 Busy\r\nretry-after: 20\r\ncontent-length: {REST}\r\n\r\n").unwrap();
+    let server = RawServer::start(|conn| {
+        conn.read_head()?;
         // It may be closed before all is out.
-        let _ = stream.write_all(&vec![b'x'; REST]);
-        let _ = reads.read(&mut [0]);
-        tells.send(()).unwrap();
+        conn.write(format!("HTTP/1.1 503 Busy\r\nretry-after: 20\r\ncontent-length: {REST}\r\n\r\n"))?;
+        conn.write(vec![b'x'; REST])?;
+        conn.wait_closed()
     });
     let pool = pool(ENGINE);
-    let (session, cancel) = (session(&pool, &url), Cancel::new().unwrap());
+    let (session, cancel) = (session(&pool, &server.http), Cancel::new().unwrap());
     let mut request = get("/");
     (request.persistence.retries, request.cancel) = (Some(1), Some(cancel));
     let waits = std::thread::spawn(move || session.request(request).unwrap_err().error.status);
-    told.recv_timeout(PATIENCE).expect("the connection is closed while it waits");
+    // While it waits.
+    server.wait_ended(1);
     cancel.fire();
     assert_eq!(waits.join().unwrap(), Status::Cancelled);
     cancel.free();
-    server.join().unwrap();
 }
